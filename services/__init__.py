@@ -1,0 +1,1 @@
+"""All behaviour of the site: plain Python that never sees a request."""

@@ -1,0 +1,1 @@
+"""The assistants: each is one generator, `reply(turn)`, over the engine's events."""

@@ -1,0 +1,60 @@
+"""What an assistant is: one generator from a stored turn to events."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from services.llm.messages import Part, Request
+from services.streaming.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question, complete enough that any worker can answer it from the same words.
+
+    Attributes:
+        question: The user's words.
+        facts: All that the assistant needs besides, resolved when the turn was stored; JSON.
+        partial: The text that exists already when an answer is continued, else empty.
+    """
+
+    assistant: str
+    user_id: int
+    conversation_id: str
+    message_id: str
+    question: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    partial: str = ""
+
+
+class Engine(Protocol):
+    """A model, or the built-in engine: one interface, one contract test."""
+
+    def stream(self, request: Request) -> Iterator[Part]:
+        """Speak the answer.
+
+        Yields:
+            `Began`, then any number of `Delta` and `ToolCall`, `Usage`, and `Finish` last.
+
+        Raises:
+            ModelUnreachable: Before the first token.
+            ModelBroken: After it: cut off, stalled or malformed.
+        """
+        ...
+
+
+class Assistant(Protocol):
+    """One of the site's assistants."""
+
+    name: str
+
+    def reply(self, turn: Turn) -> Iterator[Event]:
+        """Answer a stored turn.
+
+        Yields `metadata` first (who answers), then the answer. The last event is `end` with
+        `finish_reason` (`stop` or `length`) and `usage` {prompt_tokens, completion_tokens,
+        total_tokens, estimated}; outcome, length and hash are added by the engine. Closing the
+        generator closes the call to the model.
+        """
+        ...
+

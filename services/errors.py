@@ -1,0 +1,170 @@
+"""Every exception that this site raises on purpose.
+
+AppError
+├── InvalidInput          400  one or more fields are wrong
+├── NotSignedIn           401
+├── Forbidden             403  (CsrfFailed, CrossSiteRefused)
+├── NotFound              404  unknown, or somebody else's
+├── Conflict              409  (StreamBusy, IdempotencyMismatch)
+├── TooLarge              413
+├── UnsupportedType       415
+├── LimitReached          429  (NoSlotFree, RateLimited)
+├── SiteFull              503
+├── Unavailable           503  Redis or the database is away, or the site is stopping
+└── ModelError            an answer could not be made (never an HTTP status: an `error` event)
+    ├── ModelUnreachable  refused, 5xx, 429 after retries, 401, first-token timeout: before the first token
+    └── ModelBroken       cut off, stalled or malformed after it
+
+Statuses are given here for reading only; `blueprints/errors.py` alone knows HTTP.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class AppError(Exception):
+    """Something that went wrong in a known way.
+
+    Attributes:
+        code: Stable, upper case; clients switch on it.
+        message: Safe to show to anybody.
+        retryable: Whether the same request may succeed later.
+        retry_after_s: Seconds to wait before that, or None.
+        extra: More members of the problem document.
+    """
+
+    code = "ERROR"
+    retryable = False
+    default_message = "Something went wrong."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        retry_after_s: int | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.message = message or self.default_message
+        self.code = code or type(self).code
+        self.retry_after_s = retry_after_s
+        self.extra: dict[str, Any] = dict(extra or {})
+        super().__init__(self.message)
+
+
+class InvalidInput(AppError):
+    """One or more fields are wrong; `errors` names every one of them."""
+
+    code = "INVALID_INPUT"
+    default_message = "Some fields are missing or malformed."
+
+    def __init__(self, errors: Sequence[FieldError], message: str | None = None) -> None:
+        super().__init__(message)
+        self.errors = tuple(errors)
+
+
+class NotSignedIn(AppError):
+    code = "NOT_SIGNED_IN"
+    default_message = "Sign in, or send a valid token."
+
+
+class Forbidden(AppError):
+    code = "FORBIDDEN"
+    default_message = "You may not do this."
+
+
+class CsrfFailed(Forbidden):
+    code = "CSRF"
+    default_message = "The form has expired. Reload the page and try again."
+
+
+class CrossSiteRefused(Forbidden):
+    code = "CROSS_SITE"
+    default_message = "Another site may not start an answer for you."
+
+
+class NotFound(AppError):
+    """Unknown, or somebody else's: a client cannot tell which."""
+
+    code = "NOT_FOUND"
+    default_message = "There is nothing here."
+
+
+class Conflict(AppError):
+    code = "CONFLICT"
+    default_message = "This does not fit what is there now."
+
+
+class StreamBusy(Conflict):
+    code = "STREAM_BUSY"
+    default_message = "An answer is still being written on this stream. Wait for its end, or stop it."
+
+
+class IdempotencyMismatch(Conflict):
+    code = "IDEMPOTENCY_MISMATCH"
+    default_message = "This Idempotency-Key was used for another request."
+
+
+class TooLarge(AppError):
+    code = "TOO_LARGE"
+    default_message = "The request is too large."
+
+
+class UnsupportedType(AppError):
+    code = "UNSUPPORTED_TYPE"
+    default_message = "This type of content is not supported."
+
+
+class LimitReached(AppError):
+    """A limit of the caller's own. `extra` carries `limit` and `current`."""
+
+    code = "LIMIT_REACHED"
+    retryable = True
+
+
+class RateLimited(LimitReached):
+    code = "RATE_LIMITED"
+    default_message = "Too many requests. Wait a moment and try again."
+
+
+class NoSlotFree(LimitReached):
+    """Every slot is held. `extra["running"]` lists the runs that hold them."""
+
+    code = "NO_SLOT_FREE"
+
+
+class SiteFull(AppError):
+    code = "SITE_FULL"
+    retryable = True
+    default_message = "The site is answering as many questions as it can. Try again in a moment."
+
+
+class Unavailable(AppError):
+    code = "UNAVAILABLE"
+    retryable = True
+    default_message = "A part of the site is away for a moment. Nothing was started; try again."
+
+
+class ModelError(AppError):
+    code = "MODEL_ERROR"
+    retryable = True
+    default_message = "The model could not answer. Try again."
+
+
+class ModelUnreachable(ModelError):
+    code = "MODEL_UNREACHABLE"
+    default_message = "The model cannot be reached right now. Try again in a moment."
+
+
+class ModelBroken(ModelError):
+    code = "MODEL_BROKEN"
+    default_message = "The model's answer broke off. What came is kept; continue or try again."

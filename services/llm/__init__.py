@@ -1,0 +1,1 @@
+"""The door to the model, and the engine that answers without one."""

@@ -1,0 +1,84 @@
+"""What goes to a model and what comes back. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat, in the roles of the chat completions API."""
+
+    role: Role
+    content: str
+    tool_calls: Sequence["ToolCall"] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of an engine.
+
+    Attributes:
+        messages: The chat so far, the question last.
+        authored: The answer that the built-in engine speaks for the same turn.
+        partial: What of the answer exists already (continue); an engine goes on right after it.
+        tools: JSON schemas of the functions that the model may call.
+    """
+
+    messages: Sequence[Message]
+    authored: str
+    partial: str = ""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    tools: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Text that the model added."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A complete call; `arguments` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. `estimated` when the provider named none."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Why the reply ended; always the last part of a whole reply."""
+
+    reason: Literal["stop", "length", "tool_calls"]
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Who answers; always the first part. Given before the first token, after any fallback."""
+
+    engine: str
+    fallback: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+Part = Began | Delta | ToolCall | Usage | Finish
