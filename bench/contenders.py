@@ -1,0 +1,191 @@
+"""Who is measured: one class per contender that starts its processes and speaks the control routes they all have.
+
+The control routes, the same for all (bench/app.py for ours, bench/peers/ for the others):
+
+    POST /prepare?streams=&events=&rate=&kind=&hold=
+                                                 streams whose producers wait for the gate -> JSON list of paths
+    POST /go                                     the gate opens; rate 0 is unpaced, else events a second and stream
+    POST /now                                    one stream that starts at once -> JSON list of one path
+    GET  <path>                                  the stream; `Last-Event-ID` where the contender replays
+    GET  /departures                             JSON list of times (time.monotonic()) at which viewers were found gone
+
+`kind` and `hold` mean something to ours only: `delta`s may be merged, `event`s never are; with `hold` the run goes on
+living after its last event, so that the worker keeps following it.
+"""
+
+import http.client
+import time
+from dataclasses import dataclass, field
+from typing import ClassVar
+from urllib.parse import urlencode
+
+import orjson
+
+from bench.load import Viewer
+from bench.processes import PEERS, Process, Valkey, free_port, listens, python, wait_until
+
+# 15,000 viewers fit, so that no contender is measured at its cap.
+CONNECTIONS = "15000"
+GUNICORN = (
+    "-m",
+    "gunicorn",
+    "-w",
+    "1",
+    "--worker-connections",
+    CONNECTIONS,
+    "--no-control-socket",
+    "--log-level",
+    "warning",
+)
+
+
+@dataclass
+class Contender:
+    """A running contender.
+
+    Attributes:
+        name: As the tables show it.
+        durable: Each event is in Valkey before a viewer has it.
+        replays: It answers `Last-Event-ID`.
+        head_early: The response begins before the first event.
+        scale: Its events in an unpaced run, relative to the in-memory peer, so that each run lasts seconds.
+    """
+
+    name: ClassVar[str]
+    durable: ClassVar[bool] = False
+    replays: ClassVar[bool] = False
+    head_early: ClassVar[bool] = True
+    uses_valkey: ClassVar[bool] = True
+    scale: ClassVar[float] = 1.0
+    kind: ClassVar[str] = "event"
+    valkey: Valkey | None = None
+    port: int = field(default_factory=free_port)
+    web: Process = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.valkey is None and self.uses_valkey:
+            self.valkey = Valkey()
+        self.web = Process(self.argv(), env=self.env(), cwd=PEERS)
+        wait_until(lambda: listens(self.port), self.web, self.name)
+
+    def __enter__(self) -> "Contender":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.web.stop()
+        if self.valkey is not None:
+            self.valkey.stop()
+
+    def argv(self) -> list[str]:
+        raise NotImplementedError
+
+    def env(self) -> dict[str, str]:
+        return {"BENCH_REDIS_URL": self.valkey.url if self.valkey else ""}
+
+    def cpu_s(self) -> tuple[float, float]:
+        """CPU so far: of all, and of it Valkey's."""
+        of_valkey = self.valkey.process.cpu_s() if self.valkey else 0.0
+        return self.web.cpu_s() + of_valkey, of_valkey
+
+    def call(self, method: str, path: str, **query: object) -> object:
+        """One control request; the JSON that it answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, f"{path}?{urlencode(query)}" if query else path)
+            response = connection.getresponse()
+            body = response.read()
+            if response.status >= 300:
+                raise RuntimeError(
+                    f"{self.name}: {method} {path}: {response.status} {body[:500]!r}\n{self.web.output()}"
+                )
+            return orjson.loads(body)
+        finally:
+            connection.close()
+
+    def prepare(self, *, streams: int, events: int, rate: float = 0.0, hold: bool = False) -> list[str]:
+        paths = self.call("POST", "/prepare", streams=streams, events=events, rate=rate, kind=self.kind, hold=int(hold))
+        assert isinstance(paths, list)
+        return paths
+
+    def go(self) -> None:
+        self.call("POST", "/go")
+
+    def settle(self, viewers: list[Viewer]) -> None:
+        """Wait until all of `viewers` would see an event published now."""
+
+    def departures(self) -> list[float]:
+        times = self.call("GET", "/departures")
+        assert isinstance(times, list)
+        return times
+
+
+class Rill(Contender):
+    """Ours: the engine of services/streaming under its own worker class."""
+
+    name = "rill"
+    durable = True
+    replays = True
+    scale = 2.0
+
+    def argv(self) -> list[str]:
+        return python(
+            *GUNICORN, "-k", "services.streaming.worker.RillWorker", "-b", f"127.0.0.1:{self.port}",
+            "--chdir", str(PEERS.parent.parent), "bench.app:create_app()",
+        )  # fmt: skip
+
+
+class RillDeltas(Rill):
+    """The same with text deltas, which the engine may merge while a write is in flight."""
+
+    name = "rill, deltas"
+    kind = "delta"
+    scale = 6.0
+
+
+class Uvicorn(Contender):
+    """A Starlette application as its documentation serves it, on the fast loop and parser."""
+
+    module: ClassVar[str]
+
+    def argv(self) -> list[str]:
+        return python(
+            "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
+            "--host", "127.0.0.1", "--port", str(self.port), "--app-dir", str(PEERS), f"{self.module}:app",
+        )  # fmt: skip
+
+
+class StarletteRedis(Uvicorn):
+    name = "sse-starlette, Redis"
+    module = "starlette_redis"
+    durable = True
+    replays = True
+    scale = 0.15
+
+
+class StarletteMemory(Uvicorn):
+    name = "sse-starlette, memory"
+    module = "starlette_memory"
+    uses_valkey = False
+
+
+class FlaskSse(Contender):
+    name = "Flask-SSE"
+    # Its response has no head until the first event is there.
+    head_early = False
+    scale = 0.15
+
+    def argv(self) -> list[str]:
+        return python(
+            *GUNICORN, "-k", "gevent", "-b", f"127.0.0.1:{self.port}", "--chdir", str(PEERS), "flask_sse_app:app"
+        )
+
+    def settle(self, viewers: list[Viewer]) -> None:
+        assert self.valkey is not None
+        deadline = time.monotonic() + 60
+        while len(self.valkey.client.pubsub_channels("stream-*")) < len({viewer.target.path for viewer in viewers}):
+            if time.monotonic() > deadline:
+                raise RuntimeError("Flask-SSE: not all viewers subscribed in time")
+            time.sleep(0.02)
+
+
+PEERS_OF_ENGINE = (StarletteRedis, StarletteMemory, FlaskSse)
