@@ -1,0 +1,138 @@
+"""Conversations: the threads of one person with one assistant, listed, read, renamed and deleted.
+
+What becomes of an answer is answers.py's; it is offered here too, so that callers need one name only.
+"""
+
+from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import delete as delete_from
+from sqlalchemy.orm import Session
+
+from services import errors
+from services.store.answers import Unsettled, begin, by_stream, message_of_run, settle, unsettled
+from services.store.base import new_id
+from services.store.threads import Conversation, Message
+
+__all__ = [
+    "Conversation",
+    "Message",
+    "Unsettled",
+    "begin",
+    "by_client_name",
+    "by_stream",
+    "delete",
+    "get",
+    "listing",
+    "message_of_run",
+    "messages",
+    "new_id",
+    "recent_messages",
+    "rename",
+    "settle",
+    "unsettled",
+]
+
+
+def by_client_name(s: Session, user_id: int, assistant: str, name: str) -> Conversation | None:
+    """The person's conversation with this assistant that the client calls `name`."""
+    return s.scalar(
+        select(Conversation).where(
+            Conversation.user_id == user_id, Conversation.assistant == assistant, Conversation.client_name == name
+        )
+    )
+
+
+def get(s: Session, user_id: int, conversation_id: str) -> Conversation:
+    """One of the person's conversations.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    row = s.scalar(select(Conversation).where(Conversation.id == conversation_id, Conversation.user_id == user_id))
+    if row is None:
+        raise errors.NotFound("There is no such conversation.")
+    return row
+
+
+def messages(s: Session, user_id: int, conversation_id: str) -> list[Message]:
+    """All messages of one of the person's conversations, the oldest first.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    get(s, user_id, conversation_id)
+    of_it = select(Message).where(Message.conversation_id == conversation_id)
+    return list(s.scalars(of_it.order_by(Message.position)))
+
+
+def recent_messages(s: Session, conversation_id: str, limit: int) -> list[Message]:
+    """The last messages, the oldest of them first; the caller has checked whose conversation it is."""
+    of_it = select(Message).where(Message.conversation_id == conversation_id)
+    return list(s.scalars(of_it.order_by(Message.position.desc()).limit(limit)))[::-1]
+
+
+def listing(
+    s: Session,
+    user_id: int,
+    *,
+    assistant: str | None = None,
+    q: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+) -> list[Conversation]:
+    """The person's conversations, the one used last first.
+
+    Args:
+        s: An open session.
+        user_id: Whose.
+        assistant: Only those with this assistant.
+        q: Only those with these words in the title or a message.
+        before: The id of a conversation: only those that come after it in this order (the next page).
+        limit: How many at most.
+
+    Raises:
+        NotFound: `before` is unknown, or somebody else's.
+    """
+    wanted = select(Conversation).where(Conversation.user_id == user_id)
+    if assistant is not None:
+        wanted = wanted.where(Conversation.assistant == assistant)
+    if q:
+        wanted = wanted.where(_mentions(q))
+    if before is not None:
+        last = get(s, user_id, before)
+        wanted = wanted.where(
+            or_(
+                Conversation.updated_at < last.updated_at,
+                (Conversation.updated_at == last.updated_at) & (Conversation.id < last.id),
+            )
+        )
+    return list(s.scalars(wanted.order_by(Conversation.updated_at.desc(), Conversation.id.desc()).limit(limit)))
+
+
+def rename(s: Session, user_id: int, conversation_id: str, title: str) -> Conversation:
+    """Give one of the person's conversations another title.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    conversation = get(s, user_id, conversation_id)
+    conversation.title = title
+    s.flush()
+    return conversation
+
+
+def delete(s: Session, user_id: int, conversation_id: str) -> None:
+    """Delete one of the person's conversations with its messages.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    gone = delete_from(Conversation).where(Conversation.id == conversation_id, Conversation.user_id == user_id)
+    if s.scalar(gone.returning(Conversation.id)) is None:
+        raise errors.NotFound("There is no such conversation.")
+
+
+def _mentions(q: str) -> ColumnElement[bool]:
+    in_message = exists().where(
+        Message.conversation_id == Conversation.id, Message.content.icontains(q, autoescape=True)
+    )
+    return or_(Conversation.title.icontains(q, autoescape=True), in_message)

@@ -1,0 +1,198 @@
+"""SQLite connections whose every call is carried out in a native thread of their own.
+
+sqlite3 waits inside C code (for a page, for a lock, for the disk), and a wait there stops every greenlet
+of the process. So SQLAlchemy, its pool and its caches stay on the event loop's thread, where their
+monkey-patched locks are meant to be used, and only the driver's calls leave it: `Connection` and
+`Cursor` look like sqlite3's to SQLAlchemy and hand each statement over, with its rows coming back whole.
+One connection is one thread: sqlite3's own check (`check_same_thread`) watches over that, calls keep their
+order even if the greenlet that made one was killed, and no lock is ever shared between threads.
+
+A transaction is begun with its first statement, in the same hand-over: IMMEDIATE if that one writes,
+so that a writer waits for its turn instead of failing later. Knows no gevent: how to get into the
+thread, and the turn-taking of writers, are passed in by `database.py`.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+_READING: Final = ("SELECT", "WITH", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "VALUES")
+
+
+class Thread(Protocol):
+    """A native thread that carries out one call after the other."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is being carried out now."""
+        ...
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Carry out the call there; waits, returns or raises what it did."""
+        ...
+
+    def retire(self, last: Callable[[], Any]) -> None:
+        """Carry out one last call and end; does not wait if the thread is busy."""
+        ...
+
+
+class Gate(Protocol):
+    """Lets one writer of this process through at a time, in order of arrival."""
+
+    def acquire(self) -> Any: ...
+
+    def release(self) -> Any: ...
+
+
+def open_file(path: str, busy_timeout_s: float) -> sqlite3.Connection:
+    """Open the database file; to be called in the thread that will use it.
+
+    The file is made readable by its owner only: it holds what people wrote.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    raw = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, cached_statements=512)
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            raw.execute(f"PRAGMA {pragma}").close()
+    except sqlite3.Error:
+        raw.close()
+        raise
+    return raw
+
+
+class Cursor:
+    """sqlite3.Cursor, as far as SQLAlchemy uses it; all rows are here once `execute` returns."""
+
+    def __init__(self, connection: "Connection") -> None:
+        self.connection = connection
+        self.arraysize = 1
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self._rows: Iterator[Any] = iter(())
+
+    def execute(self, statement: str, parameters: Any = ()) -> "Cursor":
+        return self._run(_execute, statement, parameters)
+
+    def executemany(self, statement: str, parameters: Sequence[Any]) -> "Cursor":
+        return self._run(_execute_many, statement, parameters)
+
+    def _run(self, how: Callable[..., Any], statement: str, parameters: Any) -> "Cursor":
+        rows, self.description, self.rowcount, self.lastrowid = self.connection.carry_out(how, statement, parameters)
+        self._rows = iter(rows)
+        return self
+
+    def fetchone(self) -> Any:
+        return next(self._rows, None)
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        return [row for _, row in zip(range(size or self.arraysize), self._rows, strict=False)]
+
+    def fetchall(self) -> list[Any]:
+        return list(self._rows)
+
+    def close(self) -> None:
+        self._rows = iter(())
+
+
+class Connection:
+    """sqlite3.Connection, as far as SQLAlchemy uses it."""
+
+    # SQLAlchemy reads and sets this; transactions are begun here, not by the driver.
+    isolation_level: str | None = ""
+
+    def __init__(self, path: str, thread: Thread, gate: Gate, *, busy_timeout_s: float) -> None:
+        """Open the file in `thread`, which this connection owns from now on.
+
+        Raises:
+            sqlite3.OperationalError: The file cannot be opened, or stays locked.
+        """
+        self._thread = thread
+        self._gate = gate
+        self._holds_gate = False
+        self._raw: sqlite3.Connection = thread.call(open_file, path, busy_timeout_s)
+
+    def cursor(self) -> Cursor:
+        return Cursor(self)
+
+    def create_function(self, name: str, arguments: int, function: Callable[..., Any], **options: Any) -> None:
+        self._thread.call(lambda: self._raw.create_function(name, arguments, function, **options))
+
+    def carry_out(self, how: Callable[..., Any], statement: str, parameters: Any) -> Any:
+        """One statement, with a BEGIN before it if no transaction is open.
+
+        `BEGIN_WRITING` itself does nothing inside a transaction: it only says what comes, a moment too late.
+        """
+        if statement == BEGIN_WRITING:
+            if not self._raw.in_transaction:
+                self._enter_gate()
+                self._thread.call(_quietly, self._raw, statement)
+            return (), None, -1, None
+        word = statement.lstrip(" \t\r\n(")[:10].upper()
+        # A PRAGMA begins nothing: `foreign_keys` can be set outside a transaction only.
+        reads = word.startswith(_READING) or word.startswith("PRAGMA")
+        if not reads:
+            self._enter_gate()
+        begin = None
+        if not word.startswith("PRAGMA") and not self._raw.in_transaction:
+            begin = "BEGIN" if reads else BEGIN_WRITING
+        return self._thread.call(how, self._raw, begin, statement, parameters)
+
+    def commit(self) -> None:
+        self._finish("COMMIT")
+
+    def rollback(self) -> None:
+        self._finish("ROLLBACK")
+
+    def _finish(self, statement: str) -> None:
+        if self._raw.in_transaction:
+            self._thread.call(_quietly, self._raw, statement)
+        self._leave_gate()
+
+    def close(self) -> None:
+        """Close in the thread and end it; a statement still being carried out is interrupted."""
+        if self._thread.busy:
+            self._raw.interrupt()
+        self._thread.retire(self._raw.close)
+        self._leave_gate()
+
+    def _enter_gate(self) -> None:
+        if not self._holds_gate:
+            self._gate.acquire()
+            self._holds_gate = True
+
+    def _leave_gate(self) -> None:
+        if self._holds_gate:
+            self._holds_gate = False
+            self._gate.release()
+
+
+def _quietly(raw: sqlite3.Connection, statement: str) -> None:
+    raw.execute(statement).close()
+
+
+def _execute(raw: sqlite3.Connection, begin: str | None, statement: str, parameters: Any) -> Any:
+    if begin is not None:
+        raw.execute(begin).close()
+    return _result(raw.execute, statement, parameters)
+
+
+def _execute_many(raw: sqlite3.Connection, begin: str | None, statement: str, parameters: Any) -> Any:
+    if begin is not None:
+        raw.execute(begin).close()
+    return _result(raw.executemany, statement, parameters)
+
+
+def _result(how: Callable[..., sqlite3.Cursor], statement: str, parameters: Any) -> Any:
+    try:
+        cursor = how(statement, parameters)
+        # Fetched before `rowcount` is read: with RETURNING it counts only the rows that were.
+        rows = cursor.fetchall() if cursor.description is not None else []
+        found = (rows, cursor.description, cursor.rowcount, cursor.lastrowid)
+        cursor.close()
+    except OverflowError as exc:
+        # sqlite3 speaks in Python's own terms about an integer beyond 64 bits.
+        raise sqlite3.DataError(str(exc)) from exc
+    return found

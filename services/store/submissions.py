@@ -1,0 +1,77 @@
+"""Submissions: what a person's code did on a problem's tests, as their own judge told it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from services.store.base import Base, Json, new_id, utc_now
+
+
+class Submission(Base):
+    """One run of somebody's code.
+
+    Attributes:
+        client_name: The client's name for the conversation it belongs to, if it has one.
+        categories: The kinds of tests that failed.
+    """
+
+    __tablename__ = "submissions"
+    __table_args__ = (Index(None, "user_id", "problem_id", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    problem_id: Mapped[str]
+    client_name: Mapped[str | None]
+    code: Mapped[str]
+    language: Mapped[str]
+    status: Mapped[str]
+    visible_passed: Mapped[int]
+    visible_total: Mapped[int]
+    hidden_passed: Mapped[int]
+    hidden_total: Mapped[int]
+    categories: Mapped[list[str]] = mapped_column(Json)
+    created_at: Mapped[datetime]
+
+
+def add(
+    s: Session,
+    user_id: int,
+    problem_id: str,
+    *,
+    status: str,
+    code: str = "",
+    language: str = "",
+    visible_passed: int = 0,
+    visible_total: int = 0,
+    hidden_passed: int = 0,
+    hidden_total: int = 0,
+    categories: Sequence[str] = (),
+    client_name: str | None = None,
+) -> str:
+    """Keep a submission; returns its id."""
+    row = Submission(
+        id=new_id(),
+        user_id=user_id,
+        problem_id=problem_id,
+        client_name=client_name,
+        code=code,
+        language=language,
+        status=status,
+        visible_passed=visible_passed,
+        visible_total=visible_total,
+        hidden_passed=hidden_passed,
+        hidden_total=hidden_total,
+        categories=list(categories),
+        created_at=utc_now(),
+    )
+    s.add(row)
+    s.flush()
+    return row.id
+
+
+def latest(s: Session, user_id: int, problem_id: str, limit: int) -> list[Submission]:
+    """The person's last submissions to a problem, the newest first."""
+    own = select(Submission).where(Submission.user_id == user_id, Submission.problem_id == problem_id)
+    return list(s.scalars(own.order_by(Submission.id.desc()).limit(limit)))

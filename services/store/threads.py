@@ -1,0 +1,77 @@
+"""Threads as rows: conversations and their messages. The queries are in conversations.py and answers.py."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.store.base import Base, Json
+
+
+class Conversation(Base):
+    """A thread of one person with one assistant.
+
+    Attributes:
+        client_name: The client's own name for it (the tutor's `session_id`), unique per person and assistant.
+        updated_at: When a message was last added or settled.
+    """
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        UniqueConstraint("user_id", "assistant", "client_name"),
+        Index(None, "user_id", "updated_at", "id"),
+        Index(None, "user_id", "assistant", "updated_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    assistant: Mapped[str]
+    client_name: Mapped[str | None]
+    title: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+_RUNNING: Final = text("outcome IS NULL AND role = 'assistant'")
+
+
+class Message(Base):
+    """One message. What follows `content` is about answers; in a person's message it is empty.
+
+    Attributes:
+        position: From 0, without gaps in a conversation.
+        outcome: completed, failed, stopped or interrupted; None while the answer runs, and in a person's message.
+        engine: Who answered: a model's name, or `built-in`.
+        stream_id: The stream that shows the answer; several answers in turn may share one.
+        continues_id: The message whose text this one goes on from.
+        turn: What the run was started with, JSON: question, facts, partial.
+        extras: What the answer showed besides its text, JSON: suggested tests and the like.
+    """
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "position"),
+        Index(None, "stream_id"),
+        Index(None, "continues_id"),
+        Index("ix_messages_running", "created_at", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    role: Mapped[str]
+    content: Mapped[str]
+    outcome: Mapped[str | None]
+    finish_reason: Mapped[str | None]
+    error_code: Mapped[str | None]
+    engine: Mapped[str | None]
+    fallback: Mapped[bool]
+    stream_id: Mapped[str | None]
+    run_id: Mapped[str | None] = mapped_column(unique=True)
+    continues_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id", ondelete="SET NULL"))
+    usage: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    extras: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    turn: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
