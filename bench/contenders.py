@@ -65,7 +65,7 @@ class Contender:
     def __post_init__(self) -> None:
         if self.valkey is None and self.uses_valkey:
             self.valkey = Valkey()
-        self.web = Process(self.argv(), env=self.env(), cwd=PEERS)
+        self.web = Process(self.argv(), env=self.env())
         wait_until(lambda: listens(self.port), self.web, self.name)
 
     def __enter__(self) -> "Contender":
@@ -186,6 +186,3 @@ class FlaskSse(Contender):
             if time.monotonic() > deadline:
                 raise RuntimeError("Flask-SSE: not all viewers subscribed in time")
             time.sleep(0.02)
-
-
-PEERS_OF_ENGINE = (StarletteRedis, StarletteMemory, FlaskSse)

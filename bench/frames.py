@@ -76,6 +76,10 @@ class Body:
         self._head_seen = True
 
     def _dechunk(self, data: bytes) -> bytes:
+        if self.ended:
+            if data.strip(b"\r\n"):
+                raise WireError(f"bytes after the last chunk: {data[:60]!r}")
+            return b""
         if self._held:
             data = self._held + data
             self._held = b""
