@@ -38,8 +38,8 @@ def machine(rounds: int, *, now: datetime) -> str:
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC; {_processor()}, {os.cpu_count()} cores shared by servers, "
-        f"producers, Valkey and load tool, {memory_gb:.0f} GB; Linux {platform.release()}; CPython {platform.python_version()}, "
-        f"Valkey {server}, {packages}. Medians of {rounds} interleaved rounds; loopback only."
+        f"producers, Valkey and load tool, {memory_gb:.0f} GB; Linux {platform.release()}; CPython "
+        f"{platform.python_version()}, Valkey {server}, {packages}. Medians of {rounds} interleaved rounds; loopback."
     )
 
 
