@@ -1,0 +1,199 @@
+"""A person's own account: password, tokens, sessions, language, zone, export, deletion."""
+
+import functools
+import re
+import zoneinfo
+from collections.abc import Callable
+from typing import Any, Final
+
+import orjson
+from flask import Blueprint, Response, render_template, request, url_for
+
+from blueprints import auth, body, errors, identity
+from blueprints.extensions import services
+from blueprints.negotiate import see_other
+from services import passwords
+from services.errors import AppError, FieldError, InvalidInput, NotSignedIn
+from services.store import sessions, tokens, users
+from services.store.users import User
+
+blueprint = Blueprint("account", __name__, url_prefix="/account")
+
+# BCP 47, in the forms that a page's lang attribute takes: en, de-CH, zh-Hant.
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+_MAX_ZONE_CHARS: Final = 64
+
+
+@blueprint.get("")
+def page() -> Response:
+    """Everything about the account on one page."""
+    return _page()
+
+
+@blueprint.post("/password")
+def change_password() -> Response:
+    """Change the password: ends every session and login token but this browser's."""
+    return _answering(_change_password)
+
+
+@blueprint.post("/profile")
+def change_profile() -> Response:
+    """Change language and zone."""
+    return _answering(_change_profile)
+
+
+@blueprint.post("/tokens")
+def create_token() -> Response:
+    """Make a personal token and show it, once."""
+    return _answering(_create_token)
+
+
+@blueprint.post("/tokens/<int:token_id>/delete")
+def revoke_token(token_id: int) -> Response:
+    """End a personal token."""
+    services().database.run(tokens.revoke, identity.require().user.id, token_id)
+    return _done()
+
+
+@blueprint.post("/sessions/<session_id>/delete")
+def end_session(session_id: str) -> Response:
+    """Sign out one browser; this one too."""
+    if session_id == identity.current_session_id():
+        identity.sign_out()
+        return see_other(url_for("auth.login_form"))
+    services().database.run(sessions.close, identity.require().user.id, session_id)
+    return _done()
+
+
+@blueprint.post("/sessions/delete-others")
+def end_other_sessions() -> Response:
+    """Sign out everywhere but in this browser; login tokens of API clients end too."""
+    user = services().database.run(users.raise_epoch, identity.require().user.id)
+    _stay_signed_in(user)
+    return _done()
+
+
+@blueprint.post("/sessions/delete-all")
+def end_all_sessions() -> Response:
+    """Sign out everywhere; login tokens of API clients end too, personal tokens stay."""
+    services().database.run(users.raise_epoch, identity.require().user.id)
+    identity.sign_out()
+    return see_other(url_for("auth.login_form"))
+
+
+@blueprint.get("/export")
+def export() -> Response:
+    """Everything that is kept about the person, as one JSON file."""
+    found = services().database.run(users.export, identity.require().user.id)
+    response = Response(orjson.dumps(found, option=orjson.OPT_INDENT_2), content_type="application/json")
+    response.headers["Content-Disposition"] = 'attachment; filename="rill-export.json"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.post("/delete")
+def delete() -> Response:
+    """Delete the account and everything that is kept about it."""
+    return _answering(_delete)
+
+
+def _change_password() -> Response:
+    user = identity.require().user
+    sent = body.fields(request)
+    current = sent.secret("current_password", max_chars=auth.MAX_PASSWORD_CHARS)
+    new = auth.new_password(sent, "new_password")
+    sent.check()
+    _check_current(user, "current_password", current)
+    _stay_signed_in(services().database.run(users.set_password, user.id, passwords.make(new)))
+    return _done()
+
+
+def _change_profile() -> Response:
+    sent = body.fields(request)
+    language = sent.text("language", max_chars=35)
+    zone = sent.text("zone", max_chars=_MAX_ZONE_CHARS)
+    if language and not _LANGUAGE.fullmatch(language):
+        sent.wrong("language", "must be a language tag such as en or de-CH")
+    if zone and zone not in _zones():
+        sent.wrong("zone", "must be a time zone such as Europe/Zurich")
+    sent.check()
+    services().database.run(users.update_profile, identity.require().user.id, language=language, zone=zone)
+    return _done()
+
+
+def _create_token() -> Response:
+    sent = body.fields(request)
+    name = sent.text("name", max_chars=auth.MAX_TOKEN_NAME_CHARS)
+    sent.check()
+    _row, plain = services().database.run(tokens.create, identity.require().user.id, name)
+    return _page(new_token=plain)
+
+
+def _delete() -> Response:
+    user = identity.require().user
+    sent = body.fields(request)
+    password = sent.secret("password", max_chars=auth.MAX_PASSWORD_CHARS)
+    sent.check()
+    _check_current(user, "password", password)
+    services().database.run(users.delete, user.id)
+    identity.sign_out()
+    return see_other(url_for("pages.home"))
+
+
+def _check_current(user: User, field: str, password: str) -> None:
+    try:
+        auth.verify(user.email, password)
+    except NotSignedIn:
+        raise InvalidInput([FieldError(field, "is wrong")]) from None
+
+
+def _stay_signed_in(user: User) -> None:
+    if identity.require().kind == "cookie":
+        identity.sign_in(user)
+
+
+def _answering(act: Callable[[], Response]) -> Response:
+    """Do it; a browser's mistake gets the page back, with the status that programs get too."""
+    try:
+        return act()
+    except AppError as error:
+        if errors.shape() != "page":
+            raise
+        response = _page(problem=errors.problem_of(error))
+        response.status_code = errors.status_of(error)
+        response.headers.update(errors.headers_of(error))
+        return response
+
+
+def _done() -> Response:
+    return see_other(url_for("account.page"))
+
+
+def _page(*, problem: dict[str, Any] | None = None, new_token: str | None = None) -> Response:
+    user, open_sessions, own_tokens = services().database.run(_everything, identity.require().user.id)
+    if user is None:
+        raise NotSignedIn
+    html = render_template(
+        "account/page.html",
+        user=user,
+        sessions=open_sessions,
+        current_session_id=identity.current_session_id(),
+        tokens=own_tokens,
+        new_token=new_token,
+        zones=_zones(),
+        min_password_chars=auth.MIN_PASSWORD_CHARS,
+        problem=problem,
+    )
+    response = Response(html)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@functools.cache
+def _zones() -> tuple[str, ...]:
+    # Read once: it walks through hundreds of files.
+    return tuple(sorted(zoneinfo.available_timezones()))
+
+
+def _everything(s: Any, user_id: int) -> tuple[User | None, list[sessions.SessionRow], list[tokens.TokenRow]]:
+    return users.by_id(s, user_id), sessions.for_user(s, user_id), tokens.for_user(s, user_id)

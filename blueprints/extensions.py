@@ -1,0 +1,133 @@
+"""Unbound extensions, the wired services, and the limits that count requests.
+
+Limits are counted in Redis, by moving windows. When Redis is away nothing is counted and nothing is
+allowed: the caller gets 503.
+"""
+
+import functools
+import hashlib
+import ipaddress
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from flask import Flask, current_app, g
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import LoginManager
+from limits import RateLimitItem, RateLimitItemPerMinute, parse_many
+
+from services.errors import NotSignedIn, RateLimited
+
+if TYPE_CHECKING:
+    from services.wiring import Services
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+login_manager = LoginManager()
+# It limits nothing by itself: `creation_rate` and the sign-in limits below say what is counted, and when.
+limiter = Limiter(get_remote_address, strategy="moving-window")
+
+SIGN_IN_WINDOW_MINUTES: Final = 15
+_FAILURES_PER_ACCOUNT: Final = RateLimitItemPerMinute(10, SIGN_IN_WINDOW_MINUTES, namespace="signin")
+_FAILURES_PER_ADDRESS: Final = RateLimitItemPerMinute(30, SIGN_IN_WINDOW_MINUTES, namespace="signin")
+# An IPv6 customer has at least this much to choose addresses from.
+_IPV6_PREFIX: Final = 64
+
+
+def services() -> "Services":
+    """The wired services of the running application."""
+    wired: Services = current_app.extensions["rill"]
+    return wired
+
+
+def bind(app: Flask) -> None:
+    """Bind the extensions to `app`, whose services have been built."""
+    login_manager.session_protection = None  # the session row and its epoch protect it
+    login_manager.init_app(app, add_context_processor=False)
+    app.config["RATELIMIT_STORAGE_URI"] = "redis://"
+    app.config["RATELIMIT_STORAGE_OPTIONS"] = {
+        # The pool of the cold paths: its address, its timeouts and its (few) retries are explicit.
+        "connection_pool": app.extensions["rill"].redis.connection_pool,
+        "key_prefix": "rill:limits",
+        "wrap_exceptions": True,
+    }
+    limiter.init_app(app)
+
+
+def creation_rate(assistant: str) -> Callable[[View], View]:
+    """Limit how often one user may start runs of an assistant: `<ASSISTANT>_RATE_LIMIT`.
+
+    The decorated view raises `RateLimited` when the limit is reached; what is refused is not counted.
+    It raises limits' `StorageError` (503) when Redis is away.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def limited(*args: Any, **kwargs: Any) -> Any:
+            identity = g.get("identity")
+            if identity is None:
+                raise NotSignedIn
+            for limit in sorted(parse_many(services().settings.rate_limits[assistant])):
+                keys = ("create", assistant, str(identity.user.id))
+                if not limiter.limiter.hit(limit, *keys):
+                    raise _refusal(limit, keys, f"You may start {limit} here. Wait a moment and try again.")
+            return view(*args, **kwargs)
+
+        return limited  # type: ignore[return-value]
+
+    return decorate
+
+
+def refuse_sign_in_if_limited(email: str, address: str) -> None:
+    """Refuse a sign-in after too many failures.
+
+    Args:
+        email: The account that is tried, whether it exists or not.
+        address: The client's IP address.
+
+    Raises:
+        RateLimited: 10 failures of the account, or 30 of the address, lie in the last 15 minutes.
+        limits.errors.StorageError: Redis is away; answered with 503.
+    """
+    for limit, keys in _sign_in_limits(email, address):
+        if not limiter.limiter.test(limit, *keys):
+            raise _refusal(limit, keys, "Too many failed attempts to sign in. Wait and try again.")
+
+
+def count_failed_sign_in(email: str, address: str) -> None:
+    """Count a failure against the account and the address.
+
+    Raises:
+        limits.errors.StorageError: Redis is away; answered with 503.
+    """
+    for limit, keys in _sign_in_limits(email, address):
+        limiter.limiter.hit(limit, *keys)
+
+
+def _sign_in_limits(email: str, address: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
+    # Redis keeps no addresses of people.
+    account = hashlib.sha256(email.strip().casefold().encode("utf-8", "replace")).hexdigest()[:32]
+    return [
+        (_FAILURES_PER_ACCOUNT, ("account", account)),
+        (_FAILURES_PER_ADDRESS, ("address", _network(address))),
+    ]
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if parsed.version == 4:
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, _IPV6_PREFIX), strict=False).network_address)
+
+
+def _refusal(limit: RateLimitItem, keys: tuple[str, ...], message: str) -> RateLimited:
+    free_at, left = limiter.limiter.get_window_stats(limit, *keys)
+    wait_s = max(1, math.ceil(free_at - time.time()))
+    return RateLimited(
+        message, retry_after_s=wait_s, extra={"limit": limit.amount, "current": limit.amount - max(left, 0)}
+    )

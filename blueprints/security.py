@@ -1,0 +1,195 @@
+"""What stands before every view and on every response: identity, CSRF, CORS, headers, body size, audit.
+
+Source: API.md "Common to all"; WHATWG Fetch (CORS); W3C CSP 3; OWASP CSRF Prevention Cheat Sheet.
+"""
+
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from flask import Flask, Response, current_app, g, request
+from flask.sessions import SecureCookieSessionInterface
+from flask_wtf.csrf import CSRFError, CSRFProtect
+
+from blueprints import identity
+from blueprints.extensions import services
+from services import logs
+from services.errors import CrossSiteRefused, CsrfFailed, TooLarge
+
+logger = logging.getLogger(__name__)
+View = TypeVar("View", bound=Callable[..., Any])
+
+csrf = CSRFProtect()
+
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_CSP: Final = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+_ALLOWED_HEADERS: Final = ("Authorization", "Content-Type", "Last-Event-ID", "Idempotency-Key", "X-CSRF-Token")
+_EXPOSED_HEADERS: Final = "X-Stream-Id, Content-Location, Retry-After"
+_METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
+_PREFLIGHT_AGE_S: Final = "600"
+_HX_HEADER: Final = re.compile(r"hx-[a-z-]{1,60}")
+_PUBLIC_API: Final = "/api/"
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_UPLOADS: Final = "rill_uploads"
+# Boundaries, part headers and the small fields around an upload.
+_MULTIPART_SLACK_BYTES: Final = 64 * 1024
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """The session cookie is Secure exactly when the request came over TLS."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 (Flask's signature)
+        return request.is_secure
+
+
+def register(app: Flask) -> None:
+    """Stand guard before and after every view of `app`."""
+    app.session_interface = _Sessions()
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # `_guard` decides when
+    app.config["WTF_CSRF_HEADERS"] = ["X-CSRF-Token"]
+    app.config["WTF_CSRF_TIME_LIMIT"] = None  # as long as the session: pages stay open for hours
+    app.config["WTF_CSRF_SSL_STRICT"] = False  # the token suffices; some clients send no Referer
+    csrf.init_app(app)
+    app.before_request(_name_request)
+    app.before_request(_preflight)
+    app.before_request(_guard)
+    app.after_request(_audit)
+    app.after_request(_dress)
+
+
+def accepts_uploads(view: View) -> View:
+    """Mark a view whose body may be as large as `MAX_UPLOAD_MB`."""
+    setattr(view, _UPLOADS, True)
+    return view
+
+
+def _name_request() -> None:
+    sent = request.headers.get("X-Request-Id", "")
+    is_ours = services().settings.proxy_hops and _REQUEST_ID.fullmatch(sent)
+    g.request_id = sent if is_ours else secrets.token_hex(8)
+    logs.request_id.set(g.request_id)
+
+
+def _preflight() -> Response | None:
+    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        return None
+    return Response(status=204)
+
+
+def _guard() -> None:
+    """Refuse in the order of API.md: identity, cross-site and CSRF; rate and input are the view's."""
+    if request.method == "OPTIONS" or request.routing_exception is not None:
+        return
+    access = identity.access_of(request.endpoint)
+    if access == "public":
+        _guard_public()
+        return
+    if access == "stream" and request.method in {"GET", "HEAD"}:
+        identity.for_stream((request.view_args or {}).get("stream_id"))
+    else:
+        who = identity.require()
+        if who.kind == "cookie":
+            _refuse_forgery(access)
+    _limit_body()
+
+
+def _guard_public() -> None:
+    # Forms that anybody may send carry a token too: nobody is to be signed in as somebody else.
+    if request.method in _WRITES and not request.path.startswith(_PUBLIC_API):
+        _check_csrf()
+    _limit_body()
+
+
+def _refuse_forgery(access: identity.Access) -> None:
+    if request.method in _WRITES:
+        _check_csrf()
+    elif access == "start" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise CrossSiteRefused
+
+
+def _check_csrf() -> None:
+    try:
+        csrf.protect()
+    except CSRFError as refused:
+        raise CsrfFailed from refused
+
+
+def _limit_body() -> None:
+    settings = services().settings
+    view = current_app.view_functions.get(request.endpoint or "")
+    if getattr(view, _UPLOADS, False):
+        request.max_content_length = settings.max_upload_mb * 1024 * 1024 + _MULTIPART_SLACK_BYTES
+    cap = request.max_content_length
+    if cap is not None and (request.content_length or 0) > cap:
+        raise TooLarge
+
+
+def _audit(response: Response) -> Response:
+    """One line for every access to a stream: who, which, how, from where, outcome. Never what it said."""
+    stream_id = response.headers.get("X-Stream-Id") or (request.view_args or {}).get("stream_id")
+    if stream_id is None and identity.access_of(request.endpoint) != "stream":
+        return response
+    who = g.stream_found[0] if "stream_found" in g else g.get("identity")
+    logger.info(
+        "stream accessed",
+        extra={
+            "user_id": who.user.id if who else None,
+            "by": who.kind if who else None,
+            "stream_id": stream_id,
+            "method": request.method,
+            "address": request.remote_addr,
+            "status": response.status_code,
+            "outcome": g.get("problem_code", "ok"),
+        },
+    )
+    return response
+
+
+def _dress(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+    _share(response)
+    return response
+
+
+def _share(response: Response) -> None:
+    """CORS, for the origins that the operator named; nothing at all for others."""
+    origins = services().settings.cors_origins
+    if not origins:
+        return
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin", "")
+    if origin not in origins:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Allow-Credentials"] = "true"
+    response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+    if request.method == "OPTIONS":
+        response.headers["Access-Control-Allow-Methods"] = _METHODS
+        response.headers["Access-Control-Allow-Headers"] = ", ".join((*_ALLOWED_HEADERS, *_asked_hx_headers()))
+        response.headers["Access-Control-Max-Age"] = _PREFLIGHT_AGE_S
+
+
+def _asked_hx_headers() -> list[str]:
+    asked = request.headers.get("Access-Control-Request-Headers", "").split(",")
+    names = (name.strip().lower() for name in asked)
+    return [name for name in names if _HX_HEADER.fullmatch(name)]

@@ -1,0 +1,40 @@
+"""Password hashes: argon2id. Knows neither accounts nor requests.
+
+A hash is some 50 ms of work on purpose. It is done in gevent's threads (argon2 lets go of the
+interpreter lock meanwhile), so that no stream of this process waits for a sign-in.
+
+Source: RFC 9106; OWASP Password Storage Cheat Sheet (argon2id).
+"""
+
+import threading
+from typing import Final
+
+import gevent
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+_HASHER: Final = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
+# Two at a time: each holds 32 MiB and a processor, and a flood of guesses must leave room for streams.
+_ROOM: Final = threading.BoundedSemaphore(2)
+# What an account that does not exist is checked against, so that its absence cannot be timed.
+_NOBODY: Final = "$argon2id$v=19$m=32768,t=3,p=1$RObptj19XgRz5s8ph9CCsA$TBMQpa6h0FDbRuT+ITkn3PH69wSW4lapxe5tf9RQrvU"
+
+
+def make(password: str) -> str:
+    """Hash a new password."""
+    with _ROOM:
+        return str(gevent.get_hub().threadpool.apply(_HASHER.hash, (password,)))
+
+
+def matches(password_hash: str | None, password: str) -> bool:
+    """Whether the password is the one that was hashed; None takes as long and says no."""
+    with _ROOM:
+        is_right = gevent.get_hub().threadpool.apply(_verify, (password_hash or _NOBODY, password))
+    return bool(is_right) and password_hash is not None
+
+
+def _verify(password_hash: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False
