@@ -7,15 +7,62 @@ conversations.py too, which is where callers look for it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, cast
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from services import errors
 from services.store.base import insert_into, new_id, utc_now
-from services.store.database import write_next
 from services.store.threads import Conversation, Message
+
+# Statements of the path from a question to its run are built once: building costs as much as running them.
+_MESSAGES: Final = cast(Table, Message.__table__)
+_CONVERSATIONS: Final = cast(Table, Conversation.__table__)
+# The columns of a message that not every message fills, as a statement for several rows needs them.
+_EMPTY: Final[Mapping[str, Any]] = {
+    **{column.name: None for column in _MESSAGES.columns if column.nullable},
+    "content": "",
+    "fallback": False,
+}
+_ADD_MESSAGES: Final = insert(_MESSAGES)
+_SETTLED_COLUMNS: Final = (
+    "content",
+    "outcome",
+    "finish_reason",
+    "engine",
+    "fallback",
+    "usage",
+    "extras",
+    "error_code",
+    "finished_at",
+)
+_SETTLE: Final = (
+    update(_MESSAGES)
+    .where(_MESSAGES.c.id == bindparam("its"), _MESSAGES.c.role == "assistant", _MESSAGES.c.outcome.is_(None))
+    .values({name: bindparam(name) for name in _SETTLED_COLUMNS})
+    .returning(_MESSAGES.c.conversation_id)
+)
+_TOUCH: Final = update(_CONVERSATIONS).where(_CONVERSATIONS.c.id == bindparam("its")).values(updated_at=bindparam("at"))
+
+
+def _grow(column: InstrumentedAttribute[Any]) -> ReturningUpdate[Conversation]:
+    return (
+        update(Conversation)
+        .where(
+            Conversation.user_id == bindparam("whose"),
+            Conversation.assistant == bindparam("who"),
+            column == bindparam("its"),
+        )
+        .values(length=Conversation.length + bindparam("by"), updated_at=bindparam("at"))
+        .returning(Conversation)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+
+
+_GROW_BY_ID: Final = _grow(Conversation.id)
+_GROW_BY_NAME: Final = _grow(Conversation.client_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +114,37 @@ def begin(
     Raises:
         NotFound: The conversation, or the message to go on from, is unknown or somebody else's.
     """
-    write_next(s)
     now = now or utc_now()
+    added = 1 if question is None else 2
+    # The first statement takes the conversation's row until the end of the transaction, so that two questions
+    # at once cannot get one position.
     if conversation_id is not None:
-        conversation = _locked(s, user_id, assistant, conversation_id)
+        conversation = s.scalar(
+            _GROW_BY_ID, {**_whose(user_id, assistant), "its": conversation_id, "by": added, "at": now}
+        )
     else:
-        conversation = _made(s, user_id, assistant, client_name, title, now)
-    conversation.updated_at = now
+        conversation = _grown_by_name(s, user_id, assistant, client_name, title, added, now)
+    if conversation is None:
+        raise errors.NotFound("There is no such conversation.")
     if continues_id is not None and not _is_answer_in(s, continues_id, conversation.id):
         raise errors.NotFound("There is no such answer to go on from.")
-    position = _next_position(s, conversation.id)
+    answer = {
+        **_EMPTY,
+        "id": message_id,
+        "conversation_id": conversation.id,
+        "position": conversation.length - 1,
+        "role": "assistant",
+        "stream_id": stream_id,
+        "run_id": run_id,
+        "continues_id": continues_id,
+        "turn": dict(turn),
+        "created_at": now,
+    }
+    rows = [answer]
     if question is not None:
-        s.add(_message(new_id(), conversation, position, "user", now, content=question))
-        position += 1
-    answer = _message(message_id, conversation, position, "assistant", now)
-    answer.stream_id, answer.run_id, answer.continues_id, answer.turn = stream_id, run_id, continues_id, dict(turn)
-    s.add(answer)
-    s.flush()
+        asked = {"id": new_id(), "position": conversation.length - 2, "role": "user", "content": question}
+        rows.insert(0, {**_EMPTY, **asked, "conversation_id": conversation.id, "created_at": now})
+    s.execute(_ADD_MESSAGES, rows)
     return conversation
 
 
@@ -107,26 +168,24 @@ def settle(
         Whether this call settled it; False too if the answer has been deleted meanwhile.
     """
     now = now or utc_now()
-    settled = (
-        update(Message)
-        .where(Message.id == message_id, Message.role == "assistant", Message.outcome.is_(None))
-        .values(
-            content=text,
-            outcome=outcome,
-            finish_reason=finish_reason,
-            engine=engine,
-            fallback=fallback,
-            usage=None if usage is None else dict(usage),
-            extras=None if extras is None else dict(extras),
-            error_code=error_code,
-            finished_at=now,
-        )
-        .returning(Message.conversation_id)
+    conversation_id = s.scalar(
+        _SETTLE,
+        {
+            "its": message_id,
+            "content": text,
+            "outcome": outcome,
+            "finish_reason": finish_reason,
+            "engine": engine,
+            "fallback": fallback,
+            "usage": None if usage is None else dict(usage),
+            "extras": None if extras is None else dict(extras),
+            "error_code": error_code,
+            "finished_at": now,
+        },
     )
-    conversation_id = s.scalar(settled)
     if conversation_id is None:
         return False
-    s.execute(update(Conversation).where(Conversation.id == conversation_id).values(updated_at=now))
+    s.execute(_TOUCH, {"its": conversation_id, "at": now})
     return True
 
 
@@ -168,42 +227,32 @@ def message_of_run(s: Session, run_id: str) -> Message | None:
     return s.scalar(select(Message).where(Message.run_id == run_id))
 
 
-def _locked(s: Session, user_id: int, assistant: str, conversation_id: str) -> Conversation:
-    # Locked until the end of the transaction: two questions at once must not get one position.
-    own = select(Conversation).where(
-        Conversation.id == conversation_id, Conversation.user_id == user_id, Conversation.assistant == assistant
-    )
-    row = s.scalar(own.with_for_update())
-    if row is None:
-        raise errors.NotFound("There is no such conversation.")
-    return row
-
-
-def _made(s: Session, user_id: int, assistant: str, client_name: str | None, title: str, now: datetime) -> Conversation:
-    """A new conversation, or the one that has the client's name already, even if made at this moment."""
-    fresh = insert_into(s, Conversation).values(
+def _grown_by_name(
+    s: Session, user_id: int, assistant: str, client_name: str | None, title: str, added: int, now: datetime
+) -> Conversation | None:
+    """The conversation with the client's name, or a new one; one made at this moment by another counts too."""
+    by_name = {**_whose(user_id, assistant), "its": client_name, "by": added, "at": now}
+    if client_name is not None:
+        known = s.scalar(_GROW_BY_NAME, by_name)
+        if known is not None:
+            return known
+    made = insert_into(s, Conversation).values(
         id=new_id(),
         user_id=user_id,
         assistant=assistant,
         client_name=client_name,
         title=title,
+        length=added,
         created_at=now,
         updated_at=now,
     )
-    made = s.scalar(
-        fresh.on_conflict_do_nothing(index_elements=["user_id", "assistant", "client_name"]).returning(
-            Conversation.__table__.c.id
-        )
-    )
-    if made is None:
-        made = s.scalars(
-            select(Conversation.id).where(
-                Conversation.user_id == user_id,
-                Conversation.assistant == assistant,
-                Conversation.client_name == client_name,
-            )
-        ).one()
-    return _locked(s, user_id, assistant, made)
+    names = ["user_id", "assistant", "client_name"]
+    fresh = s.scalar(made.on_conflict_do_nothing(index_elements=names).returning(Conversation))
+    return fresh if fresh is not None else s.scalar(_GROW_BY_NAME, by_name)
+
+
+def _whose(user_id: int, assistant: str) -> dict[str, Any]:
+    return {"whose": user_id, "who": assistant}
 
 
 def _is_answer_in(s: Session, message_id: str, conversation_id: str) -> bool:
@@ -211,28 +260,3 @@ def _is_answer_in(s: Session, message_id: str, conversation_id: str) -> bool:
         Message.id == message_id, Message.conversation_id == conversation_id, Message.role == "assistant"
     )
     return s.scalar(found) is not None
-
-
-def _next_position(s: Session, conversation_id: str) -> int:
-    last = s.scalar(select(func.max(Message.position)).where(Message.conversation_id == conversation_id))
-    return 0 if last is None else last + 1
-
-
-def _message(
-    message_id: str,
-    conversation: Conversation,
-    position: int,
-    role: Literal["user", "assistant"],
-    now: datetime,
-    *,
-    content: str = "",
-) -> Message:
-    return Message(
-        id=message_id,
-        conversation_id=conversation.id,
-        position=position,
-        role=role,
-        content=content,
-        fallback=False,
-        created_at=now,
-    )

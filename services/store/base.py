@@ -9,9 +9,9 @@ import re
 import time
 import unicodedata
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from sqlalchemy import DateTime, Dialect, MetaData, Table, Text
+from sqlalchemy import DateTime, Dialect, MetaData, Text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -120,7 +120,6 @@ def same_word(text: str) -> str:
 
 def insert_into(session: Session, row: type[Base]) -> "sqlite.Insert | postgresql.Insert":
     """The database's own INSERT, which knows ON CONFLICT; SQLAlchemy has no common one."""
-    table = cast(Table, row.__table__)
     if session.get_bind().dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+        return postgresql.insert(row)
+    return sqlite.insert(row)

@@ -17,7 +17,7 @@ import gevent
 import sqlalchemy
 from gevent.lock import BoundedSemaphore
 from gevent.threadpool import ThreadPool
-from sqlalchemy import Engine, exc, make_url, text
+from sqlalchemy import Connection, Engine, exc, make_url, text
 from sqlalchemy.orm import Session
 
 from services import errors
@@ -181,7 +181,9 @@ class Database:
                 if self._path is not None:
                     # SQLite changes a table by copying it; dropping the old one would cascade.
                     connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-                    connection.exec_driver_sql(sqlite.BEGIN_WRITING)
+                    _driver(connection).write_next()
+                    # Alembic looks with a PRAGMA first, which would not begin the transaction.
+                    connection.execute(text("SELECT 1"))
                 else:
                     connection.execute(text("SET LOCAL lock_timeout = 0"))
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
@@ -200,14 +202,21 @@ class Database:
 def write_next(session: Session, turn: str | None = None) -> None:
     """Say, before the first query, that this transaction will write what it is about to read.
 
-    On SQLite it waits for its turn to write now, and so never has to start over. On PostgreSQL a `turn`
+    On SQLite the first query waits for its turn to write, and so it never has to start over. On PostgreSQL a `turn`
     makes transactions that name the same one wait for each other until they end; without one nothing happens.
     """
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(sqlite.BEGIN_WRITING)
+        _driver(connection).write_next()
     elif turn is not None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:turn))"), {"turn": turn})
+
+
+def _driver(connection: Connection) -> sqlite.Connection:
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite.Connection):
+        raise TypeError("not a connection of this module")
+    return driver
 
 
 def _sqlite(path: str, *, busy_timeout_s: float, limit_s: float) -> Engine:

@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ForeignKey, delete, select, update
+from sqlalchemy import ForeignKey, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from services import errors
@@ -34,6 +34,14 @@ class SessionRow(Base):
     address: Mapped[str]
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+
+
+# Built once: every request of a page runs it.
+_SIGNED_IN: Final = (
+    select(SessionRow, users.UserRow)
+    .join(users.UserRow, users.UserRow.id == SessionRow.user_id)
+    .where(SessionRow.id == bindparam("its"), SessionRow.epoch == users.UserRow.epoch)
+)
 
 
 def open(  # noqa: A001 (read as sessions.open)
@@ -78,11 +86,7 @@ def by_id(s: Session, session_id: str, *, now: datetime | None = None) -> Sessio
 
 def user_of(s: Session, session_id: str, *, now: datetime | None = None) -> tuple[SessionRow, users.User] | None:
     """The session and whose it is, in one query; None if it has ended in any way."""
-    found = s.execute(
-        select(SessionRow, users.UserRow)
-        .join(users.UserRow, users.UserRow.id == SessionRow.user_id)
-        .where(SessionRow.id == session_id, SessionRow.epoch == users.UserRow.epoch)
-    ).one_or_none()
+    found = s.execute(_SIGNED_IN, {"its": session_id}).one_or_none()
     if found is None or _has_lapsed(found[0], now or utc_now()):
         return None
     return found[0], users.of_row(found[1])

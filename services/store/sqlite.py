@@ -4,11 +4,12 @@ sqlite3 waits inside C code (for a page, for a lock, for the disk), and a wait t
 of the process. So SQLAlchemy, its pool and its caches stay on the event loop's thread, where their
 monkey-patched locks are meant to be used, and only the driver's calls leave it: `Connection` and
 `Cursor` look like sqlite3's to SQLAlchemy and hand each statement over, with its rows coming back whole.
-One connection is one thread: sqlite3's own check (`check_same_thread`) watches over that, calls keep their
-order even if the greenlet that made one was killed, and no lock is ever shared between threads.
+One connection is one thread: calls keep their order even if the greenlet that made one was killed, and no
+Python lock is ever shared between threads (a monkey-patched one must not be).
 
 A transaction is begun with its first statement, in the same hand-over: IMMEDIATE if that one writes,
-so that a writer waits for its turn instead of failing later. Knows no gevent: how to get into the
+so that a writer waits for its turn instead of failing later. One that only read is ended without a
+hand-over: in WAL mode that waits for nobody and touches no file. Knows no gevent: how to get into the
 thread, and the turn-taking of writers, are passed in by `database.py`.
 """
 
@@ -17,7 +18,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
-BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 _READING: Final = ("SELECT", "WITH", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "VALUES")
 
 
@@ -52,7 +52,10 @@ def open_file(path: str, busy_timeout_s: float) -> sqlite3.Connection:
     The file is made readable by its owner only: it holds what people wrote.
     """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    raw = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, cached_statements=512)
+    # One thread at a time, though not one only: see `Connection._finish`.
+    raw = sqlite3.connect(
+        path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
     try:
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
             raw.execute(f"PRAGMA {pragma}").close()
@@ -112,6 +115,7 @@ class Connection:
         self._thread = thread
         self._gate = gate
         self._holds_gate = False
+        self._will_write = False
         self._raw: sqlite3.Connection = thread.call(open_file, path, busy_timeout_s)
 
     def cursor(self) -> Cursor:
@@ -120,24 +124,21 @@ class Connection:
     def create_function(self, name: str, arguments: int, function: Callable[..., Any], **options: Any) -> None:
         self._thread.call(lambda: self._raw.create_function(name, arguments, function, **options))
 
-    def carry_out(self, how: Callable[..., Any], statement: str, parameters: Any) -> Any:
-        """One statement, with a BEGIN before it if no transaction is open.
+    def write_next(self) -> None:
+        """The transaction that the next statement begins will write, whatever that statement is."""
+        self._will_write = True
 
-        `BEGIN_WRITING` itself does nothing inside a transaction: it only says what comes, a moment too late.
-        """
-        if statement == BEGIN_WRITING:
-            if not self._raw.in_transaction:
-                self._enter_gate()
-                self._thread.call(_quietly, self._raw, statement)
-            return (), None, -1, None
+    def carry_out(self, how: Callable[..., Any], statement: str, parameters: Any) -> Any:
+        """One statement, with a BEGIN before it if no transaction is open."""
         word = statement.lstrip(" \t\r\n(")[:10].upper()
         # A PRAGMA begins nothing: `foreign_keys` can be set outside a transaction only.
         reads = word.startswith(_READING) or word.startswith("PRAGMA")
-        if not reads:
-            self._enter_gate()
         begin = None
         if not word.startswith("PRAGMA") and not self._raw.in_transaction:
-            begin = "BEGIN" if reads else BEGIN_WRITING
+            reads = reads and not self._will_write
+            begin = "BEGIN" if reads else "BEGIN IMMEDIATE"
+        if not reads:
+            self._enter_gate()
         return self._thread.call(how, self._raw, begin, statement, parameters)
 
     def commit(self) -> None:
@@ -148,7 +149,11 @@ class Connection:
 
     def _finish(self, statement: str) -> None:
         if self._raw.in_transaction:
-            self._thread.call(_quietly, self._raw, statement)
+            if self._holds_gate:
+                self._thread.call(_quietly, self._raw, statement)
+            else:
+                _quietly(self._raw, statement)
+        self._will_write = False
         self._leave_gate()
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ class Conversation(Base):
     """A thread of one person with one assistant.
 
     Attributes:
+        length: How many messages it has; the next one's position.
         client_name: The client's own name for it (the tutor's `session_id`), unique per person and assistant.
         updated_at: When a message was last added or settled.
     """
@@ -29,6 +30,7 @@ class Conversation(Base):
     assistant: Mapped[str]
     client_name: Mapped[str | None]
     title: Mapped[str]
+    length: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

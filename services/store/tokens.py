@@ -5,7 +5,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ForeignKey, delete, select, update
+from sqlalchemy import ForeignKey, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from services import errors
@@ -26,6 +26,14 @@ class TokenRow(Base):
     digest: Mapped[str] = mapped_column(unique=True, info=SECRET)
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
+
+
+# Built once: every request of a program runs it.
+_PRESENTED: Final = (
+    select(TokenRow, users.UserRow)
+    .join(users.UserRow, users.UserRow.id == TokenRow.user_id)
+    .where(TokenRow.digest == bindparam("its"))
+)
 
 
 def create(s: Session, user_id: int, name: str, *, now: datetime | None = None) -> tuple[TokenRow, str]:
@@ -64,11 +72,7 @@ def user_of(s: Session, plain: str, *, now: datetime | None = None) -> users.Use
     """Whose token this is; None if it never was one or has been revoked. Notes its use once a minute."""
     if not plain.startswith(PREFIX):
         return None
-    found = s.execute(
-        select(TokenRow, users.UserRow)
-        .join(users.UserRow, users.UserRow.id == TokenRow.user_id)
-        .where(TokenRow.digest == _digest(plain))
-    ).one_or_none()
+    found = s.execute(_PRESENTED, {"its": _digest(plain)}).one_or_none()
     if found is None:
         return None
     token, owner = found

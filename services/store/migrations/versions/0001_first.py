@@ -91,6 +91,7 @@ def _conversations() -> None:
         sa.Column("assistant", sa.Text(), nullable=False),
         sa.Column("client_name", sa.Text(), nullable=True),
         sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
