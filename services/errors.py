@@ -12,8 +12,11 @@ AppError
 ├── SiteFull              503
 ├── Unavailable           503  Redis or the database is away, or the site is stopping
 └── ModelError            an answer could not be made (never an HTTP status: an `error` event)
-    ├── ModelUnreachable  refused, 5xx, 429 after retries, 401, first-token timeout: before the first token
-    └── ModelBroken       cut off, stalled or malformed after it
+    ├── ModelUnreachable  before the first token: refused, 5xx, cut off (MODEL_UNREACHABLE), no token in time
+    │                     (MODEL_TIMEOUT), 429 (MODEL_BUSY, MODEL_QUOTA), 401 and 403 (MODEL_AUTH), 404
+    │                     (MODEL_NOT_FOUND), any other 4xx (MODEL_REJECTED)
+    └── ModelBroken       after it: cut off or malformed (MODEL_BROKEN), stalled (MODEL_STALLED); withheld by
+                          the provider at any time (CONTENT_FILTER)
 
 Statuses are given here for reading only; `blueprints/errors.py` alone knows HTTP.
 """

@@ -1,0 +1,245 @@
+"""The model behind the openai SDK: the hosted API, or any server that speaks its chat completions.
+
+The SDK brings the request, its authentication and its errors. The reply's bytes are read here, not
+by its iterator, which costs ten times as much and takes a reply that was cut off for a whole one.
+The only import of openai; sockets and deadlines are `transport`'s, chunks are `chunks`'.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, Final
+
+import httpcore2
+import httpx2
+import openai
+
+from services.errors import ModelBroken, ModelUnreachable
+from services.llm.call import Call, Reply
+from services.llm.chunks import BadChunk, ReplyState
+from services.llm.failures import broken, pause_asked_s, refusal, unreachable
+from services.llm.messages import Began, Delta, Message, Part, Request
+from services.llm.sse import EventReader, EventTooLarge
+from services.llm.tokens import estimated_usage
+from services.llm.transport import Transport, working_for
+from services.settings import Settings
+
+HOSTED_URL: Final = "https://api.openai.com/v1"
+MAX_RETRIES: Final = 2
+_WORTH_RETRYING: Final = frozenset({"MODEL_UNREACHABLE", "MODEL_BUSY"})
+_FIRST_PAUSE_S: Final = 0.25
+# Usage and [DONE] follow the finish reason at once or, on some servers, never.
+_TAIL_TIMEOUT_S: Final = 5.0
+# The end of the HTTP body follows [DONE] at once, or the connection is not worth keeping.
+_DRAIN_TIMEOUT_S: Final = 0.05
+# What a server may not know (an old one) or not allow (a reasoning model): left out once it says so.
+_OPTIONAL: Final = frozenset({"temperature", "max_tokens", "max_completion_tokens", "stream_options"})
+_GO_ON: Final = (
+    "Your answer was cut off there. Go on exactly where it stops, in mid-sentence if need be. "
+    "Repeat nothing of it and do not comment on the interruption."
+)
+_Foreign = (
+    openai.OpenAIError,
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    BadChunk,
+    EventTooLarge,
+)
+
+
+class OpenAIEngine:
+    """One model on one server; shared by all runs of a process.
+
+    Args:
+        settings: Server, key, model and the three timeouts.
+        jitter: Gives numbers from 0 to 1 that spread the retries of many runs.
+    """
+
+    def __init__(self, settings: Settings, *, jitter: Callable[[], float] = random.random) -> None:
+        base_url = settings.openai_base_url or HOSTED_URL
+        self.name = settings.openai_model
+        self._settings = settings
+        self._jitter = jitter
+        self._unsupported: set[str] = set()
+        # Hosted models want the new name; most other servers know only the old one.
+        names = ("max_completion_tokens", "max_tokens")
+        self._limit_names = names if base_url == HOSTED_URL else names[::-1]
+        self.transport = Transport(base_url, max_connections=settings.max_streaming_connections + 16)
+        self._client = openai.OpenAI(
+            api_key=settings.openai_api_key or "none",
+            base_url=base_url,
+            max_retries=0,  # deliberate: the SDK's own are not bounded by the first token's deadline
+            # Reading and writing obey the call's own deadline; a full pool is like a server that does not answer.
+            timeout=httpx2.Timeout(settings.model_connect_timeout_s),
+            http_client=httpx2.Client(transport=self.transport, follow_redirects=True),
+        )
+        self._create = self._client.chat.completions.with_streaming_response.create
+
+    def stream(self, request: Request) -> Reply:
+        """Ask the model; nothing is sent before the first part is asked for.
+
+        Args:
+            request: With `partial`, the model is told to go on where that stops.
+
+        Returns:
+            The parts, as `Engine.stream` says. Its `close` may be called from any greenlet, and
+            closes the connection to the model at once.
+
+        Raises:
+            ModelUnreachable: While iterating, before the first token, after up to two retries within
+                the first token's deadline.
+            ModelBroken: While iterating, after the first token; or the provider withheld the answer.
+        """
+        return Reply(partial(self._speak, request), Call(0.0))
+
+    def close(self) -> None:
+        """Close all connections; calls that still run break off."""
+        self._client.close()
+
+    def _speak(self, request: Request, call: Call) -> Generator[Part]:
+        call.deadline_s = time.monotonic() + self._settings.model_first_token_timeout_s
+        retries = 0
+        while not call.is_closed:
+            try:
+                yield from self._attempt(request, call)
+                return
+            except ModelUnreachable as failure:
+                if self._learn(failure.__cause__):
+                    continue
+                pause_s = self._pause_s(failure, retries)
+                if retries == MAX_RETRIES or pause_s >= call.remaining_s():
+                    raise
+            retries += 1
+            call.wait(pause_s)
+
+    def _attempt(self, request: Request, call: Call) -> Generator[Part]:
+        """One request and its reply. Closed from outside, it just ends."""
+        state = ReplyState()
+        has_begun = False
+        try:
+            for text in self._texts(request, call, state):
+                if not has_begun:
+                    has_begun = True
+                    yield Began(self.name)
+                if text:
+                    yield Delta(text)
+        except _Foreign as exc:
+            if call.is_closed:
+                return
+            # Once the finish reason is known nothing is missing but the count of tokens.
+            if state.finish is None and not state.is_filtered:
+                raise _failure(exc, has_begun=has_begun) from exc
+        finally:
+            call.release()
+        if call.is_closed:
+            return
+        if not has_begun and (state.finish or state.is_filtered):
+            yield Began(self.name)
+        yield from _ending(request, state, has_begun=has_begun)
+
+    def _texts(self, request: Request, call: Call, state: ReplyState) -> Generator[str]:
+        """The reply's texts, one of them empty where a tool call begins; moves the deadline on with each token."""
+        reader = EventReader()
+        with working_for(call):
+            opened = self._create(**self._options(request))
+            response = opened.__enter__()
+        try:
+            for piece in response.iter_bytes():
+                for data in reader.feed(piece):
+                    text = state.take(data)
+                    if text or state.has_calls:
+                        yield text
+                self._move_deadline(call, state)
+            yield from map(state.take, reader.flush())
+        finally:
+            opened.__exit__(None, None, None)
+
+    def _move_deadline(self, call: Call, state: ReplyState) -> None:
+        """Comments and empty chunks leave the deadline alone: only tokens are signs of life."""
+        if state.is_done:
+            call.deadline_s = time.monotonic() + _DRAIN_TIMEOUT_S
+        elif state.finish:
+            call.deadline_s = time.monotonic() + min(_TAIL_TIMEOUT_S, self._settings.model_token_timeout_s)
+        elif state.has_advanced:
+            state.has_advanced = False
+            call.deadline_s = time.monotonic() + self._settings.model_token_timeout_s
+
+    def _options(self, request: Request) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "model": self.name,
+            "messages": [_as_json(message) for message in _with_partial(request)],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            # Compression would hold tokens back until a block is full.
+            "extra_headers": {"Accept-Encoding": "identity"},
+        }
+        if request.temperature is not None:
+            options["temperature"] = request.temperature
+        if request.max_tokens is not None:
+            known = [name for name in self._limit_names if name not in self._unsupported]
+            options |= dict.fromkeys(known[:1], request.max_tokens)
+        if request.tools:
+            options["tools"] = list(request.tools)
+        return {name: value for name, value in options.items() if name not in self._unsupported}
+
+    def _learn(self, cause: BaseException | None) -> bool:
+        """Leave out, from now on, an option that the server has just refused; False if it was none."""
+        name = cause.param if isinstance(cause, openai.BadRequestError) else None
+        if name not in _OPTIONAL or name in self._unsupported:
+            return False
+        self._unsupported.add(name)
+        return True
+
+    def _pause_s(self, failure: ModelUnreachable, retries: int) -> float:
+        """How long to wait before the next attempt; infinite if it would fail like this one."""
+        if failure.code not in _WORTH_RETRYING:
+            return math.inf
+        cause = failure.__cause__
+        asked_s = pause_asked_s(cause.response.headers) if isinstance(cause, openai.APIStatusError) else None
+        return _FIRST_PAUSE_S * 2.0**retries * (0.75 + self._jitter() / 2) if asked_s is None else asked_s
+
+
+def _failure(exc: Exception, *, has_begun: bool) -> ModelUnreachable | ModelBroken:
+    """Say what happened in the site's words; never in the exception's."""
+    timed_out = isinstance(exc, httpcore2.TimeoutException)
+    if has_begun:
+        return broken("MODEL_STALLED" if timed_out else "MODEL_BROKEN")
+    if isinstance(exc, openai.APIStatusError):
+        return refusal(exc.status_code, exc.code, pause_asked_s(exc.response.headers))
+    return unreachable("MODEL_TIMEOUT" if timed_out else "MODEL_UNREACHABLE")
+
+
+def _ending(request: Request, state: ReplyState, *, has_begun: bool) -> Generator[Part]:
+    if state.is_filtered:
+        raise broken("CONTENT_FILTER")
+    if state.finish is None:
+        raise broken("MODEL_BROKEN") if has_begun else unreachable("MODEL_UNREACHABLE")
+    yield from state.tool_calls()
+    yield state.usage or estimated_usage(request, state.code_points)
+    yield state.finish
+
+
+def _with_partial(request: Request) -> list[Message]:
+    """The messages, and what of the answer exists already as the last thing the model said."""
+    messages = list(request.messages)
+    if request.partial:
+        messages += [Message("assistant", request.partial), Message("user", _GO_ON)]
+    return messages
+
+
+def _as_json(message: Message) -> dict[str, Any]:
+    body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_call_id is not None:
+        body["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        body["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return body

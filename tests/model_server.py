@@ -1,0 +1,439 @@
+"""A scripted server that speaks OpenAI's chat completions: the model in tests and benchmarks.
+
+In a test: `with ModelServer() as server:` and `server.base_url`. As a process of its own:
+`python -m tests.model_server --port 0 --script reply-40` prints its port and serves until it is killed.
+
+What it answers is decided for each request: by the next script in line (`server.play(...)`, or POST
+/__script), else by the request's model name where that names a script (`named_script`), else by the
+server's own script. Names are a kind, then numbers:
+
+    reply-N       N tokens at once            paced-N-MS    N tokens, one every MS milliseconds
+    cut-after-N   closes, no finish reason    reset-after-N the same with a TCP reset
+    stall-headers silent until released       stall-after-N N tokens, then silent until released
+    status-S      HTTP status S               status-S-R    with Retry-After: R
+    malformed-after-N, error-after-N          tools, no-usage, empty, content-filter, length, echo
+
+Admin, for tests in another process: GET /__log (a list of calls), POST /__script (a script's fields as
+JSON, {"name": ...} or {"release": true} to end all stalls), POST /__release, POST /__reset.
+"""
+
+import argparse
+import contextlib
+import json
+import re
+import socket as plain_socket
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import Any, Self
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+from gevent.server import StreamServer
+
+MODEL_NAME = "scripted"
+_MAX_HEAD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What one request is answered with.
+
+    Attributes:
+        text: The answer; without one, `tokens` words are made up.
+        pace_s: Time between two tokens.
+        status: Other than 200: an error body and nothing else.
+        body: The error body; one is made up.
+        cut_after: Close after so many tokens, without a finish reason; `ending` says how.
+        ending: "close", "reset", or "done" ([DONE] is sent, the finish reason is not).
+        stall_after: Fall silent after so many tokens until released; -1: before the headers.
+        comment_every_s: While silent, send comments and empty chunks.
+        malformed_after, error_after: Break a chunk, or report an error, after so many tokens.
+        raw: Event data sent as they are, instead of an answer.
+        frame_bytes: Write the reply in pieces of so many bytes.
+        chunked: False: the body ends with the connection.
+        hold_open_s: Keep the body open after [DONE].
+    """
+
+    text: str | None = None
+    tokens: int = 20
+    pace_s: float = 0.0
+    status: int = 200
+    retry_after: str | None = None
+    body: dict[str, Any] | None = None
+    cut_after: int | None = None
+    ending: str = "close"
+    stall_after: int | None = None
+    comment_every_s: float = 0.0
+    malformed_after: int | None = None
+    error_after: int | None = None
+    tool_calls: Sequence[tuple[str, str]] = ()
+    usage: bool = True
+    finish: str | None = "stop"
+    echo: bool = False
+    raw: Sequence[str] = ()
+    reasoning: int = 0
+    newline: str = "\n"
+    frame_bytes: int = 0
+    chunked: bool = True
+    hold_open_s: float = 0.0
+
+    def words(self) -> list[str]:
+        """The answer as the tokens it is sent in."""
+        if self.text is None:
+            return [f"word{number} " for number in range(self.tokens)]
+        return re.findall(r"\s*\S+|\s+$", self.text)
+
+
+_NAMED: dict[str, Any] = {
+    r"reply-(\d+)": lambda n: Script(tokens=int(n)),
+    r"paced-(\d+)-(\d+)": lambda n, ms: Script(tokens=int(n), pace_s=int(ms) / 1000),
+    r"cut-after-(\d+)": lambda n: Script(cut_after=int(n)),
+    r"reset-after-(\d+)": lambda n: Script(cut_after=int(n), ending="reset"),
+    r"done-after-(\d+)": lambda n: Script(cut_after=int(n), ending="done"),
+    r"stall-headers": lambda: Script(stall_after=-1),
+    r"stall-first": lambda: Script(stall_after=0),
+    r"stall-after-(\d+)": lambda n: Script(stall_after=int(n)),
+    r"status-(\d{3})": lambda status: Script(status=int(status)),
+    r"status-(\d{3})-([\d.]+)": lambda status, after: Script(status=int(status), retry_after=after),
+    r"malformed-after-(\d+)": lambda n: Script(malformed_after=int(n)),
+    r"error-after-(\d+)": lambda n: Script(error_after=int(n)),
+    r"tools": lambda: Script(tokens=0, finish="tool_calls", tool_calls=[("look", '{"at": "é"}'), ("add", "{}")]),
+    r"no-usage": lambda: Script(usage=False),
+    r"empty": lambda: Script(tokens=0),
+    r"content-filter": lambda: Script(finish="content_filter"),
+    r"length": lambda: Script(finish="length"),
+    r"echo": lambda: Script(echo=True),
+}
+
+
+def named_script(name: str) -> Script | None:
+    """The script that a name stands for, or None."""
+    for pattern, make in _NAMED.items():
+        if match := re.fullmatch(pattern, name):
+            script: Script = make(*match.groups())
+            return script
+    return None
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, as it went.
+
+    Attributes:
+        connection: Number of the connection that it came on, from 1.
+        tokens_sent: Tokens written so far.
+        closed: Set once the client has closed the connection before the reply was whole.
+        finished: Set once the server is done with it, in whatever way.
+    """
+
+    number: int
+    connection: int
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    started_s: float = field(default_factory=monotonic)
+    tokens_sent: int = 0
+    closed_s: float | None = None
+    outcome: str = "open"
+    closed: Event = field(default_factory=Event)
+    finished: Event = field(default_factory=Event)
+
+    def as_json(self) -> dict[str, Any]:
+        """What GET /__log says of it."""
+        left_out = ("closed", "finished", "headers")
+        return {name: getattr(self, name) for name in self.__slots__ if name not in left_out} | {
+            "now_s": monotonic(),
+            "authorization": "authorization" in self.headers,
+        }
+
+
+class ClientGone(Exception):
+    """The client closed its connection."""
+
+
+class ModelServer:
+    """The server; a context manager that listens on 127.0.0.1.
+
+    Args:
+        script: For requests that neither a line of scripts nor their model name decides.
+        port: 0 for any that is free.
+    """
+
+    def __init__(self, script: Script | None = None, *, port: int = 0) -> None:
+        self.script = script or Script()
+        self.calls: list[Call] = []
+        self.connections = 0
+        self._line: list[Script] = []
+        self._release = Event()
+        self._arrival = Event()
+        self._server = StreamServer(("127.0.0.1", port), self._serve)
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+        self._server.stop(timeout=0)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._server.server_port)
+
+    @property
+    def base_url(self) -> str:
+        """What OPENAI_BASE_URL is to be."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def play(self, *scripts: Script | str) -> None:
+        """Answer the next requests with these, in this order."""
+        for script in scripts:
+            found = named_script(script) if isinstance(script, str) else script
+            assert found, f"there is no script {script!r}"
+            self._line.append(found)
+
+    def release(self) -> None:
+        """End all stalls, those of later requests too (until `reset`)."""
+        self._release.set()
+
+    def reset(self) -> None:
+        """Forget all calls and scripts in line; stalls stall again."""
+        self.calls.clear()
+        self._line.clear()
+        self._release.clear()
+
+    def wait_for_call(self, number: int = 1, *, timeout_s: float = 5.0) -> Call:
+        """The `number`th request since the start or the last reset, once it is here."""
+        until_s = monotonic() + timeout_s
+        while len(self.calls) < number:
+            self._arrival.clear()
+            assert self._arrival.wait(until_s - monotonic()), f"request {number} did not come"
+        return self.calls[number - 1]
+
+    def _serve(self, connection: Any, _address: object) -> None:
+        self.connections += 1
+        number = self.connections
+        connection.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
+        reader = connection.makefile("rb")
+        try:
+            with contextlib.suppress(OSError, ClientGone):
+                while request := _read_request(reader):
+                    if not self._answer(connection, number, *request):
+                        return
+        finally:
+            reader.close()
+            connection.close()
+
+    def _answer(self, connection: Any, number: int, method: str, path: str, head: dict[str, str], body: bytes) -> bool:
+        """Answer one request; whether another one may follow on the same connection."""
+        if path.startswith("/__"):
+            return _send_json(connection, 200, self._administer(method, path, body))
+        if method == "GET" and path.endswith("/models"):
+            return _send_json(connection, 200, {"object": "list", "data": [{"id": MODEL_NAME, "object": "model"}]})
+        if method != "POST" or not path.endswith("/chat/completions"):
+            return _send_json(connection, 404, {"error": {"message": f"no such path {path}", "code": "not_found"}})
+        call = Call(len(self.calls) + 1, number, path, head, json.loads(body))
+        self.calls.append(call)
+        self._arrival.set()
+        script = self._line.pop(0) if self._line else named_script(str(call.body.get("model"))) or self.script
+        if script.echo:
+            script = replace(script, text=json.dumps(call.body["messages"], ensure_ascii=False))
+        return _Reply(connection, call, script, self._release).send()
+
+    def _administer(self, method: str, path: str, body: bytes) -> Any:
+        if path == "/__log":
+            return [call.as_json() for call in self.calls]
+        if path == "/__script":
+            asked = json.loads(body)
+            name = asked.pop("name", None)
+            script = named_script(name) if name else Script(**asked)
+            assert script, f"there is no script {name!r}"
+            self._line.append(script)
+        elif path == "/__release":
+            self.release()
+        elif path == "/__reset":
+            self.reset()
+        return {"ok": True, "method": method}
+
+
+class _Reply:
+    """The reply to one request, and the watch over its client."""
+
+    def __init__(self, connection: Any, call: Call, script: Script, release: Event) -> None:
+        self._connection = connection
+        self._call = call
+        self._script = script
+        self._release = release
+
+    def send(self) -> bool:
+        watch = gevent.spawn(self._watch, gevent.getcurrent())
+        try:
+            self._call.outcome = "whole" if self._send() else "cut"
+        except (OSError, ClientGone):
+            self._note_closed()
+        finally:
+            watch.kill()
+            self._call.finished.set()
+        return self._call.outcome == "whole" and self._script.chunked
+
+    def _watch(self, sender: Any) -> None:
+        """The client sends nothing while it reads a reply: readable means that it has gone."""
+        with contextlib.suppress(OSError):
+            socket.wait_read(self._connection.fileno())
+            if self._connection.recv(1, plain_socket.MSG_PEEK):
+                return
+        self._note_closed()
+        gevent.spawn(sender.throw, ClientGone)
+
+    def _note_closed(self) -> None:
+        if self._call.closed_s is None:
+            self._call.closed_s = monotonic()
+            self._call.outcome = "closed by client"
+            self._call.closed.set()
+
+    def _send(self) -> bool:
+        script = self._script
+        if script.stall_after == -1:
+            self._stall()
+        if script.status != 200:
+            body = script.body or {"error": {"message": "sk-secret detail of the provider", "code": None}}
+            extra = {"Retry-After": script.retry_after} if script.retry_after is not None else {}
+            return _send_json(self._connection, script.status, body, extra)
+        self._start()
+        for data in script.raw:
+            self._event(data)
+        if not script.raw and not self._speak():
+            return False
+        gevent.sleep(script.hold_open_s)
+        if script.chunked:
+            self._connection.sendall(b"0\r\n\r\n")
+        return True
+
+    def _start(self) -> None:
+        framing = "Transfer-Encoding: chunked" if self._script.chunked else "Connection: close"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n{framing}\r\n\r\n"
+        self._connection.sendall(head.encode())
+
+    def _speak(self) -> bool:
+        """Send the answer; False if it is cut."""
+        script = self._script
+        self._chunk({"role": "assistant", "content": None})
+        for number in range(script.reasoning):
+            self._chunk({"reasoning_content": f"thought{number} "})
+        words = script.words()
+        for number in range(len(words) + 1):
+            if number == script.stall_after:
+                self._stall()
+            if number == script.malformed_after:
+                self._event('{"choices": [{"del')
+            if number == script.error_after:
+                self._event('{"error": {"message": "sk-secret overloaded", "code": 503}}')
+            if number == script.cut_after:
+                return self._cut()
+            if number < len(words):
+                self._chunk({"content": words[number]})
+                self._call.tokens_sent += 1
+                if script.pace_s:
+                    gevent.sleep(script.pace_s)
+        self._finish(len(words))
+        return True
+
+    def _finish(self, tokens: int) -> None:
+        script = self._script
+        for delta in _tool_deltas(script.tool_calls):
+            self._chunk({"tool_calls": [delta]})
+        if script.finish is not None:
+            self._chunk({}, finish=script.finish)
+        if script.usage:
+            usage = {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens}
+            self._event(json.dumps({"id": "c", "choices": [], "usage": usage}))
+        self._event("[DONE]")
+
+    def _cut(self) -> bool:
+        if self._script.ending == "done":
+            self._event("[DONE]")
+            self._connection.sendall(b"0\r\n\r\n")
+            return True
+        if self._script.ending == "reset":
+            linger = struct.pack("ii", 1, 0)
+            self._connection.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_LINGER, linger)
+        return False
+
+    def _stall(self) -> None:
+        every_s = self._script.comment_every_s
+        while not self._release.wait(every_s or None):
+            self._write(b": still here\n\n")
+            self._chunk({"content": ""})
+
+    def _chunk(self, delta: dict[str, Any], *, finish: str | None = None) -> None:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        self._event(json.dumps({"id": "c", "object": "chat.completion.chunk", "choices": [choice]}, ensure_ascii=False))
+
+    def _event(self, data: str) -> None:
+        newline = self._script.newline
+        self._write(f"data: {data}{newline}{newline}".encode())
+
+    def _write(self, text: bytes) -> None:
+        size = self._script.frame_bytes or len(text)
+        for start in range(0, len(text), size):
+            piece = text[start : start + size]
+            self._connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if self._script.chunked else piece)
+
+
+def _tool_deltas(calls: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    """Each call in pieces: its id and name first, then its arguments bit by bit."""
+    for index, (name, arguments) in enumerate(calls):
+        yield {"index": index, "id": f"call-{index}", "type": "function", "function": {"name": name, "arguments": ""}}
+        for start in range(0, len(arguments), 3):
+            yield {"index": index, "function": {"arguments": arguments[start : start + 3]}}
+
+
+def _read_request(reader: Any) -> tuple[str, str, dict[str, str], bytes] | None:
+    first = reader.readline(_MAX_HEAD_BYTES)
+    if not first.strip():
+        return None
+    method, path, _ = first.decode("latin-1").split(" ", 2)
+    headers = {}
+    while (line := reader.readline(_MAX_HEAD_BYTES).decode("latin-1").strip()) != "":
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return method, path, headers, reader.read(int(headers.get("content-length", "0")))
+
+
+def _send_json(connection: Any, status: int, body: Any, extra: dict[str, str] | None = None) -> bool:
+    text = json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(text)), **(extra or {})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    connection.sendall(f"HTTP/1.1 {status} Scripted\r\n{head}\r\n".encode() + text)
+    return True
+
+
+def refused_port() -> int:
+    """A port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until killed; the first line printed is the port."""
+    parser = argparse.ArgumentParser(description="A scripted OpenAI-compatible server.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--script", default="reply-20", help="for requests whose model names no script")
+    options = parser.parse_args(arguments)
+    script = named_script(options.script)
+    if script is None:
+        parser.error(f"there is no script {options.script!r}; known: {', '.join(_NAMED)}")
+    with ModelServer(script, port=options.port) as server:
+        sys.stdout.write(f"{server.port}\n")
+        sys.stdout.flush()
+        Event().wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
