@@ -1,0 +1,266 @@
+"""The second look at an answer: withholds solution code while it streams. Pure.
+
+Prose passes word by word. What may be code waits: inside a line until it is clear what it is, at most
+to the line's end, and a fenced block until it closes. What is withheld is never given out; one calm
+sentence stands in its place. What counts as code, and how much of it is too much, is in `codelike`
+and `accounts`; the limits of this check are in docs/assistants.md.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from services.assistants.tutor.accounts import Account, without_quote
+from services.assistants.tutor.fences import Fence, Tests, closes, opening
+from services.assistants.tutor.reference import OwnCode, Reference
+
+WITHHELD: Final = "*I have left code out here: writing it is your part. Ask me about any step of it.*"
+ELLIPSIS: Final = "…"
+MAX_LINE_CHARS: Final = 2_000  # a line longer than this is judged in pieces
+
+# Ideographs are words of their own: they have no blanks between them to wait for.
+_TOKEN = re.compile(r"\s+|[\u2e80-\ufdff]|[^\s`\u2e80-\ufdff]+")
+_PLAIN = re.compile(
+    r"[(\"'“‘«*_¿¡]*(?:[^\W\d_]{1,24}(?:['’\-‐/][^\W\d_]{1,24})*|[-−]?\d[\d.,]*(?:st|nd|rd|th|%)?)[.,;:!?)\"'”’»*_…]*|[–—-]|&"
+)
+_KEYWORDS: Final = frozenset(
+    "for while if elif else def class return yield lambda let const var int long double float bool char auto string "
+    "function func fn fun import from print try except with do set switch case public private static void "
+    "SELECT select INSERT nruter elihw fed adbmal erghea juvyr qrs rof sbe tnirp".split()
+)
+_MAY_FENCE = re.compile(r"(?:[\s>*+.)\d-])*(?:`{0,2}|`{3,}[^`\n]*|~{0,2}|~{3,}[^\n]*)\Z")
+_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)", re.DOTALL)
+_CONTAINER = re.compile(r"(?:\s|>|[-*+](?=\s)|\d{1,3}[.)](?=\s))+")
+# So many plain words in a row mean that a sentence goes on.
+_CLEAR_RUN: Final = 4
+# The last words wait with what follows: `seen` may be the left side of an assignment.
+_LOOKAHEAD: Final = 2
+
+
+class Guard:
+    """One answer's. Feed it the text; pass on what it returns and nothing else."""
+
+    def __init__(self, level: int, *, reference: Mapping[str, Any] | None = None, own: Iterable[str] = ()) -> None:
+        self._account = Account(level, Reference(reference), OwnCode(own))
+        self._tail = ""  # of the current line, what has not been decided
+        self._begun = False  # whether some of the current line was given out
+        self._dropping = False  # the rest of the current line is withheld
+        self._fence: Fence | None = None
+        self._block: list[str] = []
+        self._chain = ""  # neighbouring pieces of inline code
+        self._skip = 0  # characters that were sent by an earlier run
+        self._told = False
+        self._cut = False  # something was cut out of a sentence, without a word about it yet
+        self._last = "\n"
+
+    @property
+    def withheld(self) -> bool:
+        """Whether anything was."""
+        return self._account.refused
+
+    def prime(self, text: str) -> None:
+        """Go on after text that has been sent already."""
+        self._skip = len(text)
+        self._told = self._account.refused = WITHHELD in text
+        self.feed(text)
+
+    def feed(self, text: str) -> str:
+        """The text that may be passed on now."""
+        out = []
+        position = 0
+        while position < len(text):
+            cut = text.find("\n", position) + 1 or len(text)
+            self._tail += text[position:cut]
+            position = cut
+            out.append(self._line_ended() if self._tail.endswith("\n") else self._line_grew())
+        return "".join(out)
+
+    def finish(self) -> str:
+        """The text has ended: what is held, as far as it may be shown."""
+        out = self._line_ended() if self._tail else ""
+        if self._fence is not None:
+            out += self._end_block()
+        if self._cut and not self._told:
+            out += ("" if self._last == "\n" and not out else "\n\n") + WITHHELD
+            self._told = True
+        return out
+
+    def tests(self, tests: Tests) -> Tests:
+        """The suggested tests whose fields are values, not programs."""
+        return [test for test in tests if all(self._account.allows_value(text) for text in test.values())]
+
+    def _line_ended(self) -> str:
+        if self._fence is not None:
+            return self._block_grew(self._tail_taken(len(self._tail)))
+        if not self._begun and not self._dropping:
+            match = _CONTAINER.match(self._tail)
+            self._fence = opening(self._tail[match.end() :] if match else self._tail)
+            if self._fence is not None:
+                self._block = [self._tail_taken(len(self._tail))]
+                return ""
+        # The same pieces as if the line had come letter by letter: the verdict does not hang on the deltas.
+        out = "" if self._must_wait() else self._judge_clear_part()
+        out += self._judge(self._tail_taken(len(self._tail)))
+        self._begun = self._dropping = False
+        return out
+
+    def _line_grew(self) -> str:
+        if self._dropping:
+            return self._drop(self._tail_taken(len(self._tail)))
+        return "" if self._must_wait() else self._judge_clear_part()
+
+    def _block_grew(self, line: str) -> str:
+        self._block.append(line)
+        ended = self._fence is not None and closes(without_quote(line).lstrip(), self._fence)
+        return self._end_block() if ended else ""
+
+    def _must_wait(self) -> bool:
+        """Whether the line's beginning says that the line must be seen as a whole."""
+        if self._fence is not None:
+            return True
+        line = self._tail.rstrip("\n")
+        return not self._begun and bool(_MAY_FENCE.match(line) or line.lstrip().startswith("|"))
+
+    def _judge_clear_part(self) -> str:
+        """Pass on the part of the current line about which nothing can change any more."""
+        out = []
+        while end := self._clear_end():
+            out.append(self._judge(self._tail_taken(end)))
+        return "".join(out)
+
+    def _clear_end(self) -> int:
+        """Where the next piece of the tail ends that can be judged now; 0 if none can be."""
+        words: list[int] = []  # starts of the plain words since the last doubtful one
+        doubtful = False
+        position = end = 0
+        tail = self._tail[:MAX_LINE_CHARS]
+        while position < len(tail):
+            if tail[position] == "`":
+                span = _SPAN.match(tail, position)
+                if span is None or span.end() == len(tail):
+                    break
+                position, words = span.end(), []
+                end = end if doubtful else position
+                continue
+            token = _TOKEN.match(tail, position)
+            if token is None or (token.end() == len(tail) and not _ends_itself(token[0])):
+                break
+            text, start = token[0], position
+            position = token.end()
+            if text.isspace():
+                continue
+            if _is_plain(text):
+                words.append(start)
+                if doubtful and len(words) >= _CLEAR_RUN:
+                    return start
+                if not doubtful and len(words) > _LOOKAHEAD:
+                    end = words[-_LOOKAHEAD]
+            elif end:
+                return end
+            else:
+                doubtful, words = True, []
+        return end or (MAX_LINE_CHARS if len(tail) == MAX_LINE_CHARS else 0)
+
+    def _tail_taken(self, end: int) -> str:
+        taken, self._tail = self._tail[:end], self._tail[end:]
+        return taken
+
+    def _judge(self, text: str) -> str:
+        """A line, or a piece of one, outside of fences."""
+        if self._dropping:
+            return self._drop(text)
+        if not self._begun and self._account.is_code_line(_SPAN.sub(" ", text)) and not _SPAN.search(text):
+            if self._account.allows_line(text):
+                return self._give(text)
+            self._dropping = not text.endswith("\n")
+            return self._replace(text)
+        out, bare, position = [], [], 0
+        for span in _SPAN.finditer(text):
+            bare.append(text[position : span.start()])
+            position = span.end()
+        bare.append(text[position:])
+        unclosed = bare[-1].find("`")
+        if unclosed >= 0:
+            bare[-1] = bare[-1][:unclosed]
+        if not self._account.allows_line(" ` ".join(bare)):
+            self._cut = True
+            return self._swap(text)
+        position = 0
+        for span in _SPAN.finditer(text):
+            out.append(self._give(text[position : span.start()]))
+            self._chain = "" if re.search(r"\w\w", text[position : span.start()]) else self._chain
+            out.append(self._span(span[0], span[2]))
+            position = span.end()
+        rest = text[position:]
+        if unclosed >= 0 and not self._account.allows_span(rest[rest.find("`") :].strip("` \n")):
+            self._cut = True
+            return "".join(out) + self._swap(rest)
+        if re.search(r"\w\w", rest):
+            self._chain = ""
+        return "".join(out) + self._give(rest)
+
+    def _span(self, raw: str, content: str) -> str:
+        chained = f"{self._chain} {content}".strip()
+        allowed = self._account.allows_span(content)
+        if allowed and self._chain and self._chain != chained:
+            allowed = self._account.allows_span(chained)
+        self._chain = chained[-400:]
+        if allowed:
+            return self._give(raw)
+        self._cut = True
+        return self._swap(raw)
+
+    def _end_block(self) -> str:
+        lines, self._block = self._block, []
+        fence, self._fence = self._fence, None
+        closed = len(lines) > 1 and fence is not None and closes(without_quote(lines[-1]).lstrip(), fence)
+        content = lines[1 : -1 if closed else None]
+        if self._account.allows_fence([line.rstrip("\n") for line in content], fence.info if fence else ""):
+            return self._give("".join(lines))
+        return self._replace("".join(lines))
+
+    def _give(self, text: str) -> str:
+        fresh = self._fresh(text)
+        if text:
+            self._begun = not text.endswith("\n")
+            self._last = text[-1]
+        return fresh
+
+    def _fresh(self, text: str) -> str:
+        """Of text in its order, the part that no earlier run has sent."""
+        sent = min(self._skip, len(text))
+        self._skip -= sent
+        return text[sent:]
+
+    def _drop(self, text: str) -> str:
+        """Withhold the rest of a line that was replaced."""
+        self._fresh(text)
+        return ""
+
+    def _replace(self, text: str) -> str:
+        """Withhold whole lines; the sentence stands in their place, once in an answer."""
+        if not self._fresh(text) or self._told:
+            return ""
+        self._told = True
+        lead = "" if self._last == "\n" else "\n\n"
+        self._last = "\n"
+        return f"{lead}{WITHHELD}\n"
+
+    def _swap(self, text: str) -> str:
+        """Withhold a part of a line; the line's end stays."""
+        fresh = self._fresh(text)
+        if not fresh:
+            return ""
+        line_end = "\n" if text.endswith("\n") else ""
+        self._begun = not line_end
+        self._last = line_end or ELLIPSIS
+        blank = " " if not line_end and text[-1:].isspace() else ""
+        return f"{ELLIPSIS}{blank}{line_end}"
+
+
+def _is_plain(token: str) -> bool:
+    return _PLAIN.fullmatch(token) is not None and token.strip("(\"'*_.,;:!?)") not in _KEYWORDS
+
+
+def _ends_itself(token: str) -> bool:
+    return token.isspace() or "\u2e80" <= token[0] <= "\ufdff"
