@@ -49,6 +49,10 @@ class View(Protocol):
         """Whether the last frame has been given, so that viewers can be sent home."""
         ...
 
+    def prime(self, entries: Sequence[Entry]) -> None:
+        """Take what the log held before anybody was connected: as `feed`, but nothing is sent."""
+        ...
+
     def feed(self, entries: Sequence[Entry]) -> bytes:
         """Take what the log gained: in order, each entry once, the oldest in the log first.
 
@@ -77,6 +81,10 @@ class Dialect(Protocol):
     @property
     def interval_s(self) -> float:
         """The least time between two calls of `View.feed`; 0 for each commit at once."""
+        ...
+
+    def shows(self, entry: Entry) -> bool:
+        """Whether this entry makes a frame; one that makes none is not waited for."""
         ...
 
     def view(self, stream: StreamFacts) -> View:

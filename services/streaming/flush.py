@@ -1,0 +1,269 @@
+"""What this worker's runs write: one connection, packed commands, flushed at once.
+
+A run hands its events to its `Writer`; the `Flusher` sends all writers' events in one packed write,
+reads the replies and only then tells the hub (commit before push). While a write is in flight,
+deltas pile up in their writer and are merged. Source of the costs: docs/operations.md, "Figures".
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import gevent
+from gevent.event import Event as Signal
+from redis.exceptions import RedisError, ResponseError
+
+from services.streaming import keys
+from services.streaming.events import DELTA, Entry, Event, StreamId, UserId
+from services.streaming.log import Started, encode
+
+logger = logging.getLogger(__name__)
+
+_FIRST_BACKOFF_S: Final = 0.05
+_LAST_BACKOFF_S: Final = 1.0
+
+
+class Writer:
+    """The writing end of one run.
+
+    Attributes:
+        fence: Under which it writes; Redis refuses an older one.
+        seq: Of the last entry that was given a place.
+        committed: Seq of the last entry that the log has accepted.
+        lost: Whether somebody else has taken the run; nothing more is written then.
+    """
+
+    __slots__ = (
+        "_on_lost",
+        "_pending",
+        "_settled",
+        "_written",
+        "channel",
+        "committed",
+        "connection_number",
+        "fence",
+        "in_flight",
+        "log_key",
+        "lost",
+        "queued",
+        "seq",
+        "stream_id",
+        "user_id",
+    )
+
+    def __init__(self, user_id: UserId, stream_id: StreamId, started: Started, *, on_lost: Callable[[], None]) -> None:
+        self.user_id = user_id
+        self.stream_id = stream_id
+        self.log_key = keys.log(user_id, stream_id)
+        self.channel = keys.live(user_id, stream_id)
+        self.fence = started.fence
+        self.seq = started.seq
+        self.committed = started.seq
+        self.lost = False
+        self.queued = False
+        self.connection_number = 0
+        self.in_flight: list[tuple[Entry, bytes, bytes]] = []
+        self._written: list[tuple[Entry, bytes, bytes]] = []
+        self._pending: list[Event | list[str]] = []
+        self._settled = Signal()
+        self._settled.set()
+        self._on_lost = on_lost
+
+    def put(self, event: Event) -> None:
+        """Take an event; a delta joins the delta that waits before it."""
+        if self.lost:
+            return
+        self._settled.clear()
+        if event.name != DELTA:
+            self._pending.append(event)
+        elif self._pending and isinstance(self._pending[-1], list):
+            self._pending[-1].append(event.data["text"])
+        else:
+            self._pending.append([event.data["text"]])
+
+    def take(self) -> None:
+        """Give what waits its places and move it in flight."""
+        for item in self._pending:
+            event = item if isinstance(item, Event) else Event(DELTA, {"text": "".join(item)})
+            self.seq += 1
+            self.in_flight.append(
+                (Entry(self.fence, self.seq, event), b"%d-%d" % (self.fence, self.seq), encode(event))
+            )
+        self._pending.clear()
+
+    def accept(self, count: int) -> list[Entry]:
+        """The first `count` entries in flight are in the log."""
+        taken = self.in_flight[:count]
+        del self.in_flight[:count]
+        self._written.extend(taken)
+        if taken:
+            self.committed = taken[-1][0].seq
+        if not self.in_flight and not self._pending:
+            self._settled.set()
+        return [entry for entry, _, _ in taken]
+
+    def rewind(self, top: int) -> list[Entry]:
+        """The log ends at `top`: put in flight what is missing after it.
+
+        A server that lost its last second gets entries again that it had accepted once.
+
+        Returns:
+            Entries in flight that turned out to be in the log.
+        """
+        known = self.accept(sum(1 for entry, _, _ in self.in_flight if entry.seq <= top))
+        missing = [item for item in self._written if item[0].seq > top]
+        if missing:
+            del self._written[-len(missing) :]
+            self.in_flight[:0] = missing
+            self._settled.clear()
+        return known
+
+    def lose(self) -> None:
+        """Somebody else has the run now."""
+        if not self.lost:
+            self.lost = True
+            self._pending.clear()
+            self.in_flight.clear()
+            self._settled.set()
+            self._on_lost()
+
+    def settle(self, timeout_s: float | None = None) -> bool:
+        """Wait until everything is in the log, or lost; whether that came in time."""
+        return bool(self._settled.wait(timeout_s))
+
+
+class Flusher:
+    """The worker's one writing connection."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        *,
+        on_commit: Callable[[Writer, list[Entry]], None],
+    ) -> None:
+        self._connect = connect
+        self._number = 0
+        self._connection: Any = None  # a redis-py Connection; its methods are untyped
+        self._on_commit = on_commit
+        self._queue: list[Writer] = []
+        self._wake = Signal()
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    def start(self) -> None:
+        self._greenlet = gevent.spawn(self._run)
+
+    def close(self) -> None:
+        if self._greenlet is not None:
+            self._greenlet.kill()
+        if self._connection is not None:
+            self._connection.disconnect()
+
+    def put(self, writer: Writer, event: Event) -> None:
+        """Hand over an event; returns at once."""
+        writer.connection_number = writer.connection_number or self._number
+        writer.put(event)
+        if not writer.queued and not writer.lost:
+            writer.queued = True
+            self._queue.append(writer)
+            self._wake.set()
+
+    def recheck(self, writer: Writer) -> None:
+        """Compare a writer with the log before it writes again."""
+        writer.connection_number = -1
+        if not writer.queued and not writer.lost:
+            writer.queued = True
+            self._queue.append(writer)
+            self._wake.set()
+
+    def _run(self) -> None:
+        backoff_s = _FIRST_BACKOFF_S
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            writers, self._queue = self._queue, []
+            for writer in writers:
+                writer.queued = False
+                writer.take()
+            while writers:
+                try:
+                    writers = self._flush(writers)
+                    backoff_s = _FIRST_BACKOFF_S
+                except (RedisError, OSError) as problem:
+                    logger.warning("redis is away, events wait", extra={"reason": type(problem).__name__})
+                    self._disconnect()
+                    gevent.sleep(backoff_s)
+                    backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
+
+    def _flush(self, writers: list[Writer]) -> list[Writer]:
+        """Send what is in flight; returns the writers that must be looked at again."""
+        if self._connection is None:
+            connection = self._connect()
+            connection.connect()
+            self._connection = connection
+            self._number += 1
+        connection = self._connection
+        # On a new connection nobody knows how much of what was sent on the old one has arrived.
+        unsure = [writer for writer in writers if writer.connection_number != self._number]
+        if unsure:
+            self._catch_up(unsure)
+        commands: list[tuple[Any, ...]] = []
+        sent: list[tuple[Writer, int]] = []
+        for writer in writers:
+            log_key, channel = writer.log_key, writer.channel
+            sent.append((writer, len(writer.in_flight)))
+            for _, entry_id, payload in writer.in_flight:
+                commands.append(("XADD", log_key, "NOMKSTREAM", entry_id, "e", payload))
+                commands.append(("PUBLISH", channel, b"%b %b" % (entry_id, payload)))
+        if not commands:
+            return []
+        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        doubtful = [writer for writer, count in sent if not self._read(connection, writer, count)]
+        if doubtful:
+            self._catch_up(doubtful)
+        return [writer for writer in doubtful if writer.in_flight]
+
+    def _read(self, connection: Any, writer: Writer, count: int) -> bool:
+        """Read the replies to `count` entries of a writer; whether the log took all of them."""
+        taken, whole = 0, True
+        for _ in range(count):
+            try:
+                reply = connection.read_response()
+            except ResponseError:
+                reply = None
+            if reply is None:
+                whole = False
+            elif whole:
+                taken += 1
+            connection.read_response()
+        # The writer may have been lost meanwhile; then whoever follows reads the log itself.
+        if taken and not writer.lost:
+            self._on_commit(writer, writer.accept(taken))
+        return whole
+
+    def _catch_up(self, writers: list[Writer]) -> None:
+        """After doubt (a new connection, a refused entry): put in flight just what the log lacks."""
+        connection = self._connection
+        for writer in writers:
+            state_key = keys.state(writer.user_id, writer.stream_id)
+            connection.send_packed_command(
+                connection.pack_commands(
+                    [("HMGET", state_key, "fence", "status"), ("XREVRANGE", writer.log_key, "+", "-", "COUNT", 1)]
+                ),
+                check_health=False,
+            )
+            fence, status = connection.read_response()
+            top = connection.read_response()
+            writer.connection_number = self._number
+            if writer.lost:
+                continue
+            if fence is None or int(fence) != writer.fence or status != b"running" or not top:
+                writer.lose()
+                continue
+            known = writer.rewind(int(top[0][0].partition(b"-")[2]))
+            if known:
+                self._on_commit(writer, known)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
