@@ -1,0 +1,82 @@
+"""Rows that a test needs but is not about. Each takes an open `Session` first, as `Database.run` calls it."""
+
+from itertools import count
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.store import conversations, problems, submissions, users
+
+_numbers = count(1)
+# No password fits it: a test that signs in makes a real hash.
+NO_PASSWORD = "!"
+
+
+def make_user(
+    s: Session, email: str | None = None, *, password_hash: str = NO_PASSWORD, admin: bool = False
+) -> users.User:
+    """An account; not the admin unless asked, whichever comes first."""
+    return users.create(s, email or f"person{next(_numbers)}@example.org", password_hash, admin=admin)
+
+
+def make_answer(s: Session, user_id: int, **changes: Any) -> conversations.Message:
+    """A question and its running answer, in a new conversation unless `changes` name one; gives the answer."""
+    number = next(_numbers)
+    values: dict[str, Any] = {
+        "assistant": "tutor",
+        "client_name": None,
+        "conversation_id": None,
+        "title": f"Conversation {number}",
+        "question": f"Question {number}?",
+        "turn": {"question": f"Question {number}?", "facts": {}, "partial": ""},
+        "stream_id": f"stream{number}",
+        "run_id": f"run{number}",
+        "message_id": conversations.new_id(),
+    }
+    values.update(changes)
+    conversations.begin(s, user_id=user_id, **values)
+    answer = conversations.message_of_run(s, values["run_id"])
+    assert answer is not None, "begin stores what message_of_run finds"
+    return answer
+
+
+def make_conversation(s: Session, user_id: int, **changes: Any) -> conversations.Conversation:
+    """A conversation with one question and its running answer; `changes` as for `make_answer`."""
+    return conversations.get(s, user_id, make_answer(s, user_id, **changes).conversation_id)
+
+
+def settle(s: Session, message_id: str, text: str = "An answer.", **changes: Any) -> bool:
+    """Settle an answer as completed, unless `changes` say otherwise."""
+    values: dict[str, Any] = {
+        "outcome": "completed",
+        "finish_reason": "stop",
+        "engine": "built-in",
+        "fallback": False,
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7, "estimated": True},
+        "extras": {},
+        "error_code": None,
+    }
+    values.update(changes)
+    return conversations.settle(s, message_id, text=text, **values)
+
+
+def make_problem(s: Session, user_id: int, problem_id: str | None = None) -> problems.Problem:
+    """A person's own problem."""
+    number = next(_numbers)
+    return problems.add(
+        s,
+        user_id,
+        problem_id or f"own-problem-{number}",
+        title=f"Problem {number}",
+        statement="Add two numbers.",
+        extra={"difficulty": "easy"},
+    )
+
+
+def make_submission(s: Session, user_id: int, problem_id: str = "two-sum", **changes: Any) -> str:
+    """A failed submission, unless `changes` say otherwise."""
+    values: dict[str, Any] = {"status": "failed", "code": "def solve(): ...", "language": "python"}
+    values.update({"visible_passed": 1, "visible_total": 3, "hidden_passed": 0, "hidden_total": 5})
+    values.update({"categories": ["empty input"]})
+    values.update(changes)
+    return submissions.add(s, user_id, problem_id, **values)

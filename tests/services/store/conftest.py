@@ -1,0 +1,113 @@
+"""The database of a test: PostgreSQL if TEST_DATABASE_URL names one, else a SQLite file of its own."""
+
+import gevent.monkey
+
+gevent.monkey.patch_all()
+
+import os  # noqa: E402 (the patch comes first)
+import shutil  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
+from itertools import count  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+import sqlalchemy  # noqa: E402
+
+from services.store.database import Database  # noqa: E402
+from services.store.schema import metadata  # noqa: E402
+from services.store.users import User  # noqa: E402
+from tests.factories import make_user  # noqa: E402
+
+_schemas = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> str | None:
+    """The server to test on; None: SQLite."""
+    return os.environ.get("TEST_DATABASE_URL") or None
+
+
+@pytest.fixture(scope="session")
+def new_schema(postgresql_url: str | None) -> Iterator[Callable[[], str]]:
+    """Makes an empty schema of its own on the server, and gives the URL that sees only that."""
+    if postgresql_url is None:
+        yield lambda: pytest.fail("there is no PostgreSQL server here")
+        return
+    engine = sqlalchemy.create_engine(postgresql_url, poolclass=sqlalchemy.NullPool)
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"test_{os.getpid()}_{next(_schemas)}"
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.schema.CreateSchema(name))
+        made.append(name)
+        url = sqlalchemy.make_url(postgresql_url).update_query_dict({"options": f"-csearch_path={name}"})
+        return url.render_as_string(hide_password=False)
+
+    yield make
+    with engine.begin() as connection:
+        for name in made:
+            connection.execute(sqlalchemy.schema.DropSchema(name, cascade=True))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_url(
+    postgresql_url: str | None, new_schema: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """An empty database with the schema in it; nobody writes to it but `database`."""
+    url = new_schema() if postgresql_url else f"sqlite:///{tmp_path_factory.mktemp('template')}/template.sqlite3"
+    database = Database(url)
+    database.migrate()
+    database.close()
+    return url
+
+
+@pytest.fixture
+def empty_url(postgresql_url: str | None, new_schema: Callable[[], str], tmp_path: Path) -> str:
+    """A database without any table."""
+    return new_schema() if postgresql_url else f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+
+
+@pytest.fixture
+def url(postgresql_url: str | None, migrated_url: str, tmp_path: Path) -> str:
+    """A database with the schema, and no row."""
+    if postgresql_url is None:
+        path = tmp_path / "rill.sqlite3"
+        shutil.copy(migrated_url.removeprefix("sqlite:///"), path)
+        return f"sqlite:///{path}"
+    engine = sqlalchemy.create_engine(migrated_url, poolclass=sqlalchemy.NullPool)
+    with engine.begin() as connection:
+        tables = ", ".join(table.name for table in metadata.sorted_tables)
+        connection.execute(sqlalchemy.text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    engine.dispose()
+    return migrated_url
+
+
+@pytest.fixture
+def make_database(url: str) -> Iterator[Callable[..., Database]]:
+    """Opens the test's database once more, as another process would; with other limits if asked."""
+    made: list[Database] = []
+
+    def make(**limits: float) -> Database:
+        made.append(Database(url, **limits))
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.close()
+
+
+@pytest.fixture
+def database(make_database: Callable[..., Database]) -> Database:
+    return make_database()
+
+
+@pytest.fixture
+def user(database: Database) -> User:
+    return database.run(make_user)
+
+
+@pytest.fixture
+def stranger(database: Database) -> User:
+    return database.run(make_user)
