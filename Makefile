@@ -1,0 +1,49 @@
+# One word per chore. Every command is run as `.venv/bin/python -m ...`: the scripts in .venv/bin begin
+# with the path of this folder, which breaks when it holds a space or is long.
+PY := .venv/bin/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run check test e2e test-model test-postgres bench requirements lock setup setup-dev setup-e2e
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+run: setup ## Serve the site on http://127.0.0.1:8000 (settings: .env, docs/configuration.md)
+	@exec $(PY) -m scripts.serve
+
+check: setup-dev ## Formatting, lint, types, layers, requirements
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@$(PY) -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+	@$(PY) -m scripts.requirements --check
+
+test: setup-dev ## The tests, on SQLite and a private Valkey
+	@$(PY) -m pytest -q $(ARGS)
+
+e2e: setup-e2e test-model ## The whole site in headless Chromium, and test-model
+	@sh scripts/browser.sh
+	@$(PY) -m pytest -q -m e2e --confcutdir=tests/e2e tests/e2e $(ARGS)
+
+test-model: setup-e2e ## The model door against a real model server (llama.cpp)
+	@$(PY) -m pytest -q -m model tests/services/llm
+
+test-postgres: setup-dev ## The store's tests on PostgreSQL
+	@$(PY) -m scripts.with_postgres $(PY) -m pytest -q tests/services/store $(ARGS)
+
+bench: setup-e2e ## Measure the engine against its peers; fails on a missed ratio
+	@$(PY) -m bench $(ARGS)
+
+requirements: setup-dev ## Write docs/requirements.md: each requirement with its tests
+	@$(PY) -m scripts.requirements
+
+lock: ## Pin the requirements again (needs uv)
+	@sh scripts/lock.sh
+
+setup:
+	@sh scripts/setup.sh requirements.txt
+setup-dev:
+	@sh scripts/setup.sh requirements-dev.txt
+setup-e2e:
+	@sh scripts/setup.sh requirements-e2e.txt

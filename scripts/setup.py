@@ -1,0 +1,85 @@
+"""Make .venv, or bring it up to date. Run by the system's Python (setup.sh finds it), so standard library only.
+
+A stamp is written last. Without one that fits, what is there is a half-made set-up, one that was moved or
+one whose Python has gone, and it is made again from nothing: pip takes a package that was cut off in the
+middle for installed.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "rill-setup.json"
+# Each holds all of the one before it, in the same versions (tests/test_structure.py).
+FILES = ("requirements.txt", "requirements-dev.txt", "requirements-e2e.txt")
+
+
+def main(wanted: str) -> None:
+    """Do what is needed so that .venv holds what the file `wanted` pins."""
+    files = FILES[: FILES.index(wanted) + 1]
+    # Two commands started at once take turns. The lock is on this very file: nothing is left behind.
+    with Path(__file__).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = _stamp()
+        if stamp is not None and all(stamp["files"].get(name) == _hash(name) for name in files):
+            return
+        if stamp is None:
+            print(f"Setting up .venv with Python {sys.version.split()[0]}; this is done once.", flush=True)
+            _remake()
+            stamp = {"venv": str(VENV), "python": sys.version, "files": {}}
+        else:
+            print(f"Bringing .venv up to date with {wanted}.", flush=True)
+            STAMP.unlink()
+        _install(wanted)
+        stamp["files"].update({name: _hash(name) for name in files})
+        aside = STAMP.with_suffix(".new")
+        aside.write_text(json.dumps(stamp))
+        os.replace(aside, STAMP)
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
+
+
+def _stamp() -> dict | None:
+    """The stamp, if there is one and .venv still is what it says."""
+    try:
+        stamp = json.loads(STAMP.read_text())
+        version = subprocess.run(
+            [PYTHON, "-I", "-c", "import sys; print(sys.version)"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return None
+    fits = stamp.get("venv") == str(VENV) and stamp.get("python", "").strip() == version.strip()
+    return stamp if fits and isinstance(stamp.get("files"), dict) else None
+
+
+def _remake() -> None:
+    if VENV.is_symlink() or VENV.is_file():
+        VENV.unlink()
+    elif VENV.exists():
+        shutil.rmtree(VENV)
+    try:
+        venv.create(VENV, with_pip=True, symlinks=True)
+    except (OSError, subprocess.CalledProcessError) as problem:
+        sys.exit(f"Cannot make {VENV}: {problem}")
+
+
+def _install(name: str) -> None:
+    command = [PYTHON, "-I", "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "--no-user", "-q"]
+    command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "-r", str(ROOT / name)]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        sys.exit(f"pip could not install {name}; its words are above. Mend that and run the same command again.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
