@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bench import end_to_end, goals, measures, report
-from bench.contenders import Contender, FlaskSse, Rill, RillDeltas, StarletteMemory, StarletteRedis
+from bench.contenders import Contender, FlaskSse, Rill, RillEvents, RillMerging, StarletteMemory, StarletteRedis
 from bench.frames import WireError
 from bench.processes import StartError
 
@@ -30,7 +30,7 @@ TITLES = {
     "event to reading it. (sse-starlette over Redis and Flask-SSE cannot: see W1's events/s.)",
     "W3": "**W3 memory**: resident growth of the web process per idle viewer.",
     "W4": "**W4 first event**: POST, then GET on the same new connection, until the first event; 200 in sequence.",
-    "W5": "**W5 catching up**: by Last-Event-ID, 1,000 of 2,000 events; deltas come merged into few events.",
+    "W5": "**W5 catching up**: by Last-Event-ID, 1,000 of 2,000 events; text comes merged, other events do not.",
     "gone": "**Client gone**: until the server knows; the slowest of 10 idle viewers.",
     "durable": "**Durable**: every event looked up in Valkey on receipt; then Valkey stopped for half a second in "
     "mid-stream, when nothing may be sent.",
@@ -39,11 +39,11 @@ TITLES = {
     "E2E-paced": "**End to end at 40 tokens/s** and answer, 20 answers (no goal: few events share a loop turn).",
 }
 MEASURES = (
-    Measure("W1", measures.throughput, (Rill, RillDeltas, StarletteRedis, StarletteMemory, FlaskSse)),
+    Measure("W1", measures.throughput, (Rill, RillMerging, StarletteRedis, StarletteMemory, FlaskSse)),
     Measure("W2", measures.paced, (Rill, StarletteMemory)),
     Measure("W3", measures.idle_memory, (Rill, StarletteRedis, StarletteMemory, FlaskSse)),
     Measure("W4", measures.first_event, (Rill, StarletteRedis)),
-    Measure("W5", measures.catching_up, (Rill, RillDeltas, StarletteRedis)),
+    Measure("W5", measures.catching_up, (Rill, RillEvents, StarletteRedis)),
     Measure("gone", measures.departure, (Rill, StarletteRedis, StarletteMemory, FlaskSse)),
     Measure("durable", measures.durability, (Rill,)),
     Measure("E2E", end_to_end.unpaced_answers, end_to_end.CHATS),

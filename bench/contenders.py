@@ -9,8 +9,9 @@ The control routes, the same for all (bench/app.py for ours, bench/peers/ for th
     GET  <path>                                  the stream; `Last-Event-ID` where the contender replays
     GET  /departures                             JSON list of times (time.monotonic()) at which viewers were found gone
 
-`kind` and `hold` mean something to ours only: `delta`s may be merged, `event`s never are; with `hold` the run goes on
-living after its last event, so that the worker keeps following it.
+`kind` and `hold` mean something to ours only (bench/app.py, `Speech`): unpaced producers make an event when the one
+before it is in the log, as the peer's that awaits XADD, so that nothing is merged, but for the kind `open`; with `hold`
+the run goes on living after its last event, so that the worker keeps following it.
 """
 
 import http.client
@@ -57,7 +58,7 @@ class Contender:
     head_early: ClassVar[bool] = True
     uses_valkey: ClassVar[bool] = True
     scale: ClassVar[float] = 1.0
-    kind: ClassVar[str] = "event"
+    kind: ClassVar[str] = "delta"
     valkey: Valkey | None = None
     port: int = field(default_factory=free_port)
     web: Process = field(init=False)
@@ -134,12 +135,19 @@ class Rill(Contender):
         )  # fmt: skip
 
 
-class RillDeltas(Rill):
-    """The same with text deltas, which the engine may merge while a write is in flight."""
+class RillMerging(Rill):
+    """The same with producers that wait for nothing: the engine merges deltas while a write is in flight."""
 
-    name = "rill, deltas"
-    kind = "delta"
+    name = "rill, merging"
+    kind = "open"
     scale = 6.0
+
+
+class RillEvents(Rill):
+    """The same with events that are not text and so are never merged, in a replay neither."""
+
+    name = "rill, not text"
+    kind = "event"
 
 
 class Uvicorn(Contender):

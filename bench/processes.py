@@ -76,11 +76,11 @@ class Process:
         self._child.send_signal(number)
 
     def stop(self) -> None:
-        """End the child: TERM, and after two seconds KILL for all that is left of its tree."""
+        """End the child: TERM, and after half a second KILL for all that is left of its tree."""
         if self.running:
             tree = self.tree()
             self._child.terminate()
-            _, alive = psutil.wait_procs(tree, timeout=2)
+            _, alive = psutil.wait_procs(tree, timeout=0.5)
             for process in alive:
                 process.kill()
             psutil.wait_procs(alive, timeout=5)
