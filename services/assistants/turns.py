@@ -1,0 +1,312 @@
+"""From a question to a run, and from a run's end to the stored answer.
+
+The order is: slots and stream in Redis, then the turn in the database, then the run. Whatever fails on
+the way takes back what came before it, so that nothing of a refused question remains.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import gevent
+from sqlalchemy.orm import Session
+
+from services import errors
+from services.assistants.base import Assistant, Turn
+from services.settings import Settings
+from services.store import conversations
+from services.store.conversations import Conversation, Message
+from services.store.database import Database
+from services.streaming.answers import Settled
+from services.streaming.events import METADATA, START, Event, RunId, StreamId, UserId
+from services.streaming.log import NewRun
+from services.streaming.runs import Repeated, Run, Runs, StreamClosed, new_id
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal["new", "follow", "successor"]
+_TITLE_CHARS: Final = 80
+_SWEEP_S: Final = 20.0
+_SWEEP_OLDER_THAN_S: Final = 15.0
+_SWEEP_LIMIT: Final = 200
+_SETTLE_BACKOFF_S: Final = (0.2, 1.0, 5.0)
+_CAN_GO_ON: Final = frozenset({"stopped", "failed", "interrupted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question that has passed every check of its own assistant.
+
+    Attributes:
+        client_name: The client's own name for the conversation; made on first use.
+        follow: A stream that this question goes on with.
+        deadline_s: How long the answer may take.
+        idle_s: How long the stream then stays open for another question; 0 closes it.
+        record: What a repeated request with the same idempotency key is answered with, from the
+            stream's id and how it came about; None without a key.
+        also: More to do in the transaction that stores the turn.
+    """
+
+    user_id: int
+    assistant: str
+    question: str
+    facts: Mapping[str, Any]
+    deadline_s: float
+    client_name: str | None = None
+    conversation_id: str | None = None
+    title: str = ""
+    follow: str | None = None
+    idle_s: float = 0.0
+    request_id: str = ""
+    idempotency_key: str = ""
+    fingerprint: str = ""
+    record: Callable[[StreamId, Kind], str] | None = None
+    also: Callable[[Session], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run that has begun. `repeated` is the first answer's record if the request was a repeat."""
+
+    stream_id: StreamId
+    kind: Kind
+    message_id: str = ""
+    conversation_id: str = ""
+    repeated: str | None = None
+
+
+@dataclass(slots=True)
+class _Stored:
+    """What `conversations.begin` is given besides the ids."""
+
+    question: str | None
+    turn: Mapping[str, Any]
+    continues_id: str | None = None
+    also: Callable[[Session], object] | None = None
+    partial: str = ""
+
+
+class Turns:
+    """Questions and their answers, for every assistant.
+
+    Args:
+        assistants: By name.
+    """
+
+    def __init__(self, settings: Settings, database: Database, runs: Runs, assistants: Mapping[str, Assistant]) -> None:
+        self._settings = settings
+        self._database = database
+        self._runs = runs
+        self._assistants = assistants
+
+    def ask(self, ask: Ask) -> Asked:
+        """Start an answer.
+
+        Raises:
+            NotFound: The stream to go on with is unknown, or somebody else's.
+            StreamBusy, IdempotencyMismatch, NoSlotFree, SiteFull, Unavailable: Nothing was started.
+        """
+        stored = _Stored(ask.question, {"question": ask.question, "facts": dict(ask.facts)}, also=ask.also)
+        if ask.follow is None:
+            return self._on_new_stream(ask, "new", stored)
+        asked = self._start(ask, StreamId(ask.follow), "follow", stored)
+        if asked is not None:
+            return asked
+        if not self._database.run(conversations.by_stream, ask.user_id, ask.follow):
+            raise errors.NotFound("Stream not found")
+        return self._on_new_stream(ask, "successor", stored)
+
+    def go_on(self, user_id: int, stream_id: str, *, from_partial: bool, request_id: str) -> Asked:
+        """Continue a cut-off answer, or try it again from its stored turn.
+
+        Args:
+            from_partial: Whether the new text goes on from what came, or begins anew.
+
+        Raises:
+            NotFound: No such stream of this user's.
+            StreamBusy: It still runs.
+            Conflict: A complete answer has nothing to go on from.
+        """
+        rows = [row for row in self._database.run(conversations.by_stream, user_id, stream_id) if row.turn is not None]
+        if not rows:
+            raise errors.NotFound("Stream not found")
+        last = rows[-1]
+        if last.outcome is None:
+            raise errors.StreamBusy
+        if from_partial and last.outcome not in _CAN_GO_ON and last.finish_reason != "length":
+            raise errors.Conflict("This answer is complete; there is nothing to continue.", code="COMPLETE")
+        turn: Mapping[str, Any] = last.turn or {}
+        partial = turn.get("partial", "") + last.content if from_partial else ""
+        conversation = self._database.run(conversations.get, user_id, last.conversation_id)
+        ask = Ask(
+            user_id=user_id,
+            assistant=conversation.assistant,
+            question=turn["question"],
+            facts=turn["facts"],
+            deadline_s=self._settings.streaming_timeout_s,
+            conversation_id=last.conversation_id,
+            idle_s=self._settings.stream_idle_s if conversation.assistant == "tutor" else 0.0,
+            request_id=request_id,
+        )
+        stored = _Stored(None, {**turn, "partial": partial}, last.id if from_partial else None, partial=partial)
+        return self._on_new_stream(ask, "new", stored)
+
+    def _on_new_stream(self, ask: Ask, kind: Kind, stored: _Stored) -> Asked:
+        asked = self._start(ask, StreamId(new_id()), kind, stored)
+        assert asked is not None, "a new stream cannot be closed already"
+        return asked
+
+    def _start(self, ask: Ask, stream_id: StreamId, kind: Kind, stored: _Stored) -> Asked | None:
+        message_id, run_id = conversations.new_id(), RunId(new_id())
+        spec = NewRun(
+            user_id=UserId(ask.user_id),
+            stream_id=stream_id,
+            run_id=run_id,
+            assistant=ask.assistant,
+            conversation_id=ask.conversation_id or "",
+            message_id=message_id,
+            first=Event(
+                START,
+                {
+                    "run_id": run_id,
+                    "message_id": message_id,
+                    "assistant": ask.assistant,
+                    "request_id": ask.request_id,
+                },
+            ),
+            assistant_limit=self._settings.max_streams[ask.assistant],
+            user_limit=self._settings.user_max_streams,
+            deadline_ms=int(ask.deadline_s * 1000),
+            ttl_ms=self._settings.stream_ttl_s * 1000,
+            idle_ms=int(ask.idle_s * 1000),
+            follow=kind == "follow",
+            idempotency_key=ask.idempotency_key,
+            record=ask.record(stream_id, kind) if ask.record and ask.idempotency_key else "",
+            fingerprint=ask.fingerprint,
+        )
+        run = self._runs.start(spec)
+        if isinstance(run, Repeated):
+            return Asked(stream_id, kind, repeated=run.record)
+        if isinstance(run, StreamClosed):
+            return None
+        try:
+            conversation = self._database.run(self._store, ask, stored, spec)
+        except BaseException:
+            self._runs.abandon(run)
+            raise
+        self._begin(run, ask, stored, conversation)
+        return Asked(stream_id, kind, message_id, conversation.id)
+
+    def _store(self, session: Session, ask: Ask, stored: _Stored, spec: NewRun) -> Conversation:
+        conversation = conversations.begin(
+            session,
+            user_id=ask.user_id,
+            assistant=ask.assistant,
+            client_name=ask.client_name,
+            conversation_id=ask.conversation_id,
+            title=_title(ask.title or ask.question),
+            question=stored.question,
+            turn=stored.turn,
+            stream_id=spec.stream_id,
+            run_id=spec.run_id,
+            message_id=spec.message_id,
+            continues_id=stored.continues_id,
+        )
+        if stored.also is not None:
+            stored.also(session)
+        return conversation
+
+    def _begin(self, run: Run, ask: Ask, stored: _Stored, conversation: Conversation) -> None:
+        turn = Turn(
+            assistant=ask.assistant,
+            user_id=ask.user_id,
+            conversation_id=conversation.id,
+            message_id=run.spec.message_id,
+            question=ask.question,
+            facts=ask.facts,
+            partial=stored.partial,
+        )
+        self._runs.begin(run, lambda: _named(self._assistants[ask.assistant], turn))
+
+    # -- the end
+
+    def settle(self, settled: Settled) -> None:
+        """Store how an answer ended. What fails now is tried again, and swept up in the end."""
+        try:
+            self._store_end(settled)
+        except errors.Unavailable:
+            gevent.spawn(self._settle_later, settled)
+
+    def _settle_later(self, settled: Settled) -> None:
+        for wait_s in _SETTLE_BACKOFF_S:
+            gevent.sleep(wait_s)
+            try:
+                return self._store_end(settled)
+            except errors.Unavailable:
+                logger.warning("answer not stored yet", extra={"run_id": settled.run_id})
+        return None
+
+    def _store_end(self, settled: Settled) -> None:
+        self._database.run(
+            conversations.settle,
+            settled.message_id,
+            text=settled.text,
+            outcome=settled.outcome,
+            finish_reason=settled.finish_reason,
+            engine=settled.engine or None,
+            fallback=settled.fallback,
+            usage=settled.usage,
+            extras={**settled.extras, "last": settled.last},
+            error_code=settled.error_code,
+        )
+
+    def recover(self, message: Message, user_id: int) -> bool:
+        """Settle an answer that is stored as running if its run has ended; whether it is settled now."""
+        if message.outcome is not None or message.stream_id is None or message.run_id is None:
+            return True
+        return self._recover(user_id, message.stream_id, message.run_id, message.id)
+
+    def _recover(self, user_id: int, stream_id: str, run_id: str, message_id: str) -> bool:
+        settled = self._runs.recover(UserId(user_id), StreamId(stream_id), RunId(run_id), message_id)
+        if settled is None:
+            return False
+        self._store_end(settled)
+        return True
+
+    def sweep(self) -> int:
+        """Settle answers whose runs ended without being stored; how many."""
+        rows = self._database.run(conversations.unsettled, _SWEEP_OLDER_THAN_S, _SWEEP_LIMIT)
+        return sum(
+            self._recover(row.user_id, row.stream_id, row.run_id, row.message_id)
+            for row in rows
+            if row.stream_id and row.run_id
+        )
+
+    def sweep_for_ever(self) -> None:
+        """The slow sweeper of runs that nobody watches; for a greenlet of its own."""
+        while True:
+            gevent.sleep(_SWEEP_S)
+            try:
+                self.sweep()
+            except errors.AppError:
+                logger.warning("sweep must wait")
+            except Exception:  # the top of a greenlet: the next sweep may go better
+                logger.exception("sweep failed")
+
+
+def _named(assistant: Assistant, turn: Turn) -> Iterator[Event]:
+    """An assistant's events, its first with the message's id."""
+    events = assistant.reply(turn)
+    try:
+        for event in events:
+            yield Event(METADATA, {"message_id": turn.message_id, **event.data}) if event.name == METADATA else event
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()
+
+
+def _title(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1].rstrip() + "…"

@@ -1,0 +1,79 @@
+"""The gunicorn worker: gevent's, that starts the hub and drains before it goes.
+
+gunicorn's own stop waits for responses only, cuts runs in the background, and its master kills as soon
+as its own clock says so. So, once told to go, this worker closes its listener, sends its viewers away,
+then waits for its runs while it keeps telling the master that it lives.
+"""
+
+import time
+from typing import Any, Final
+
+import gevent
+from gunicorn.workers.ggevent import GeventWorker
+
+# Viewers come back spread over this and twice this, after the next worker listens.
+_RETRY_MS: Final = 150
+# How long responses that have been told to end may take to do so.
+_LAST_BYTES_S: Final = 2.0
+
+
+class RillWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no hints
+    """See the module's text."""
+
+    def init_process(self) -> None:
+        """Load the application, then open its connections before the first request."""
+        self._servers: list[Any] = []
+        super().init_process()
+
+    def run(self) -> None:
+        """Serve until told to go, then drain."""
+        services = self.wsgi_services()
+        services.start()
+        self._listen()
+        while self.alive:
+            self.notify()
+            gevent.sleep(0.1)
+        self._drain(services)
+
+    def wsgi_services(self) -> Any:
+        """The wired services of the application that this worker serves."""
+        application = self.app.callable
+        return application.extensions["rill"]
+
+    def _listen(self) -> None:
+        from functools import partial
+
+        from gevent.pool import Pool
+        from gevent.server import StreamServer
+
+        for listener in self.sockets:
+            listener.setblocking(1)
+            server = StreamServer(
+                listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections)
+            )
+            if self.cfg.workers > 1:
+                # One connection a turn, so that another worker may take the next.
+                server.max_accept = 1
+            server.start()
+            self._servers.append(server)
+
+    def _drain(self, services: Any) -> None:
+        started = time.monotonic()
+        drain_s = services.settings.drain_s
+        # The listener first: viewers that were sent away must not come back to this worker.
+        for server in self._servers:
+            server.close()
+        services.runs.draining = True
+        services.hub.send_away(retry_ms=_RETRY_MS)
+        services.runs.drain(seconds=drain_s, notify=self.notify)
+        patience = max(started + drain_s, time.monotonic()) + _LAST_BYTES_S
+        while self._busy() and time.monotonic() < patience:
+            self.notify()
+            gevent.sleep(0.05)
+        self.log.info("worker drained (pid:%s) in %.1f s", self.pid, time.monotonic() - started)
+        for server in self._servers:
+            server.stop(timeout=0)
+        services.close()
+
+    def _busy(self) -> bool:
+        return any(server.pool.free_count() != server.pool.size for server in self._servers)

@@ -1,0 +1,90 @@
+"""The one place where the site's objects meet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+from redis import Redis
+
+from services.assistants import registry
+from services.assistants.base import Assistant
+from services.assistants.turns import Turns
+from services.llm.door import Door
+from services.settings import Settings
+from services.store.database import Database
+from services.streaming import connections
+from services.streaming.embedded_valkey import redis_url
+from services.streaming.hub import Hub
+from services.streaming.log import EventLog
+from services.streaming.metrics import Metrics
+from services.streaming.runs import Runs
+from services.streaming.slots import SiteSlots
+
+# Below the worker's pool of greenlets (gunicorn.conf.py), so that stops and health checks get through.
+MAX_VIEWERS_PER_WORKER = 5500
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that the edge needs. `start` opens the worker's connections, `close` ends them."""
+
+    settings: Settings
+    database: Database
+    redis: Redis
+    log: EventLog
+    hub: Hub
+    runs: Runs
+    engine: Door
+    assistants: Mapping[str, Assistant]
+    turns: Turns
+    metrics: Metrics
+    _greenlets: list[Any] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Begin to work: called when a worker starts, never in a request."""
+        self.runs.start_worker()
+        self._greenlets.append(gevent.spawn(self.turns.sweep_for_ever))
+        self._greenlets.append(gevent.spawn(self._observe))
+
+    def close(self) -> None:
+        """End what `start` began."""
+        gevent.killall(self._greenlets)
+        self.runs.close()
+        self.engine.close()
+        self.redis.close()
+        self.database.close()
+
+    def _observe(self) -> None:
+        while True:
+            self.metrics.observe(runs=self.runs.active, viewers=self.hub.viewers)
+            gevent.sleep(1)
+
+
+def build(settings: Settings) -> Services:
+    """Wire everything; connects to nothing yet."""
+    url = redis_url(settings)
+    redis = connections.client(url)
+    log = EventLog(redis)
+    metrics = Metrics()
+    hub = Hub(
+        redis,
+        log,
+        lambda timeout_s: connections.connection(url, timeout_s=timeout_s),
+        heartbeat_s=settings.stream_heartbeat_s,
+        max_viewers=MAX_VIEWERS_PER_WORKER,
+    )
+    database = Database(settings.database)
+    engine = Door(settings)
+    assistants = registry.build(engine)
+    runs = Runs(
+        redis,
+        log,
+        SiteSlots(redis, limit=settings.max_streaming_connections),
+        hub,
+        metrics,
+        grace_s=settings.stream_disconnect_grace_s,
+        on_settled=lambda settled: turns.settle(settled),
+    )
+    turns = Turns(settings, database, runs, assistants)
+    return Services(settings, database, redis, log, hub, runs, engine, assistants, turns, metrics)
