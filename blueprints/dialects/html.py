@@ -126,10 +126,10 @@ class HtmlDialect:
             stream_id: As the request named it, or None if it named none.
             problem: A problem document; `message` and `request_id` are shown.
         """
-        return refusal(stream_id, problem, self._environment)
+        return refusal(self._environment, stream_id, problem)
 
 
-def refusal(stream_id: str | None, problem: Mapping[str, Any], environment: Environment) -> bytes:
+def refusal(environment: Environment, stream_id: str | None, problem: Mapping[str, Any]) -> bytes:
     """See `HtmlDialect.refusal`."""
     html = environment.get_template("streams/refusal.html").render(stream_id=stream_id, problem=problem)
     return text_frame(html.strip()) + text_frame("refused", name="close")
@@ -274,7 +274,7 @@ class HtmlView:
         """The whole answer as it has been shown to the others."""
         if replay.verdict == "gone" and not self._seq:
             if not replay.entries:
-                return refusal(self._stream_id, GONE, self._environment)
+                return refusal(self._environment, self._stream_id, GONE)
             self.feed(replay.entries)
         return self._snapshot() + (self._closing() if self._is_closed else b"")
 
