@@ -32,6 +32,7 @@ from typing import Any, Self
 import gevent
 from gevent import socket
 from gevent.event import Event
+from gevent.pool import Pool
 from gevent.server import StreamServer
 
 MODEL_NAME = "scripted"
@@ -170,7 +171,8 @@ class ModelServer:
         self._line: list[Script] = []
         self._release = Event()
         self._arrival = Event()
-        self._server = StreamServer(("127.0.0.1", port), self._serve)
+        # A pool, so that stopping the server ends its open connections too.
+        self._server = StreamServer(("127.0.0.1", port), self._serve, spawn=Pool())
 
     def __enter__(self) -> Self:
         self._server.start()

@@ -7,6 +7,8 @@ bends the format a little. Source: WHATWG HTML Standard, section "Server-sent ev
 from typing import Final
 
 MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
+# What a line costs in memory besides its text: an event of endless empty lines is too large as well.
+_LINE_BYTES: Final = 64
 
 
 class EventTooLarge(ValueError):
@@ -59,7 +61,7 @@ class EventReader:
         if line.startswith(b"data:"):
             value = line[6:] if line[5:6] == b" " else line[5:]
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(value) + _LINE_BYTES
 
     def _complete(self) -> bytes:
         data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)

@@ -1,0 +1,42 @@
+"""The scripted model, and engines that talk to it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.llm.client import OpenAIEngine
+from services.settings import Settings
+from tests.model_server import ModelServer
+
+MakeSettings = Callable[..., Settings]
+MakeEngine = Callable[..., OpenAIEngine]
+
+
+@pytest.fixture
+def model_server() -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture
+def make_model_settings(model_server: ModelServer, tmp_path: Path) -> MakeSettings:
+    def make(**changes: Any) -> Settings:
+        values = {"openai_base_url": model_server.base_url, "openai_model": "scripted", **changes}
+        return Settings(secret_key="a secret for tests", data_dir=tmp_path, **values)
+
+    return make
+
+
+@pytest.fixture
+def make_engine(make_model_settings: MakeSettings) -> Iterator[MakeEngine]:
+    made: list[OpenAIEngine] = []
+
+    def make(**changes: Any) -> OpenAIEngine:
+        made.append(OpenAIEngine(make_model_settings(**changes), jitter=lambda: 0.0))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.close()

@@ -1,0 +1,69 @@
+from time import monotonic
+
+import gevent
+
+from services.llm.builtin import BuiltinEngine, remainder
+from services.llm.messages import Began, Delta, Finish, Message, Request, Usage
+
+AUTHORED = "Look at the pairs.\n\n```python\nfor a in b:\n    pass\n```\nThen **count**. "
+
+
+def ask(authored: str = AUTHORED, partial: str = "") -> Request:
+    return Request([Message("user", "Help me!")], authored, partial)
+
+
+def spoken(request: Request) -> str:
+    return "".join(part.text for part in BuiltinEngine(0).stream(request) if isinstance(part, Delta))
+
+
+def test_the_authored_answer_is_spoken_word_by_word_and_to_the_letter() -> None:
+    parts = list(BuiltinEngine(0).stream(ask()))
+
+    assert parts[0] == Began("built-in")
+    assert parts[1:4] == [Delta("Look"), Delta(" at"), Delta(" the")]
+    assert "".join(part.text for part in parts if isinstance(part, Delta)) == AUTHORED
+    assert parts[-2:] == [Usage(2, -(-len(AUTHORED) // 4), estimated=True), Finish("stop")]
+
+
+def test_it_goes_on_right_after_the_partial_at_every_place() -> None:
+    for cut in range(len(AUTHORED) + 1):
+        assert AUTHORED[:cut] + spoken(ask(partial=AUTHORED[:cut])) == AUTHORED
+
+
+def test_a_partial_of_somebody_else_is_followed_by_the_whole_answer() -> None:
+    assert spoken(ask("Count.", "A model said")) == "\n\nCount."
+    assert spoken(ask("Count.", "A model said\n")) == "\nCount."
+
+
+def test_a_code_block_that_the_partial_left_open_is_closed_first() -> None:
+    assert remainder("Count.", "So:\n```python\nx = 1") == "\n```\n\nCount."
+    assert remainder("Count.", "So:\n```python\nx = 1\n```\n") == "\nCount."
+
+
+def test_an_empty_answer_has_no_delta_and_finishes() -> None:
+    parts = list(BuiltinEngine(0).stream(ask("")))
+
+    assert parts == [Began("built-in"), Usage(2, 0, estimated=True), Finish("stop")]
+
+
+def test_it_speaks_at_its_pace_and_lets_others_run() -> None:
+    ticks: list[float] = []
+    other = gevent.spawn(lambda: [ticks.append(monotonic()) or gevent.idle() for _ in range(3)])
+    began_s = monotonic()
+
+    list(BuiltinEngine(0.02).stream(ask("one two three four five six")))
+
+    assert monotonic() - began_s >= 5 * 0.02
+    assert len(ticks) == 3
+    other.join(timeout=1)
+
+
+def test_closing_it_from_another_greenlet_ends_it_at_once() -> None:
+    reply = BuiltinEngine(30.0).stream(ask("one two"))
+    assert [next(reply), next(reply)] == [Began("built-in"), Delta("one")]
+    reader = gevent.spawn(list, reply)
+    gevent.idle()
+
+    reply.close()
+
+    assert reader.get(timeout=1) == []
