@@ -3,6 +3,11 @@
 PY := .venv/bin/python
 ARGS ?=
 
+# `env -i make` has no PATH to look for a shell in.
+ifeq ($(PATH),)
+export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run check test e2e test-model test-postgres bench requirements lock setup setup-dev setup-e2e
 
