@@ -2,7 +2,14 @@
 
 from flask import Flask
 
-from blueprints import account, auth, cli, errors, extensions, identity, pages, security
+from blueprints import account as account
+from blueprints import auth as auth
+from blueprints import cli as cli
+from blueprints import errors as errors
+from blueprints import extensions as extensions
+from blueprints import identity as identity
+from blueprints import pages as pages
+from blueprints import security as security
 
 
 def register(app: Flask) -> None:

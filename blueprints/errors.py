@@ -11,12 +11,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
-from flask import Flask, Response, g, render_template, request, url_for
+from flask import Flask, Response, current_app, g, render_template, request, url_for
 from limits.errors import StorageError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from blueprints import negotiate
+from blueprints.dialects import html
 from blueprints.identity import access_of
 from services import errors
 
@@ -140,10 +141,8 @@ def _wants_html_stream() -> bool:
 
 def _html_stream(problem: dict[str, Any]) -> Response:
     """A page follows this address: it reads frames only, so the refusal is one, and the end."""
-    from blueprints.dialects import html
-
     stream_id = (request.view_args or {}).get("stream_id") or _found_stream()
-    response = Response(html.refusal(stream_id, problem), content_type="text/event-stream")
+    response = Response(html.refusal(current_app.jinja_env, stream_id, problem), content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
     return response

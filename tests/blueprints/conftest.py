@@ -1,0 +1,143 @@
+"""A site with a few views of the tests' own, one for each kind of access."""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pytest
+from flask import Flask, Response, request
+from flask.testing import FlaskClient
+
+from blueprints import body, identity
+from blueprints.extensions import creation_rate
+from blueprints.security import accepts_uploads
+from services import errors
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def make_site(make_app: Callable[..., Flask]) -> Callable[..., Flask]:
+    """Sites with probes; keyword arguments are environment variables."""
+
+    def make(**environ: str) -> Flask:
+        site = make_app(**environ)
+        site.config["PROPAGATE_EXCEPTIONS"] = False  # a failing view is answered, as in production
+        _add_probes(site)
+        return site
+
+    return make
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Flask]) -> Flask:
+    """A site with probes and default settings."""
+    return make_site()
+
+
+@pytest.fixture
+def ana(site: Flask) -> FlaskClient:
+    """The site's first account, in a browser, with its CSRF token."""
+    return register(site, "ana@example.org")
+
+
+@pytest.fixture
+def ben(site: Flask, ana: FlaskClient) -> FlaskClient:
+    """The site's second account, in a browser of its own."""
+    return register(site, "ben@example.org")
+
+
+def csrf_of(client: FlaskClient, path: str) -> str:
+    """The CSRF token in a page."""
+    text = client.get(path, headers={"Accept": "text/html"}).text
+    return text.split('name="csrf-token" content="', 1)[1].split('"', 1)[0]
+
+
+def register(site: Flask, email: str, **form: str) -> FlaskClient:
+    """A browser in which an account has just been made."""
+    client = site.test_client()
+    token = csrf_of(client, "/register")
+    sent = client.post("/register", data={"email": email, "password": PASSWORD, "csrf_token": token, **form})
+    assert sent.status_code == 303, sent.text
+    client.environ_base["HTTP_X_CSRF_TOKEN"] = csrf_of(client, "/account")
+    return client
+
+
+def login_token(site: Flask, email: str, password: str = PASSWORD) -> str:
+    """A login JWT."""
+    sent = site.test_client().post("/api/auth/token", json={"email": email, "password": password})
+    assert sent.status_code == 200, sent.text
+    return str(sent.json["access_token"])
+
+
+def personal_token(client: FlaskClient, name: str = "script") -> str:
+    """A personal token of whoever is signed in."""
+    sent = client.post("/api/auth/tokens", json={"name": name})
+    assert sent.status_code == 201, sent.text
+    return str(sent.json["token"])
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header of an API client."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _add_probes(site: Flask) -> None:
+    def who(found: identity.Identity, **more: Any) -> dict[str, Any]:
+        return {"email": found.user.email, "kind": found.kind, **more}
+
+    def echo() -> dict[str, Any]:
+        sent = dict(body.fields(request).values) if request.method == "POST" else {}
+        return who(identity.require(), sent=sent)
+
+    @identity.subscribes
+    def follow(stream_id: str | None = None) -> dict[str, Any]:
+        found, which = identity.for_stream(stream_id)
+        return who(found, stream=which)
+
+    @identity.starts
+    def begin() -> dict[str, Any]:
+        return who(identity.require())
+
+    @creation_rate("tutor")
+    def create() -> dict[str, Any]:
+        return who(identity.require())
+
+    def fail(how: str) -> NoReturn:
+        raise FAILURES[how]()
+
+    @accepts_uploads
+    def upload() -> dict[str, int]:
+        return {"bytes": len(request.get_data())}
+
+    def streamed() -> Response:
+        return Response(": hello\n\n", content_type="text/event-stream", headers={"X-Stream-Id": "s7"})
+
+    site.add_url_rule("/v1/probe", view_func=echo, methods=["GET", "POST"])
+    site.add_url_rule("/page", endpoint="page", view_func=lambda: who(identity.require()), methods=["GET", "POST"])
+    site.add_url_rule("/v1/streams", endpoint="named", view_func=follow)
+    site.add_url_rule("/v1/streams/<stream_id>", endpoint="in_path", view_func=follow)
+    site.add_url_rule("/v1/begin", view_func=begin)
+    site.add_url_rule("/v1/create", view_func=create, methods=["POST"])
+    site.add_url_rule("/v1/fail/<how>", view_func=fail)
+    site.add_url_rule("/fail/<how>", endpoint="fail_page", view_func=fail)
+    site.add_url_rule("/v1/upload", view_func=upload, methods=["POST"])
+    site.add_url_rule("/v1/streamed", view_func=streamed)
+
+
+FAILURES: dict[str, Callable[[], Exception]] = {
+    "input": lambda: errors.InvalidInput([errors.FieldError("a", "is missing"), errors.FieldError("b", "is wrong")]),
+    "anonymous": errors.NotSignedIn,
+    "forbidden": errors.Forbidden,
+    "unknown": lambda: errors.NotFound("Stream not found"),
+    "busy": lambda: errors.StreamBusy(extra={"stream_id": "s1"}),
+    "large": errors.TooLarge,
+    "type": errors.UnsupportedType,
+    "slots": lambda: errors.NoSlotFree(
+        "User has reached maximum concurrent streams (2)",
+        retry_after_s=7,
+        extra={"limit": 2, "current": 2, "running": [{"stream_id": "s1", "stop_url": "/api/streams/s1/stop"}]},
+    ),
+    "full": lambda: errors.SiteFull(retry_after_s=5),
+    "away": errors.Unavailable,
+    "bug": lambda: RuntimeError("secret detail of a bug"),
+}
