@@ -21,9 +21,14 @@ _RUN: Final = re.compile(r"\\.|`+|\*+|_+|~~+|\$\$?|\\[(\[]|!?\[|\]\(?|<", re.DOT
 def without_undecided_line(source: str) -> str:
     """The source without a last, unfinished line that does not yet say what it will be."""
     head, newline, last = source.rpartition("\n")
-    if last and _UNDECIDED_LINE.match(last):
-        return head + newline
-    return source
+    if last and not _UNDECIDED_LINE.match(last):
+        return source
+    lines = head.split("\n")
+    rows = [line.lstrip().startswith("|") for line in lines[-2:]]
+    if rows[-1] and rows != [True, True]:
+        # A table's head: without the line below it, it is a paragraph with bars in it.
+        return "\n".join([*lines[:-1], ""])
+    return head + newline
 
 
 def settled(text: str) -> str:

@@ -135,8 +135,8 @@ class BlockRenderer:
             The whole text anew if finished blocks had to change after all, which happens where a
             link's address is given after its use; else None.
         """
-        if self._source:
-            self.blocks.append(self._render(self._source, is_open=False))
+        if last := self._render(self._source, is_open=False):
+            self.blocks.append(last)
         self.tail = _inert("")
         self._source = ""
         if not self._references:

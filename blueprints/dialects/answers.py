@@ -1,0 +1,172 @@
+"""What a page shows of an answer, and how a run's events bring it about. Pure: no HTML frame, no template."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from blueprints.dialects.markdown import BlockRenderer, render_markdown
+from services.streaming import events
+from services.streaming.events import Event, StreamId
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the page shows of an answer.
+
+    Attributes:
+        waiting_for: What is being waited for, in words; empty once the run has ended.
+        tests: Suggested tests, each {input, expected?, why?}.
+        error: {code, message, retryable, request_id} or None.
+        outcome: None while the run goes on.
+    """
+
+    stream_id: str
+    waiting_for: str = ""
+    engine: str = ""
+    fallback: bool = False
+    hint_level: int | None = None
+    blocks: Sequence[Markup] = ()
+    tail: Markup | str = ""
+    tests: Sequence[Mapping[str, Any]] = ()
+    error: Mapping[str, Any] | None = None
+    outcome: str | None = None
+    finish_reason: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether more may come."""
+        return self.outcome is None and bool(self.waiting_for)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is anything to go on from."""
+        return bool(self.blocks or self.tail)
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it ended before its own end."""
+        cut_short = self.outcome in (events.STOPPED, events.FAILED, events.INTERRUPTED)
+        return cut_short or self.finish_reason == "length"
+
+
+def stored_answer(
+    stream_id: str,
+    text: str,
+    *,
+    outcome: str,
+    engine: str = "",
+    fallback: bool = False,
+    hint_level: int | None = None,
+    tests: Sequence[Mapping[str, Any]] = (),
+    error: Mapping[str, Any] | None = None,
+    finish_reason: str | None = None,
+) -> Answer:
+    """An answer that has ended, from what the database keeps, for a page that is made as a whole."""
+    return Answer(
+        stream_id=stream_id,
+        engine=engine,
+        fallback=fallback,
+        hint_level=hint_level,
+        blocks=[render_markdown(text)] if text else [],
+        tests=tests,
+        error=error,
+        outcome=outcome,
+        finish_reason=finish_reason,
+    )
+
+
+@dataclass(slots=True)
+class Run:
+    """What one run of a stream has come to, as its entries are fed."""
+
+    answer: Answer
+    renderer: BlockRenderer = field(default_factory=BlockRenderer)
+    changed: set[str] = field(default_factory=set)
+    is_replaced: bool = False
+
+    def take(self, event: Event) -> None:
+        """Take one entry's event; names that are not known change nothing."""
+        handler = _HANDLERS.get(event.name)
+        if handler is not None and (self.answer.outcome is None):
+            handler(self, event.data)
+
+    def settle(self) -> None:
+        """Bring what the renderer has made into the answer."""
+        if not self.is_replaced:
+            self.answer.blocks, self.answer.tail = list(self.renderer.blocks), self.renderer.tail
+
+    def wait_for(self, words: str) -> None:
+        """Say what is being waited for."""
+        if words != self.answer.waiting_for:
+            self.answer.waiting_for = words
+            self.changed.add("status")
+
+
+def _take_metadata(run: Run, data: Mapping[str, Any]) -> None:
+    run.answer.engine = str(data.get("engine") or run.answer.engine)
+    run.answer.fallback = bool(data.get("fallback", run.answer.fallback))
+    level = data.get("hint_level")
+    run.answer.hint_level = level if isinstance(level, int) else run.answer.hint_level
+    run.changed.add("engine")
+    if not run.renderer.text:
+        run.wait_for("Thinking…")
+
+
+def _take_delta(run: Run, data: Mapping[str, Any]) -> None:
+    run.renderer.add(str(data.get("text", "")))
+    run.changed.add("tail")
+    run.wait_for("Writing…")
+
+
+def _take_tests(run: Run, data: Mapping[str, Any]) -> None:
+    tests = data.get("tests")
+    if isinstance(tests, list):
+        run.answer.tests = [*run.answer.tests, *(test for test in tests if isinstance(test, Mapping))]
+        run.changed.add("tests")
+
+
+def _take_step(run: Run, data: Mapping[str, Any]) -> None:
+    words = data.get("description") or data.get("name") or data.get("stage")
+    if words:
+        run.wait_for(f"{words}…")
+
+
+def _take_error(run: Run, data: Mapping[str, Any]) -> None:
+    run.answer.error = dict(data)
+    run.changed.add("error")
+
+
+def _take_end(run: Run, data: Mapping[str, Any]) -> None:
+    run.answer.outcome = str(data.get("outcome") or events.COMPLETED)
+    run.answer.finish_reason = str(data.get("finish_reason") or "")
+    run.answer.waiting_for = ""
+    whole = run.renderer.finish()
+    if whole is not None:
+        run.is_replaced = True
+        run.answer.blocks, run.answer.tail = [whole], ""
+    run.changed |= {"body"} if run.is_replaced else {"tail"}
+    run.changed |= {"status", "error"}
+
+
+_HANDLERS: Final = {
+    events.METADATA: _take_metadata,
+    events.DELTA: _take_delta,
+    events.TESTS: _take_tests,
+    events.STEP: _take_step,
+    events.PROGRESS: _take_step,
+    events.TOOL_CALL: _take_step,
+    events.ERROR: _take_error,
+    events.END: _take_end,
+}
+
+
+def begin(stream_id: StreamId, data: Mapping[str, Any]) -> Run:
+    """A run that has just begun; `data` is that of its `start`."""
+    run = Run(Answer(stream_id, waiting_for="Waiting for the model…"))
+    level = data.get("hint_level")
+    run.answer.hint_level = level if isinstance(level, int) else None
+    if partial := data.get("partial"):
+        run.renderer.add(str(partial))
+    return run
