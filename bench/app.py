@@ -15,6 +15,7 @@ import orjson
 from flask import Flask, Response, jsonify, request
 from gevent.event import Event as Gate
 
+from services.settings import Settings, load
 from services.streaming import connections
 from services.streaming.events import CLOSE, DELTA, PROGRESS, START, Entry, Event, RunId, StreamId, UserId, delta
 from services.streaming.flush import Writer
@@ -78,9 +79,11 @@ class Plain:
 
 
 class Engine:
-    """What the worker class starts and drains: the part of the site's services that streams."""
+    """What the worker class starts and drains: of the site's services (services/wiring.py) those that stream."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        redis_url = settings.redis_url
         redis = connections.client(redis_url)
         log = EventLog(redis)
         self.hub = Hub(
@@ -143,7 +146,7 @@ class Speech:
 
 def create_app() -> Flask:
     app = Flask(__name__)
-    engine = app.extensions["rill"] = Engine(os.environ["BENCH_REDIS_URL"])
+    engine = app.extensions["rill"] = Engine(load(os.environ))
     users = itertools.count(1)
     gates = [Gate()]
     departures: list[float] = []

@@ -15,15 +15,18 @@ the run goes on living after its last event, so that the worker keeps following 
 """
 
 import http.client
+import shutil
+import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlencode
 
 import orjson
 
 from bench.load import Viewer
-from bench.processes import PEERS, Process, Valkey, free_port, listens, python, wait_until
+from bench.processes import PEERS, ROOT, Process, Valkey, free_port, listens, python, wait_until
 
 # 15,000 viewers fit, so that no contender is measured at its cap.
 CONNECTIONS = "15000"
@@ -58,6 +61,7 @@ class Contender:
     head_early: ClassVar[bool] = True
     uses_valkey: ClassVar[bool] = True
     scale: ClassVar[float] = 1.0
+    folder: ClassVar[Path] = PEERS
     kind: ClassVar[str] = "delta"
     valkey: Valkey | None = None
     port: int = field(default_factory=free_port)
@@ -66,7 +70,8 @@ class Contender:
     def __post_init__(self) -> None:
         if self.valkey is None and self.uses_valkey:
             self.valkey = Valkey()
-        self.web = Process(self.argv(), env=self.env())
+        # Peers run in their own folder: gunicorn reads a gunicorn.conf.py that lies where it is started.
+        self.web = Process(self.argv(), env=self.env(), cwd=self.folder)
         wait_until(lambda: listens(self.port), self.web, self.name)
 
     def __enter__(self) -> "Contender":
@@ -121,18 +126,32 @@ class Contender:
 
 
 class Rill(Contender):
-    """Ours: the engine of services/streaming under its own worker class."""
+    """Ours: the engine of services/streaming under the site's own worker class and gunicorn.conf.py."""
 
     name = "rill"
     durable = True
     replays = True
     scale = 2.0
+    folder = ROOT
+    application: ClassVar[str] = "bench.app:create_app()"
+
+    def __post_init__(self) -> None:
+        self.data_dir = Path(tempfile.mkdtemp(prefix="bench-"))
+        super().__post_init__()
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+
+    def env(self) -> dict[str, str]:
+        assert self.valkey is not None
+        return {
+            "DATA_DIR": str(self.data_dir), "REDIS_URL": self.valkey.url, "DATABASE_URL": "", "WEB_CONCURRENCY": "1",
+            "BIND": "127.0.0.1", "PORT": str(self.port), "MAX_STREAMING_CONNECTIONS": "100000",
+        }  # fmt: skip
 
     def argv(self) -> list[str]:
-        return python(
-            *GUNICORN, "-k", "services.streaming.worker.RillWorker", "-b", f"127.0.0.1:{self.port}",
-            "--chdir", str(PEERS.parent.parent), "bench.app:create_app()",
-        )  # fmt: skip
+        return python("-m", "gunicorn", "-c", "gunicorn.conf.py", "--worker-connections", CONNECTIONS, self.application)
 
 
 class RillMerging(Rill):

@@ -7,19 +7,16 @@ nothing is saved by viewers who come late. Its CPU is not counted.
 import hashlib
 import http.client
 import os
-import shutil
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 import orjson
 
-from bench.contenders import GUNICORN, Contender
+from bench.contenders import GUNICORN, Contender, Rill, Uvicorn
 from bench.frames import Frame, WireError
 from bench.load import Load, Target, Viewer
 from bench.model import words
-from bench.processes import PEERS, ROOT, Process, free_port, listens, python, wait_until
+from bench.processes import ROOT, Process, free_port, listens, python, wait_until
 
 STREAMS, TOKENS = 20, 1000
 _ACCOUNT, _PASSWORD = "bench@example.org", "a password for the bench"
@@ -69,7 +66,8 @@ class Chat(Contender):
         self.model.stop()
 
     def env(self) -> dict[str, str]:
-        return {"OPENAI_BASE_URL": f"http://127.0.0.1:{self.model_port}/v1", "OPENAI_API_KEY": "none"}
+        model = {"OPENAI_BASE_URL": f"http://127.0.0.1:{self.model_port}/v1", "OPENAI_API_KEY": "none"}
+        return {**super().env(), **model}
 
     def speak(self, *, tokens: int, rate: float) -> None:
         """Let the model answer all that have asked."""
@@ -83,37 +81,28 @@ class Chat(Contender):
         return [Target("/chat") for _ in range(count)]
 
 
-class RillTutor(Chat):
+class RillTutor(Chat, Rill):
     """Ours: the whole site, through the tutor's API."""
 
     name = "rill, tutor API"
-    durable = True
+    scale = 1.0
+    application = "app:create_app()"
 
     def __post_init__(self) -> None:
-        self.data_dir = Path(tempfile.mkdtemp(prefix="bench-"))
         super().__post_init__()
         self.token = str(self._api("POST", "/api/auth/token", email=_ACCOUNT, password=_PASSWORD)["access_token"])
         problems = self._api("GET", "/v1/tutor/problems")
         self.problem_id = (problems if isinstance(problems, list) else problems["problems"])[0]["id"]
 
-    def __exit__(self, *exc: object) -> None:
-        super().__exit__(*exc)
-        shutil.rmtree(self.data_dir, ignore_errors=True)
-
     def env(self) -> dict[str, str]:
-        assert self.valkey is not None
-        return {
-            **super().env(),
-            "DATA_DIR": str(self.data_dir), "REDIS_URL": self.valkey.url, "DATABASE_URL": "", "WEB_CONCURRENCY": "1",
-            "BIND": "127.0.0.1", "PORT": str(self.port), "MODEL_FALLBACK": "off",
-            # No limit may stand in the way of the figures.
-            "TUTOR_MAX_STREAMS": "1000", "USER_MAX_STREAMS": "1000", "TUTOR_RATE_LIMIT": "100000/minute",
-        }  # fmt: skip
+        # No limit and no fallback may stand in the way of the figures.
+        limits = {"TUTOR_MAX_STREAMS": "1000", "USER_MAX_STREAMS": "1000", "TUTOR_RATE_LIMIT": "100000/minute"}
+        return {**super().env(), **limits, "MODEL_FALLBACK": "off"}
 
     def argv(self) -> list[str]:
         self._flask("db", "migrate")
         self._flask("users", "create", _ACCOUNT, "--password-stdin", stdin=_PASSWORD + "\n")
-        return python("-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "--chdir", str(ROOT), "app:create_app()")
+        return super().argv()
 
     def _flask(self, *arguments: str, stdin: str = "") -> None:
         command = python("-m", "flask", "--app", "app", *arguments)
@@ -154,19 +143,14 @@ class FlaskOpenAI(Chat):
 
     def argv(self) -> list[str]:
         bind = f"127.0.0.1:{self.port}"
-        return python(*GUNICORN, "-k", "gevent", "-b", bind, "--chdir", str(PEERS), "flask_openai:app")
+        return python(*GUNICORN, "-k", "gevent", "-b", bind, "flask_openai:app")
 
 
-class StarletteOpenAI(Chat):
+class StarletteOpenAI(Chat, Uvicorn):
     name = "sse-starlette, AsyncOpenAI"
+    module = "starlette_openai"
     uses_valkey = False
     scale = 0.3
-
-    def argv(self) -> list[str]:
-        return python(
-            "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
-            "--host", "127.0.0.1", "--port", str(self.port), "--app-dir", str(PEERS), "starlette_openai:app",
-        )  # fmt: skip
 
 
 CHATS: tuple[type[Chat], ...] = (RillTutor, FlaskOpenAI, StarletteOpenAI)
