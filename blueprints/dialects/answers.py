@@ -85,6 +85,7 @@ class Run:
     renderer: BlockRenderer = field(default_factory=BlockRenderer)
     changed: set[str] = field(default_factory=set)
     is_replaced: bool = False
+    unread: list[str] = field(default_factory=list)
 
     def take(self, event: Event) -> None:
         """Take one entry's event; names that are not known change nothing."""
@@ -93,7 +94,10 @@ class Run:
             handler(self, event.data)
 
     def settle(self) -> None:
-        """Bring what the renderer has made into the answer."""
+        """Render the text that came, once for however many deltas, and show it."""
+        if self.unread:
+            self.renderer.add("".join(self.unread))
+            self.unread.clear()
         if not self.is_replaced:
             self.answer.blocks, self.answer.tail = list(self.renderer.blocks), self.renderer.tail
 
@@ -110,12 +114,12 @@ def _take_metadata(run: Run, data: Mapping[str, Any]) -> None:
     level = data.get("hint_level")
     run.answer.hint_level = level if isinstance(level, int) else run.answer.hint_level
     run.changed.add("engine")
-    if not run.renderer.text:
+    if not (run.answer.has_text or run.unread):
         run.wait_for("Thinking…")
 
 
 def _take_delta(run: Run, data: Mapping[str, Any]) -> None:
-    run.renderer.add(str(data.get("text", "")))
+    run.unread.append(str(data.get("text", "")))
     run.changed.add("tail")
     run.wait_for("Writing…")
 
@@ -142,6 +146,7 @@ def _take_end(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.outcome = str(data.get("outcome") or events.COMPLETED)
     run.answer.finish_reason = str(data.get("finish_reason") or "")
     run.answer.waiting_for = ""
+    run.settle()
     whole = run.renderer.finish()
     if whole is not None:
         run.is_replaced = True
@@ -168,5 +173,6 @@ def begin(stream_id: StreamId, data: Mapping[str, Any]) -> Run:
     level = data.get("hint_level")
     run.answer.hint_level = level if isinstance(level, int) else None
     if partial := data.get("partial"):
-        run.renderer.add(str(partial))
+        run.unread.append(str(partial))
+        run.settle()
     return run

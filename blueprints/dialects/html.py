@@ -97,12 +97,8 @@ class HtmlView:
         for entry in entries:
             self._seq = entry.seq
             if entry.event.name == events.START:
-                self._run, self._is_closed, was_closed, is_new_run = (
-                    begin(self._stream_id, entry.event.data),
-                    False,
-                    False,
-                    True,
-                )
+                self._run = begin(self._stream_id, entry.event.data)
+                self._is_closed, was_closed, is_new_run = False, False, True
             elif entry.event.name == events.CLOSE:
                 self._close_run(entry.event.data)
             else:

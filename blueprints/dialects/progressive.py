@@ -74,6 +74,7 @@ class ProgressiveView:
             else:
                 self._run.take(entry.event)
             self._is_closed = self._run.answer.outcome is not None or entry.event.name == events.CLOSE
+        self._run.settle()
         added = self._added()
         self._all.append(added)
         return added

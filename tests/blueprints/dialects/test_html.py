@@ -209,6 +209,25 @@ def test_a_cut_answer_says_so_and_can_go_on(environment: Environment, outcome: s
     assert "Continue" in page.parts["answer-abc-status"]
 
 
+def test_an_answer_without_a_word_can_be_tried_again(environment: Environment) -> None:
+    view, page = view_of(environment), Page()
+
+    page.show(view.feed(answer_log("", outcome=events.INTERRUPTED).entries))
+
+    assert "/api/streams/abc/retry" in page.parts["answer-abc-status"]
+    assert "/continue" not in page.parts["answer-abc-status"]
+
+
+def test_a_continued_answer_begins_with_what_was_there(environment: Environment) -> None:
+    view, page, log = view_of(environment), Page(), Log()
+    log.add(events.START, partial="The first ha")
+    log.add(events.DELTA, text="lf and the rest.")
+
+    page.show(view.feed(log.entries))
+
+    assert "The first half and the rest." in page.text
+
+
 def test_an_error_that_cannot_be_retried_offers_nothing(environment: Environment) -> None:
     view, page, log = view_of(environment), Page(), Log()
     log.add(events.START)
