@@ -5,11 +5,15 @@ from flask import Flask
 from blueprints import account as account
 from blueprints import auth as auth
 from blueprints import cli as cli
+from blueprints import conversations as conversations
 from blueprints import errors as errors
 from blueprints import extensions as extensions
 from blueprints import identity as identity
 from blueprints import pages as pages
 from blueprints import security as security
+from blueprints import streams as streams
+from blueprints import tutor as tutor
+from blueprints import tutor_pages as tutor_pages
 
 
 def register(app: Flask) -> None:
@@ -18,6 +22,6 @@ def register(app: Flask) -> None:
     security.register(app)
     errors.register(app)
     identity.public(app.view_functions["static"])
-    for blueprint in (auth.blueprint, account.blueprint, pages.blueprint):
-        app.register_blueprint(blueprint)
+    for module in (auth, account, pages, streams, conversations, tutor, tutor_pages):
+        app.register_blueprint(module.blueprint)
     cli.register(app)

@@ -59,25 +59,35 @@ def bind(app: Flask) -> None:
 def creation_rate(assistant: str) -> Callable[[View], View]:
     """Limit how often one user may start runs of an assistant: `<ASSISTANT>_RATE_LIMIT`.
 
-    The decorated view raises `RateLimited` when the limit is reached; what is refused is not counted.
-    It raises limits' `StorageError` (503) when Redis is away.
+    The decorated view raises what `count_creation` raises.
     """
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
         def limited(*args: Any, **kwargs: Any) -> Any:
-            identity = g.get("identity")
-            if identity is None:
-                raise NotSignedIn
-            for limit in sorted(parse_many(services().settings.rate_limits[assistant])):
-                keys = ("create", assistant, str(identity.user.id))
-                if not limiter.limiter.hit(limit, *keys):
-                    raise _refusal(limit, keys, f"You may start {limit} here. Wait a moment and try again.")
+            count_creation(assistant)
             return view(*args, **kwargs)
 
         return limited  # type: ignore[return-value]
 
     return decorate
+
+
+def count_creation(assistant: str) -> None:
+    """Count a start by the current user; what is refused is not counted.
+
+    Raises:
+        RateLimited: The limit is reached.
+        limits.errors.StorageError: Redis is away; answered with 503.
+    """
+    identity = g.get("identity")
+    if identity is None:
+        raise NotSignedIn
+    for limit in sorted(parse_many(services().settings.rate_limits[assistant])):
+        keys = ("create", assistant, str(identity.user.id))
+        if not limiter.limiter.hit(limit, *keys):
+            services().metrics.refused("rate")
+            raise _refusal(limit, keys, f"You may start {limit} here. Wait a moment and try again.")
 
 
 def refuse_sign_in_if_limited(email: str, address: str) -> None:

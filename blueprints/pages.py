@@ -11,6 +11,7 @@ from blueprints import identity
 from blueprints.extensions import limiter, services
 from services.errors import AppError, Forbidden
 from services.store import users
+from services.streaming.metrics import CONTENT_TYPE
 
 blueprint = Blueprint("pages", __name__)
 
@@ -60,7 +61,9 @@ def metrics() -> Response:
     """Figures for Prometheus; for admins."""
     if not identity.require().user.is_admin:
         raise Forbidden
-    return Response(services().metrics.render(), content_type=services().metrics.content_type)
+    wired = services()
+    figures = wired.metrics.expose(runs=wired.runs.active, viewers=wired.hub.viewers)
+    return Response(figures, content_type=CONTENT_TYPE)
 
 
 def _database_answers() -> bool:

@@ -37,8 +37,8 @@ class JsonDialect:
         return JsonView(self, stream)
 
     def verdict(self, stream: StreamFacts, replay: Replay) -> bytes:
-        """The frame that tells a reader where it stands; only a reader that asked is told."""
-        if replay.asked is None:
+        """The frame that tells a reader where it stands; a reader that asked, or must replace its text, is told."""
+        if replay.asked is None and replay.verdict == "exact":
             return b""
         payload = {"type": "stream", **where(stream, replay)}
         return frame(payload, name="stream", event_id=format_event_id(stream.stream_id, replay.position))

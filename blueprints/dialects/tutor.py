@@ -63,5 +63,3 @@ def _shape(entry: Entry, stream: StreamFacts) -> tuple[str, Any] | None:
 
 def _now() -> str:
     return datetime.fromtimestamp(time.time(), UTC).isoformat()
-
-

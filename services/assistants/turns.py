@@ -173,6 +173,7 @@ class Turns:
                     "message_id": message_id,
                     "assistant": ask.assistant,
                     "request_id": ask.request_id,
+                    **({"partial": stored.partial} if stored.partial else {}),
                 },
             ),
             assistant_limit=self._settings.max_streams[ask.assistant],

@@ -175,6 +175,11 @@ class Hub:
         else:
             self._follows.pop(key, None)
 
+    def facts(self, user_id: UserId, stream_id: StreamId) -> StreamFacts | None:
+        """What this process knows of a stream already, without asking Redis."""
+        follow = self._follows.get((user_id, stream_id))
+        return follow.facts if follow is not None and follow.entries else None
+
     def has_viewers(self, key: Key) -> bool:
         """Whether anybody watches this stream from this worker."""
         follow = self._follows.get(key)

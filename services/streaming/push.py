@@ -173,6 +173,7 @@ class Viewer:
         self.channel = channel
         self.position = channel.end
         self.stays = stays
+        self.verdict = replay.verdict
         self.since_s = time.monotonic()
         self._greeting = channel.view.greeting(replay)
         self._on_leave = on_leave

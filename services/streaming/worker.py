@@ -6,10 +6,13 @@ then waits for its runs while it keeps telling the master that it lives.
 """
 
 import time
+from functools import partial
 from typing import Any, Final
 
 import gevent
-from gunicorn.workers.ggevent import GeventWorker
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]  # gunicorn has no hints
 
 # Viewers come back spread over this and twice this, after the next worker listens.
 _RETRY_MS: Final = 150
@@ -17,7 +20,7 @@ _RETRY_MS: Final = 150
 _LAST_BYTES_S: Final = 2.0
 
 
-class RillWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no hints
+class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
     """See the module's text."""
 
     def init_process(self) -> None:
@@ -41,16 +44,9 @@ class RillWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no hints
         return application.extensions["rill"]
 
     def _listen(self) -> None:
-        from functools import partial
-
-        from gevent.pool import Pool
-        from gevent.server import StreamServer
-
         for listener in self.sockets:
             listener.setblocking(1)
-            server = StreamServer(
-                listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections)
-            )
+            server = StreamServer(listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections))
             if self.cfg.workers > 1:
                 # One connection a turn, so that another worker may take the next.
                 server.max_accept = 1
