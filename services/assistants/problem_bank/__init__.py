@@ -25,6 +25,7 @@ from services.assistants.problem_bank.problem import (
     shown,
     shown_input,
 )
+from services.errors import FieldError, InvalidInput
 
 __all__ = [
     "DIFFICULTIES",
@@ -78,9 +79,13 @@ def own(data: Mapping[str, Any]) -> Problem:
             fields are ignored.
 
     Raises:
-        InvalidInput: Names every field that is missing or malformed.
+        InvalidInput: Names every field that is missing or malformed; the field `problem` if the whole is too
+            large for a file.
     """
-    return build(data, own=True)
+    problem = build(data, own=True)
+    if len(dump(problem, format="json").encode()) > MAX_BYTES:
+        raise InvalidInput([FieldError("problem", f"is larger than {MAX_BYTES // 1000} KB")])
+    return problem
 
 
 def to_json(problem: Problem, *, reveal: bool) -> dict[str, Any]:
