@@ -71,7 +71,12 @@ def problem_of(error: errors.AppError) -> dict[str, Any]:
     problem = _problem(status_of(error), error.code, error.message)
     if isinstance(error, errors.InvalidInput):
         problem["errors"] = [{"field": wrong.field, "message": wrong.message} for wrong in error.errors]
-    return {**problem, **{name: value for name, value in error.extra.items() if name not in problem}}
+    extra = dict(error.extra)
+    if "running" in extra:
+        extra["running"] = [
+            {"stream_id": stream_id, "stop_url": f"/api/streams/{stream_id}/stop"} for stream_id in extra["running"]
+        ]
+    return {**problem, **{name: value for name, value in extra.items() if name not in problem}}
 
 
 def headers_of(error: errors.AppError) -> dict[str, str]:

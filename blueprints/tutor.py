@@ -39,11 +39,10 @@ def ask() -> Response:
     if sent.stream_id is not None:
         _check_owner(user_id, sent.stream_id)
     asked = services().turns.ask(_question(user_id, sent, problem, key, _fingerprint(values)))
+    status, payload = orjson.loads(asked.repeated or _record(user_id, asked.stream_id, asked.kind))
     wanted = negotiate.wants(request)
     if wanted in ("fragment", "page"):
-        return answered(asked, sent, problem, as_fragment=wanted == "fragment")
-    record = asked.repeated or _record(user_id, asked.stream_id, asked.kind)
-    status, payload = orjson.loads(record)
+        return answered(payload["stream_id"], sent, problem, as_fragment=wanted == "fragment")
     response = jsonify(payload)
     response.status_code = status
     response.headers["X-Stream-Id"] = payload["stream_id"]
@@ -222,7 +221,7 @@ def _idempotency_key() -> str:
 
 
 def _fingerprint(values: Mapping[str, Any]) -> str:
-    said = {name: value for name, value in values.items() if name != "csrf_token"}
+    said = {name: value for name, value in values.items() if name != "csrf_token"} | {"path": request.path}
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

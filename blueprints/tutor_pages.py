@@ -3,12 +3,11 @@
 from flask import Blueprint, Response, render_template
 
 from services.assistants.problem_bank import Problem
-from services.assistants.turns import Asked
 from services.assistants.tutor import TutorInput
 
 blueprint = Blueprint("tutor_pages", __name__)
 
 
-def answered(asked: Asked, sent: TutorInput, problem: Problem, *, as_fragment: bool) -> Response:
+def answered(stream_id: str, sent: TutorInput, problem: Problem, *, as_fragment: bool) -> Response:
     """A question's answer for a page: the connected element, or a page that grows."""
-    return Response(render_template("tutor/_answer.html", asked=asked, sent=sent, problem=problem))
+    return Response(render_template("tutor/_answer.html", stream_id=stream_id, sent=sent, problem=problem))

@@ -158,6 +158,8 @@ class Turns:
         return asked
 
     def _start(self, ask: Ask, stream_id: StreamId, kind: Kind, stored: _Stored) -> Asked | None:
+        if not self._settings.streaming_enabled:
+            raise errors.Unavailable("New answers are switched off on this site for now.", code="STREAMING_OFF")
         message_id, run_id = conversations.new_id(), RunId(new_id())
         spec = NewRun(
             user_id=UserId(ask.user_id),

@@ -313,6 +313,20 @@ class EventLog:
         entries = [decode(entry_id, fields[1]) for entry_id, fields in raw]
         return [entry for entry in entries if entry.seq > after] if after else entries
 
+    def held(self, user_id: UserId, assistant: str) -> tuple[list[StreamId], list[StreamId]]:
+        """The streams that hold this user's slots: of one assistant, and over all."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.time()
+        for key in (keys.slots(user_id, assistant), keys.user_slots(user_id)):
+            pipeline.zrange(key, 0, -1, withscores=True)
+        try:
+            (seconds, micros), *found = pipeline.execute()
+        except RedisError as problem:
+            raise errors.Unavailable from problem
+        now_ms = seconds * 1000 + micros // 1000
+        of_assistant, of_user = ([StreamId(name.decode()) for name, lease in some if lease > now_ms] for some in found)
+        return of_assistant, of_user
+
     def running(self, user_id: UserId) -> list[StreamId]:
         """The streams that this user has running."""
         try:

@@ -8,7 +8,7 @@ finds its lease lapsed, seals the log first and writes the same end in its place
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -180,6 +180,7 @@ class Runs:
         try:
             self._site.acquire(spec.stream_id)
         except errors.SiteFull:
+            self._refuse_for_user(spec)
             self._metrics.refused("site")
             raise
         try:
@@ -202,13 +203,24 @@ class Runs:
             raise errors.IdempotencyMismatch
         if kind == "busy":
             raise errors.StreamBusy
-        _, scope, limit, current, *running = reply
+        _, scope, limit, _, *running = reply
+        raise self._no_slot(scope, int(limit), running)
+
+    def _refuse_for_user(self, spec: NewRun) -> None:
+        """The site is full; a user who is over a limit of their own is told that instead."""
+        of_assistant, of_user = self._log.held(spec.user_id, spec.assistant)
+        if len(of_assistant) >= spec.assistant_limit:
+            raise self._no_slot("assistant", spec.assistant_limit, of_assistant)
+        if len(of_user) >= spec.user_limit:
+            raise self._no_slot("user", spec.user_limit, of_user)
+
+    def _no_slot(self, scope: str, limit: int, running: Sequence[str]) -> errors.NoSlotFree:
         self._metrics.refused(scope)
         where = "in this assistant" if scope == "assistant" else "over all assistants"
-        raise errors.NoSlotFree(
+        return errors.NoSlotFree(
             f"User has reached maximum concurrent streams ({limit}) {where}. Stop one, or wait for its end.",
             retry_after_s=_SLOT_RETRY_S,
-            extra={"limit": int(limit), "current": int(current), "running": running},
+            extra={"limit": limit, "current": len(running), "running": list(running)},
         )
 
     def _started(self, spec: NewRun, started: Started) -> Run:
