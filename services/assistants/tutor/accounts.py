@@ -27,6 +27,8 @@ from services.assistants.tutor.reference import OwnCode, Reference
 PLAIN_FENCES: Final = frozenset({"", "text", "txt", "plain", "plaintext", "output", "console", "none", "diagram"})
 MAX_OWN_LINES: Final = 10  # of the person's code quoted in one block; more is no short snippet
 MIN_COVERED_LINES: Final = 2
+MAX_FENCE_LINE_CHARS: Final = 1_000  # what is longer and no value is no snippet
+_PARTS = re.compile(r"(?<=:)\s+|;\s*|\bthen\b|\band (?=\S+ =)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Limits:
 
 
 LIMITS: Final = {
-    1: Limits(budget=2, line_cost=3, max_fence_lines=3, max_answer_lines=4, max_coverage=0.0),
+    1: Limits(budget=1, line_cost=3, max_fence_lines=3, max_answer_lines=4, max_coverage=0.0),
     2: Limits(budget=4, line_cost=2, max_fence_lines=4, max_answer_lines=6, max_coverage=0.0),
     3: Limits(budget=14, line_cost=1, max_fence_lines=8, max_answer_lines=16, max_coverage=0.6),
 }
@@ -81,7 +83,7 @@ class Account:
             elif looks_like_line(whole) or self._is_known(whole):
                 cost += self._cost(whole, marked=False, each=self.limits.line_cost)
             else:
-                cost += self._cost(line, marked=False, each=1)
+                cost += sum(self._cost(part.strip(), marked=False, each=1) for part in _PARTS.split(line))
         return self._charge(cost)
 
     def is_code_line(self, text: str) -> bool:
@@ -107,9 +109,17 @@ class Account:
             if quoted < MAX_OWN_LINES and self._own.has(line):
                 quoted += 1
                 continue
-            if info in PLAIN_FENCES and (is_english(line) or not weigh(line, marked=True)) and not self._is_known(line):
+            if (
+                len(line) <= MAX_FENCE_LINE_CHARS
+                and info in PLAIN_FENCES
+                and (is_english(line) or not weigh(line, marked=True))
+                and not self._is_known(line)
+            ):
                 continue
             counted += 1
+            if len(line) > MAX_FENCE_LINE_CHARS:
+                cost += OUTRIGHT
+                continue
             cost += self._cost(line, marked=True, each=self.limits.line_cost)
         too_long = counted > self.limits.max_fence_lines
         too_many = self._fence_lines + counted > self.limits.max_answer_lines

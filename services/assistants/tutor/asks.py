@@ -22,24 +22,29 @@ _ASKS: Final = tuple(
     for ask, pattern in (
         (
             DEMAND,
-            r"\b(?:give|show|send|tell|write|post|print|paste)\b[^.?!]{0,40}\b(?:code|solution|answer|implementation|function|program)\b"
-            r"|\b(?:just|only) the (?:code|solution|answer)\b|\bsolve it for me\b|\b(?:full|complete|whole) (?:code|solution|answer)\b"
+            r"\b(?:give|show|send|tell|write|post|print|paste)\b[^.?!]{0,40}"
+            r"\b(?:code|solution|answer|implementation|function|program)\b"
+            r"|\b(?:just|only) the (?:code|solution|answer)\b"
+            r"|\bsolve it for me\b|\b(?:full|complete|whole) (?:code|solution|answer)\b"
             r"|\b(?:ignore|forget|disregard)\b[^.?!]{0,30}\b(?:instructions|rules|prompt)\b",
         ),
         (
             COMPLEXITY,
-            r"\bcomplexit|\bbig[- ]?o\b|\bo\(|\btoo slow\b|\btime ?limit\b|\btle\b|\bfast(?:er)?\b|\befficien|\boptimi[sz]",
+            r"\bcomplexit|\bbig[- ]?o\b|\bo\(|\btoo slow\b|\btime ?limit\b|\btle\b|\bfast(?:er)?\b"
+            r"|\befficien|\boptimi[sz]",
         ),
         (EDGES, r"\b(?:edge|corner|special) cases?\b|\bwhat if\b|\bempty\b|\bduplicates?\b"),
         (TESTS, r"\btests?\b(?! (?:fail|pass))|\binputs? (?:to|should|can) (?:i )?try\b"),
         (
             APPROACH,
             r"\b(?:right|correct|good) (?:track|approach|idea|way|direction)\b|\bam i on\b"
-            r"|\bis (?:my|this|that|it)\b[^.?!]{0,40}\b(?:right|correct|ok|okay|fine|good|work)\b|\bdoes (?:my|this)\b|\bwhat do you think\b",
+            r"|\bis (?:my|this|that|it)\b[^.?!]{0,40}\b(?:right|correct|ok|okay|fine|good|work)\b"
+            r"|\bdoes (?:my|this)\b|\bwhat do you think\b",
         ),
         (
             STUCK,
-            r"\bstuck\b|\bno (?:idea|clue)\b|\b(?:don'?t|do not) (?:know|understand|get)\b|\blost\b|\bwhere (?:do|should) i (?:start|begin)\b",
+            r"\bstuck\b|\bno (?:idea|clue)\b|\b(?:don'?t|do not) (?:know|understand|get)\b|\blost\b"
+            r"|\bwhere (?:do|should) i (?:start|begin)\b",
         ),
         (THANKS, r"^\W*(?:thanks?|thank you|thx|cheers|great|got it)\b"),
         (GREETING, r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening)|greetings)\b[^.?!]{0,30}\W*$"),

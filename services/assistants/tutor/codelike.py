@@ -13,6 +13,8 @@ import re
 import unicodedata
 from typing import Final
 
+from services.assistants.tutor.statements import BARE, MARKED, NAME
+
 # Words that occur in English sentences and hardly ever as a bare word of code.
 _ENGLISH = re.compile(
     r"(?<![\w.`])(?:the|an|of|to|your|you|we|it|its|this|that|these|those|every|what|which|why|how|does|would|should|"
@@ -34,74 +36,34 @@ _LITERAL = re.compile(
     rf"\s*(?:{_VALUE}|[\[({{](?:\s|{_VALUE}|[\[\](){{}},:]|\.\.\.|…)*[\])}}]|(?:new\s+)?(?:set|dict|list|Map|Set|vector)\(\s*\))"
     r"(?!\s*(?:[-+*/%<>&|^?.\[(]|\bif\b|\bfor\b|\band\b|\bor\b))"
 )
-_NAME: Final = r"[A-Za-z_]\w*(?:(?:\.|->|::)\w+)*(?:\[[^\]\n]*\])*"
-_TYPE: Final = r"(?:(?:let|const|var|val|auto|int|long|double|float|char|bool|boolean|string|String|final|mut|unsigned|size_t)\s+)*"
+_TYPE: Final = (
+    r"(?:(?:let|const|var|val|auto|int|long|double|float|char|bool|boolean|string|String|final|mut|unsigned|size_t)"
+    r"\s+)*"
+)
 _ASSIGNMENT = re.compile(
-    rf"(?<![\w.<>!=(\[{{])(?:set\s+)?{_TYPE}(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)(?:\s*:\s*[\w\[\], |.]{{1,40}})?\s*"
+    rf"(?<![\w.<>!=(\[{{])(?:set\s+)?{_TYPE}(?P<names>{NAME}(?:\s*,\s*{NAME})*)(?:\s*:\s*[\w\[\], |.]{{1,40}})?\s*"
     r"(?P<mark>(?:[-+*/%&|^@]|//|\*\*|<<|>>|\?\?|:)?=(?![=>~])|<-|←)\s*(?P<value>[^\s,;].*)"
 )
+_MOVE = re.compile(rf"\s*{NAME}(?:\s*,\s*{NAME})*\s*(?:=|:=|<-|←)\s*{NAME}(?:\s*,\s*{NAME})*\s*;?\s*")
 _WORDED = re.compile(r"(?i)\bset\s+\w+\s+(?:to|:=|=)\s+\w+\s*[-+*/(\[]")
 
-# Pattern and weight, for text of which nothing says that it is code.
-_BARE: Final = tuple(
-    (re.compile(pattern), weight)
-    for pattern, weight in (
-        (r"(?<=[\[({])[^\])}\n]*\bfor\s+\w+(?:\s*,\s*\w+)*\s+in\s[^\])}\n]*\bif\b", 3),
-        (r"(?<=[\[({])[^\])}\n]*\bfor\s+\w+(?:\s*,\s*\w+)*\s+in\s", 2),
-        (r"\bfor\s+\(?\w+(?:\s*,\s*\w+)*\)?\s+in\s+[^:\n]{1,80}:(?=\s|$)", 1),
-        (r"\bfor\s+\w+\s*(?:=|:=|←|from)\s*[\w-]+\s*(?:to|\.\.|upto|downto|,)\s*[^\n]{1,40}?(?:\bdo\b|:|$)", 1),
-        (r"\bfor\s+\w+(?:\s*,\s*\w+)*\s*(?::=\s*range|in)\s+[\w.()\[\]]+\s*\{", 1),
-        (r"\b(?:while|(?:el|els|else )?if)\s+(?=[^:\n]*(?:[=<>!(\[]|\bin\b|\bnot\b))[^:\n]{1,120}:(?=\s|$)", 1),
-        (r"\b(?:while|if)\s+[^:\n{]{1,80}[=<>!(\[][^:\n{]{0,80}\{", 1),
-        (
-            r"(?<!\w)(?:for|while|if|switch|foreach|until)\s*\((?=[^\n]*(?:[=<>!;]|\.\w|\bin\b|\bof\b| : )[^\n]*\))[^\n]*\)",
-            1,
-        ),
-        (r"(?<!\w)for\s*\([^)\n]*;", 1),
-        (r"\[\[?\s+[^\]\n]+\]\]?\s*;\s*then\b", 1),
-        (
-            r"\b(?:return|yield)\s+(?=[^\n]{0,60}(?:\w[\[(]|[\[(]\s*[a-z_]|\w\s*(?:[-+*/%]|==|<=?|>=?|&&|\|\||\?)\s*\w))[^\n]+",
-            2,
-        ),
-        (r"(?<![-=])(?<!\w)(?:\([\w\s,:]*\)|\w+)\s*=>\s*(?:\{|\w+\s*[-+*/%.(\[=<>])[^\n]*", 2),
-        (r"\blambda\s+[\w\s,]*:|\|\w+(?:,\s*\w+)*\|\s*[\w{(]", 1),
-        (r"(?<!\w)(?:\w+\+\+|\w+--|\+\+\w+|--\w+)(?=\s*[;)\s]|$)", 1),
-        (r"(?:\.\w+\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)\s*){3,}", 2),
-        (r"(?i:\bselect\b)[^\n]+\bFROM\b|\bINSERT\s+INTO\b|\bSELECT\b[^\n]+\bfrom\b", 2),
-        (r"\(\s*(?:define|defun|defn|let\*?|lambda|loop|setq|cond|fn)\s+[(\[\w]", 2),
-        (r"^\s*\w+(?:\s+[\w():\[\]]+)+\s*=\s*\S.*|^\s*\|\s*[^|\n]+=\s*\S.*", 1),
-        (r"\.each(?:_with_index)?\s+do\b|\bdo\s+\|\w+", 1),
-        (r"^\s*(?:from\s+[\w.]+\s+import\s+\w|import\s+[\w.*]+;?\s*$|#include\b|using\s+namespace\b)", 1),
-    )
-)
-# More of them for text that stands in backticks or a fence.
-_MARKED: Final = tuple(
-    (re.compile(pattern), weight)
-    for pattern, weight in (
-        (r"\bfor\s+\(?\w+(?:\s*,\s*\w+)*\)?\s+(?:in|of)\s+\S", 1),
-        (
-            r"^\s*(?:\}\s*)?(?:while|(?:el|els|else )?if|unless|until|case|when|match)\b(?=.*[=<>!(\[.]|.*\bin\b|.*\bnot\b)\s*\S",
-            1,
-        ),
-        (r"^\s*(?:return|yield)\s+(?![-+]?[\w.]+\s*;?\s*$|\"\"|\[\s*\]|\{\s*\})\S.*", 1),
-        (r"^\s*(?:return|yield)\s+(?!(?:-?\d+|True|False|None|null|true|false)\s*;?\s*$)[A-Za-z_]\w*\s*;?\s*$", 1),
-        (rf"^\s*{_NAME}\((?=[^)\n]*[A-Za-z_])[^\n]*\)\s*;\s*$", 1),
-        (
-            r"\.(?:append|add|push|pop|put|insert|remove|push_back|popleft|appendleft|extend|update|set|sort)\((?=[^)\n]*[A-Za-z_\d])",
-            1,
-        ),
-        (r"\b(?:print|println|console\.log|System\.out\.\w+|printf|heappush|heappop)!?\s*\((?=[^)\n]*[A-Za-z_])", 1),
-    )
-)
 _SIGNATURE = re.compile(
-    r"^\s*(?:async\s+|public\s+|private\s+|static\s+|export\s+|pub\s+|class\s+\w+.*|def\s+\w+\s*\(.*\).*|"
-    r"(?:function|func|fn|fun)\s+\w+\s*[(<].*|[\w<>\[\],:*& ]+\s+\w+\s*\([^()]*\)\s*(?:\{|->.*)?)+\s*\{?:?\s*$"
+    r"\s*(?!(?:for|while|if|elif|else|return|yield|print|raise|throw|del|assert|with|except|await|in|not|new)\b)"
+    r"(?:(?:async|export|public|private|protected|static|final|pub)\s+)*"
+    r"(?:def\s+\w+\s*\([^()]*\)\s*(?:->\s*[\w\[\], .|]+)?|class\s+\w+\s*(?:\([\w, .]*\))?"
+    r"|(?:function|func|fn|fun)\s+\w+\s*(?:<\w+>)?\([^()]*\)\s*(?:(?:->|:)?\s*[\w<>\[\], ]+)?"
+    r"|[A-Za-z][\w:]*(?:<[\w<>:, ]*>)?(?:\[\])*[&*]?\s+(?!in\b)\w+\s*\((?:[\w<>\[\]:*&]+\s+[\w&*]+(?:,\s*)?)*\))"
+    r"\s*[:{]?\s*\Z"
 )
 _TERMINATED = re.compile(r"[\w)\]\"]\s*;\s*$|[\w)\]>]\s*\{\s*$")
 _TURNED = re.compile(r"\b(?:nruter|elihw|fed|adbmal|tnirp|rof|erghea|juvyr|sbe|qrs)\b")
 _PACKED = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _HEX = re.compile(r"(?:(?:\\x|0x)?[0-9a-fA-F]{2}[\s,]?){12,}")
 _HEAD = re.compile(r"(?:def|class|function|func|fn|public|import|from)\s+\w")
+# What every bare statement has at least one of; a sentence without any is not looked at closer.
+_MAY_WEIGH = re.compile(
+    r"[=(\[{:;|←]|<-|\+\+|--|#include|\.\w+\(|\b(?:return|yield|import|namespace|do|select|insert|set|for)\b", re.I
+)
 OUTRIGHT: Final = 100  # a weight that no budget covers
 
 
@@ -155,13 +117,17 @@ def weigh(text: str, *, marked: bool) -> int:
     """
     if marked and (is_literal(text) or is_signature(text)):
         return 0
+    if not marked and not _MAY_WEIGH.search(text):
+        return 0
     total = 0
-    for pattern, weight in (*_BARE, *_MARKED) if marked else _BARE:
-        matches = [match for match in pattern.finditer(text) if marked or not is_english(match[0])]
+    for pattern, weight in (*BARE, *MARKED) if marked else BARE:
+        matches = [match for match in pattern.finditer(text) if marked or not _is_sentence(match[0])]
         for match in reversed(matches):
             total += weight
             # What has been counted is not counted again, except the statements after a header.
             text = f"{text[: match.start()]} ; {text[match.end() :]}"
+    if _MOVE.fullmatch(text):
+        return total + 1
     return total + _assignments(text, marked=marked) + (1 if _WORDED.search(text) else 0)
 
 
@@ -169,7 +135,7 @@ def looks_like_line(text: str) -> bool:
     """Whether a cleaned, unmarked line is a line of code rather than a sentence."""
     if not text.strip() or is_english(text) or is_literal(text):
         return False
-    return bool(weigh(text, marked=False) or _TERMINATED.search(text) and re.search(r"[=(.\[]", text))
+    return bool(weigh(text, marked=False) or (_TERMINATED.search(text) and re.search(r"[=(.\[]", text)))
 
 
 def disguised(text: str) -> bool:
@@ -190,6 +156,11 @@ def disguised(text: str) -> bool:
 
 
 _MIRROR: Final = str.maketrans("()[]{}<>", ")(][}{><")
+
+
+def _is_sentence(text: str) -> bool:
+    """Whether what looks like a statement is English; a `return` shows it in its first words."""
+    return is_english(" ".join(text.split()[:3]) if text.startswith(("return", "yield")) else text)
 
 
 def _assignments(text: str, *, marked: bool) -> int:

@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from services.assistants.base import Turn
+from services.assistants.problem_bank.problem import shown, shown_input
 from services.assistants.prompting import render
 from services.assistants.tutor.reference import fingerprints
 from services.llm.messages import Message, Request
@@ -126,25 +127,25 @@ def own_texts(turn: Turn) -> list[str]:
 
 def _problem_text(problem: Mapping[str, Any]) -> str:
     parts = [f"{problem.get('title', '')}\n\n{problem.get('statement', '')}"]
-    for example in problem.get("examples") or ():
-        parts.append(
-            f"Example input: {example.get('input', '')}\nExample output: {example.get('output', '')}"
-            + (f"\nExplanation: {example['explanation']}" if example.get("explanation") else "")
-        )
+    parts += [
+        f"Example input: {shown_input(example.get('input'))}\nExample output: {shown(example.get('output'))}"
+        + (f"\nExplanation: {example['explanation']}" if example.get("explanation") else "")
+        for example in problem.get("examples") or ()
+    ]
     for name, heading in (("edge_cases", "Edge cases"), ("mistakes", "Common mistakes")):
         if texts := _texts(problem.get(name)):
             parts.append("\n".join([f"{heading}:", *(f"- {text}" for text in texts)]))
     if tests := problem.get("tests"):
-        lines = [f"- {test.get('input', '')} => {test.get('expected', '')}" for test in tests]
+        lines = [f"- {shown_input(test.get('input'))} => {shown(test.get('expected'))}" for test in tests]
         parts.append("\n".join(["Visible tests:", *lines]))
     return "\n\n".join(parts)
 
 
 def _conversation_text(messages: Sequence[Mapping[str, Any]]) -> str:
-    labelled = [
-        f"{'User' if item.get('role') == 'user' else 'Tutor'}: {_clip(str(item.get('content', '')), MAX_PROMPT_MESSAGE_CHARS)}"
-        for item in list(messages)[-MAX_MESSAGES:]
-    ]
+    labelled = []
+    for item in list(messages)[-MAX_MESSAGES:]:
+        label = "User" if item.get("role") == "user" else "Tutor"
+        labelled.append(f"{label}: {_clip(str(item.get('content', '')), MAX_PROMPT_MESSAGE_CHARS)}")
     return "\n\n".join(labelled) or "This is the first message."
 
 

@@ -9,16 +9,51 @@ from services.assistants.tutor.asks import constraint_lines, largest_size
 
 # What a word of the statement lets one ask; the first that stands in it.
 _QUESTIONS: Final = (
-    (r"\bsorted\b|\bascending\b|\bincreasing order\b", "The statement says something about order. What can you rule out at once because of it?"),
-    (r"\bsubarray|\bsubstring|\bconsecutive\b|\bcontiguous\b", "The answer is one connected piece. When the piece grows by one element, what of your knowledge about it stays valid?"),
-    (r"\bpairs?\b|\btwo (?:numbers|elements|positions|different)\b", "If you hold one half of a pair, what exactly must the other half be? Where would you look for it?"),
-    (r"\btrees?\b|\bnodes?\b|\bnested\b", "What would each part have to report to the part above it, so that nobody looks twice?"),
-    (r"\bgraphs?\b|\bgrid\b|\bpaths?\b|\bedges?\b|\breach", "What makes two places neighbours, and how do you know that you have been somewhere before?"),
-    (r"\bbrackets?\b|\bparenthes|\bundo\b|\bmost recent", "Which of the open things has to be closed first? What does that say about how to keep them?"),
-    (r"\bhow many ways\b|\bnumber of ways\b|\bminimum (?:cost|number)\b|\bmaximum (?:sum|profit)\b", "If somebody told you the answers for all smaller inputs, how would the next one follow?"),
-    (r"\bcount|\bmost (?:often|frequent)|\bduplicates?\b|\boccur", "What do you have to remember about the elements that you have seen, and what can you forget?"),
-)  # fmt: skip
+    (
+        r"\bsorted\b|\bascending\b|\bincreasing order\b",
+        "The statement says something about order. What can you rule out at once because of it?",
+    ),
+    (
+        r"\bsubarray|\bsubstring|\bconsecutive\b|\bcontiguous\b",
+        "The answer is one connected piece. When it grows by one element, what of your knowledge about it stays valid?",
+    ),
+    (
+        r"\bpairs?\b|\btwo (?:numbers|elements|positions|different)\b",
+        "If you hold one half of a pair, what exactly must the other half be? Where would you look for it?",
+    ),
+    (
+        r"\btrees?\b|\bnodes?\b|\bnested\b",
+        "What would each part have to report to the part above it, so that nobody looks twice?",
+    ),
+    (
+        r"\bgraphs?\b|\bgrid\b|\bpaths?\b|\bedges?\b|\breach",
+        "What makes two places neighbours, and how do you know that you have been somewhere before?",
+    ),
+    (
+        r"\bbrackets?\b|\bparenthes|\bundo\b|\bmost recent",
+        "Which of the open things has to be closed first? What does that say about how to keep them?",
+    ),
+    (
+        r"\bhow many ways\b|\bnumber of ways\b|\bminimum (?:cost|number)\b|\bmaximum (?:sum|profit)\b",
+        "If somebody told you the answers for all smaller inputs, how would the next one follow?",
+    ),
+    (
+        r"\bcount|\bmost (?:often|frequent)|\bduplicates?\b|\boccur",
+        "What do you have to remember about the elements that you have seen, and what can you forget?",
+    ),
+)
 _ANY: Final = "What would you have to remember from the first part of the input to deal with the rest of it?"
+_DIRECTIONS: Final = """\
+Take it in this order, and stop at the first step that you cannot do:
+
+1. Write down what goes in and what comes out, with the types.
+2. Solve one example by hand, slowly, and note what you look at and what you remember.
+3. Say in one sentence what is true after each step of that; it is the heart of the loop or the recursion.
+4. Decide where it begins, when it ends, and what the smallest input gives.
+5. Count the steps for the largest input. {limit}
+6. Only then write it, one of these sentences at a time.
+
+For step 3: {question}"""
 
 
 def general_rung(problem: Mapping[str, Any], level: int) -> str:
@@ -29,20 +64,7 @@ def general_rung(problem: Mapping[str, Any], level: int) -> str:
         return f"{_example(problem)} {question}"
     if level == 2:
         return f"{question}\n\n{size_remark(problem)}"
-    return "\n".join(
-        [
-            "Take it in this order, and stop at the first step that you cannot do:",
-            "",
-            "1. Write down what goes in and what comes out, with the types.",
-            "2. Solve one example by hand, slowly, and note what you look at and what you remember.",
-            "3. Say in one sentence what is true after each step of that; this sentence is the heart of the loop or the recursion.",
-            "4. Decide where it begins, when it ends, and what the smallest input gives.",
-            f"5. Count the steps for the largest input. {_limit(statement)}",
-            "6. Only then write it, one of these sentences at a time.",
-            "",
-            f"For step 3: {question}",
-        ]
-    )
+    return _DIRECTIONS.format(limit=_limit(statement), question=question)
 
 
 def size_remark(problem: Mapping[str, Any]) -> str:
@@ -50,23 +72,23 @@ def size_remark(problem: Mapping[str, Any]) -> str:
     size = largest_size(str(problem.get("statement", "")))
     if size is None:
         return (
-            "Name the size of the input first. How often does your code look at each element, and does that number itself "
-            "grow with the input?"
+            "Name the size of the input first. How often does your code look at each element, and does that number "
+            "itself grow with the input?"
         )
-    shown_size = f"{size:,}".replace(",", " ")
+    bound = f"The constraints go up to about {size:,}".replace(",", " ")
     if size > 2_000:
         return (
-            f"The constraints go up to about {shown_size}. Looking at every pair would be some {_power(size * size)} steps, too many "
-            "for a second; going through once, or sorting first, is fine. How often does your code look at each element?"
+            f"{bound}. Looking at every pair would be some {_power(size * size)} steps, too many for a second; going "
+            "through once, or sorting first, is fine. How often does your code look at each element?"
         )
     if size > 30:
         return (
-            f"The constraints go up to about {shown_size}, so even every pair is affordable, every subset is not. What does each "
-            "of your loops run over, and which of them stand inside another?"
+            f"{bound}, so even every pair is affordable, every subset is not. What does each of your loops run over, "
+            "and which of them stand inside another?"
         )
     return (
-        f"The constraints go up to about {shown_size} only; that small a bound often means that trying all choices is meant. What is "
-        "one choice, and how many are there altogether?"
+        f"{bound} only; that small a bound often means that trying all choices is meant. What is one choice, and how "
+        "many are there altogether?"
     )
 
 
@@ -83,11 +105,7 @@ def _example(problem: Mapping[str, Any]) -> str:
 
 def _limit(statement: str) -> str:
     lines = constraint_lines(statement)
-    return (
-        f"The statement says: {lines[0]}"
-        if lines
-        else "The statement names no bound, so ask for one or assume it is large."
-    )
+    return f"The statement says: {lines[0]}" if lines else "The statement names no bound: assume that it is large."
 
 
 def _power(steps: int) -> str:

@@ -16,17 +16,20 @@ from services.assistants.tutor.reference import OwnCode, Reference
 
 WITHHELD: Final = "*I have left code out here: writing it is your part. Ask me about any step of it.*"
 ELLIPSIS: Final = "…"
-MAX_LINE_CHARS: Final = 2_000  # a line longer than this is judged in pieces
+MAX_LINE_CHARS: Final = 800  # a line longer than this is judged in pieces
 
 # Ideographs are words of their own: they have no blanks between them to wait for.
 _TOKEN = re.compile(r"\s+|[\u2e80-\ufdff]|[^\s`\u2e80-\ufdff]+")
+_ENDS_WORD = re.compile(r"[\s\u2e80-\ufdff]")
 _PLAIN = re.compile(
-    r"[(\"'“‘«*_¿¡]*(?:[^\W\d_]{1,24}(?:['’\-‐/][^\W\d_]{1,24})*|[-−]?\d[\d.,]*(?:st|nd|rd|th|%)?)[.,;:!?)\"'”’»*_…]*|[–—-]|&"
+    r"[(\"'“‘«*_¿¡]*(?:[^\W\d_]{1,24}(?:['’\-‐/][^\W\d_]{1,24})*)"
+    r"[.,;:!?)\"'”’»*_…]*|[–—]|&"
 )
-_KEYWORDS: Final = frozenset(
-    "for while if elif else def class return yield lambda let const var int long double float bool char auto string "
-    "function func fn fun import from print try except with do set switch case public private static void "
-    "SELECT select INSERT nruter elihw fed adbmal erghea juvyr qrs rof sbe tnirp".split()
+# Words that begin code, those of two disguises among them; in a sentence they only make it wait for the next words.
+_KEYWORD = re.compile(
+    r"for|while|if|elif|else|def|class|return|yield|lambda|let|const|var|int|long|double|float|char|bool|auto|string"
+    r"|function|func|fn|fun|import|from|print|try|except|with|do|set|switch|case|public|private|static|void"
+    r"|select|SELECT|INSERT|define|defun|defn|nruter|elihw|fed|adbmal|tnirp|rof|erghea|juvyr|qrs|sbe"
 )
 _MAY_FENCE = re.compile(r"(?:[\s>*+.)\d-])*(?:`{0,2}|`{3,}[^`\n]*|~{0,2}|~{3,}[^\n]*)\Z")
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)", re.DOTALL)
@@ -47,6 +50,7 @@ class Guard:
         self._dropping = False  # the rest of the current line is withheld
         self._fence: Fence | None = None
         self._block: list[str] = []
+        self._running = False  # the line before was withheld, so an indented one belongs to it
         self._chain = ""  # neighbouring pieces of inline code
         self._skip = 0  # characters that were sent by an earlier run
         self._told = False
@@ -70,9 +74,13 @@ class Guard:
         position = 0
         while position < len(text):
             cut = text.find("\n", position) + 1 or len(text)
-            self._tail += text[position:cut]
+            fresh = text[position:cut]
+            self._tail += fresh
             position = cut
-            out.append(self._line_ended() if self._tail.endswith("\n") else self._line_grew())
+            if fresh.endswith("\n"):
+                out.append(self._line_ended())
+            elif _ENDS_WORD.search(fresh):
+                out.append(self._line_grew())
         return "".join(out)
 
     def finish(self) -> str:
@@ -124,14 +132,21 @@ class Guard:
     def _judge_clear_part(self) -> str:
         """Pass on the part of the current line about which nothing can change any more."""
         out = []
-        while end := self._clear_end():
-            out.append(self._judge(self._tail_taken(end)))
+        end, plain = self._clear_end()
+        while end:
+            piece = self._tail_taken(end)
+            if plain and (self._begun or not self._running):
+                self._chain = ""
+                out.append(self._drop(piece) if self._dropping else self._give(piece))
+            else:
+                out.append(self._judge(piece))
+            end, plain = self._clear_end()
         return "".join(out)
 
-    def _clear_end(self) -> int:
-        """Where the next piece of the tail ends that can be judged now; 0 if none can be."""
+    def _clear_end(self) -> tuple[int, bool]:
+        """Where the next piece of the tail ends that can be judged now, and whether it is words only; 0 if none can."""
         words: list[int] = []  # starts of the plain words since the last doubtful one
-        doubtful = False
+        doubtful, plain = False, True
         position = end = 0
         tail = self._tail[:MAX_LINE_CHARS]
         while position < len(tail):
@@ -139,7 +154,7 @@ class Guard:
                 span = _SPAN.match(tail, position)
                 if span is None or span.end() == len(tail):
                     break
-                position, words = span.end(), []
+                position, words, plain = span.end(), [], False
                 end = end if doubtful else position
                 continue
             token = _TOKEN.match(tail, position)
@@ -150,16 +165,19 @@ class Guard:
             if text.isspace():
                 continue
             if _is_plain(text):
-                words.append(start)
+                if not doubtful or _is_word(text):
+                    words.append(start)
                 if doubtful and len(words) >= _CLEAR_RUN:
-                    return start
+                    return start, False
                 if not doubtful and len(words) > _LOOKAHEAD:
                     end = words[-_LOOKAHEAD]
             elif end:
-                return end
+                return end, plain
             else:
                 doubtful, words = True, []
-        return end or (MAX_LINE_CHARS if len(tail) == MAX_LINE_CHARS else 0)
+        if not end and len(tail) == MAX_LINE_CHARS:
+            return MAX_LINE_CHARS, False
+        return end, plain
 
     def _tail_taken(self, end: int) -> str:
         taken, self._tail = self._tail[:end], self._tail[end:]
@@ -167,37 +185,44 @@ class Guard:
 
     def _judge(self, text: str) -> str:
         """A line, or a piece of one, outside of fences."""
+        if not self._begun and self._running:
+            self._running = bool(re.match(r"[ \t]{2}|[})\]]", text)) and bool(text.strip())
+            self._dropping = self._dropping or self._running
         if self._dropping:
             return self._drop(text)
-        if not self._begun and self._account.is_code_line(_SPAN.sub(" ", text)) and not _SPAN.search(text):
+        spans = list(_SPAN.finditer(text))
+        if not (self._begun or spans) and self._account.is_code_line(text):
             if self._account.allows_line(text):
                 return self._give(text)
             self._dropping = not text.endswith("\n")
+            self._running = True
             return self._replace(text)
-        out, bare, position = [], [], 0
-        for span in _SPAN.finditer(text):
-            bare.append(text[position : span.start()])
-            position = span.end()
-        bare.append(text[position:])
-        unclosed = bare[-1].find("`")
-        if unclosed >= 0:
-            bare[-1] = bare[-1][:unclosed]
-        if not self._account.allows_line(" ` ".join(bare)):
+        return self._judge_pieces(text, spans)
+
+    def _judge_pieces(self, text: str, spans: list[re.Match[str]]) -> str:
+        """A sentence with its inline code: first the words between, then each piece of code."""
+        starts = [0, *(span.end() for span in spans)]
+        bare = [text[start:end] for start, end in zip(starts, [*(s.start() for s in spans), len(text)], strict=True)]
+        rest, tick, unclosed = bare[-1].partition("`")
+        if not self._account.allows_line(" ` ".join([*bare[:-1], rest])):
             self._cut = True
             return self._swap(text)
-        position = 0
-        for span in _SPAN.finditer(text):
-            out.append(self._give(text[position : span.start()]))
-            self._chain = "" if re.search(r"\w\w", text[position : span.start()]) else self._chain
+        out = []
+        for before, span in zip(bare, spans, strict=False):
+            out.append(self._words(before))
             out.append(self._span(span[0], span[2]))
-            position = span.end()
-        rest = text[position:]
-        if unclosed >= 0 and not self._account.allows_span(rest[rest.find("`") :].strip("` \n")):
+        out.append(self._words(rest))
+        if tick and not self._account.allows_span(unclosed.strip("` \n")):
             self._cut = True
-            return "".join(out) + self._swap(rest)
-        if re.search(r"\w\w", rest):
+            out.append(self._swap(tick + unclosed))
+        else:
+            out.append(self._give(tick + unclosed))
+        return "".join(out)
+
+    def _words(self, text: str) -> str:
+        if re.search(r"\w\w", text):
             self._chain = ""
-        return "".join(out) + self._give(rest)
+        return self._give(text)
 
     def _span(self, raw: str, content: str) -> str:
         chained = f"{self._chain} {content}".strip()
@@ -252,14 +277,21 @@ class Guard:
         if not fresh:
             return ""
         line_end = "\n" if text.endswith("\n") else ""
+        mark = "" if self._last == ELLIPSIS else ELLIPSIS
         self._begun = not line_end
         self._last = line_end or ELLIPSIS
         blank = " " if not line_end and text[-1:].isspace() else ""
-        return f"{ELLIPSIS}{blank}{line_end}"
+        return f"{mark}{blank}{line_end}"
 
 
 def _is_plain(token: str) -> bool:
-    return _PLAIN.fullmatch(token) is not None and token.strip("(\"'*_.,;:!?)") not in _KEYWORDS
+    return _PLAIN.fullmatch(token) is not None and not _KEYWORD.fullmatch(token.strip("(\"'*_.,;:!?)"))
+
+
+def _is_word(token: str) -> bool:
+    """A word that speaks for a sentence: no variable's letter, nothing that code uses as a word."""
+    bare = token.strip("(\"'*_.,;:!?)")
+    return len(bare) > 1 and bare.lower() not in ("in", "not", "and", "or", "is", "of", "then", "to", "as", "end")
 
 
 def _ends_itself(token: str) -> bool:

@@ -51,8 +51,8 @@ def _said(messages: Sequence[Mapping[str, Any]]) -> list[str]:
 def _greeting(problem: Mapping[str, Any]) -> list[str]:
     title = problem.get("title") or "this problem"
     return [
-        f"Hello! We are looking at **{title}**. I will not write it for you, but I will get you there in steps: a nudge "
-        "first, more when you ask for it.",
+        f"Hello! We are looking at **{title}**. I will not write it for you, but I will get you there in steps: a "
+        "nudge first, more when you ask for it.",
         "To begin: how would you explain in one sentence, without any code, what goes in and what has to come out?",
     ]
 

@@ -1,4 +1,4 @@
-"""What the authored answer says about the newest submission: one specific thing that is right, then what is not. Pure."""
+"""What the authored answer says about the newest submission: first what is right, then what is not. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,10 @@ def _praise(newest: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> 
     gained = passed + newest["hidden_passed"] - _passed(earlier[-1]) if earlier else 0
     step = f", {gained} more than the time before" if gained > 0 else ""
     if total and passed == total:
-        return f"Your code passes all {total} visible tests{step}: you have read the task rightly, and the main path works."
+        return (
+            f"Your code passes all {total} visible tests{step}: you have read the task rightly, and "
+            "the main path works."
+        )
     if passed:
         tests = "test" if total == 1 else "tests"
         return f"Your code passes {passed} of {total} visible {tests}{step}, so its main path already works."
@@ -42,7 +45,10 @@ def _fault(newest: Mapping[str, Any]) -> str:
     if re.search(r"time|tle|slow", status):
         return "It ran out of time: how often does it look at the same element again?"
     if re.search(r"syntax|compil", status):
-        return "It does not run yet: the first message of the compiler names a line; read that line aloud, and the one above it."
+        return (
+            "It does not run yet: the first message of the compiler names a line; read that line "
+            "aloud, and the one above it."
+        )
     if re.search(r"runtime|exception|crash|error", status):
         return (
             "It stopped with an error on the way: what does the last line of the error say was missing or out of range?"
@@ -52,10 +58,16 @@ def _fault(newest: Mapping[str, Any]) -> str:
             f"What fails is in {categories}: which input of that kind can you make up yourself, as small as possible?"
         )
     if newest["visible_passed"] < newest["visible_total"]:
-        return "Take the first visible test that fails and follow it by hand: at which step does your code leave your plan?"
+        return (
+            "Take the first visible test that fails and follow it by hand: at which step does your "
+            "code leave your plan?"
+        )
     if newest["hidden_passed"] < newest["hidden_total"]:
         missing = newest["hidden_total"] - newest["hidden_passed"]
-        return f"{missing} hidden {'test fails' if missing == 1 else 'tests fail'}: which inputs do the visible ones leave out?"
+        return (
+            f"{missing} hidden {'test fails' if missing == 1 else 'tests fail'}: which inputs do the "
+            "visible ones leave out?"
+        )
     return ""
 
 

@@ -18,9 +18,26 @@ MIN_LINE_CHARS: Final = 12  # shorter lines (`i += 1`, `else:`) belong to nobody
 MIN_SHAPE_TOKENS: Final = 7
 MIN_OWN_CHARS: Final = 3
 _TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|\"\"|[^\w\s]")
-_KEPT: Final = frozenset(keyword.kwlist) | frozenset(
-    "len range enumerate sum min max sorted set dict list abs zip map any all int str print".split()
-)
+_KEPT: Final = frozenset(keyword.kwlist) | {
+    "len",
+    "range",
+    "enumerate",
+    "sum",
+    "min",
+    "max",
+    "sorted",
+    "set",
+    "dict",
+    "list",
+    "abs",
+    "zip",
+    "map",
+    "any",
+    "all",
+    "int",
+    "str",
+    "print",
+}
 
 
 def squeeze(line: str) -> str:
