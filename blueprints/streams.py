@@ -17,11 +17,12 @@ from services.streaming.answers import folded, of_run
 from services.streaming.events import CLOSE, DELTA, END, ERROR, METADATA, START, Entry, Event, StreamId, UserId
 from services.streaming.hub import Finished
 from services.streaming.views import Dialect, Replay, StreamFacts
-from services.streaming.wire import format_event_id, parse_event_id
+from services.streaming.wire import farewell, format_event_id, parse_event_id
 
 blueprint = Blueprint("streams", __name__)
 
 SSE: Final = "text/event-stream"
+_RETRY_MS: Final = 300
 _STOPPED: Final = "Stream closed"
 _GONE: Final = "Nothing of this answer is kept. Ask again."
 
@@ -135,6 +136,9 @@ def follow(user_id: int, stream_id: StreamId) -> Response:
         NotFound: Unknown, or somebody else's.
         SiteFull, Unavailable: As the hub says.
     """
+    if services().hub.draining:
+        # On a connection that was kept open: the next worker has another.
+        return streaming([farewell(_RETRY_MS)], stream_id)
     facts = facts_of(UserId(user_id), stream_id)
     if facts is None:
         return _stored(user_id, stream_id)

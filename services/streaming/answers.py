@@ -61,6 +61,25 @@ class RunFailed(AppError):
     default_message = "Something went wrong on our side. What came is kept; try again."
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A run that has ended, as it is stored for good. `last` is the seq of its last event."""
+
+    user_id: UserId
+    stream_id: StreamId
+    run_id: RunId
+    message_id: str
+    text: str
+    outcome: str
+    finish_reason: str
+    engine: str
+    fallback: bool
+    usage: Mapping[str, Any]
+    extras: Mapping[str, Sequence[Mapping[str, Any]]]
+    error_code: str | None
+    last: int
+
+
 @dataclass(slots=True)
 class Answer:
     """An answer so far.
@@ -128,31 +147,37 @@ class Answer:
         }
         return [Event(ERROR, error), Event(END, {**end, "error": error})]
 
+    def settled(
+        self, user_id: UserId, stream_id: StreamId, run_id: RunId, message_id: str, end: Event, *, last: int
+    ) -> Settled:
+        """This answer as it is stored.
+
+        Args:
+            end: The run's `end` event, made by `closing`.
+            last: Its seq, 0 if the log does not hold it.
+        """
+        return Settled(
+            user_id=user_id,
+            stream_id=stream_id,
+            run_id=run_id,
+            message_id=message_id,
+            text=self.text,
+            outcome=end.data["outcome"],
+            finish_reason=end.data["finish_reason"],
+            engine=self.engine,
+            fallback=self.fallback,
+            usage=end.data["usage"],
+            extras=self.extras,
+            error_code=end.data.get("error", {}).get("code"),
+            last=last,
+        )
+
     def tokens(self) -> dict[str, Any]:
         """Tokens used; without the provider's word, a fourth of the code points, rounded up."""
         if self.usage is not None:
             return dict(self.usage)
         tokens = math.ceil(self.length / 4)
         return {"prompt_tokens": 0, "completion_tokens": tokens, "total_tokens": tokens, "estimated": True}
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A run that has ended, as it is stored for good. `last` is the seq of its last event."""
-
-    user_id: UserId
-    stream_id: StreamId
-    run_id: RunId
-    message_id: str
-    text: str
-    outcome: str
-    finish_reason: str
-    engine: str
-    fallback: bool
-    usage: Mapping[str, Any]
-    extras: Mapping[str, Sequence[Mapping[str, Any]]]
-    error_code: str | None
-    last: int
 
 
 def folded(entries: Iterable[Entry]) -> Answer:
@@ -176,8 +201,3 @@ def of_run(entries: Iterable[Entry], run_id: RunId) -> list[Entry]:
             if entry.event.name == END:
                 break
     return result
-
-
-def problem_of(outcome: str) -> AppError | None:
-    """What an answer that somebody else closes is told to have ended of."""
-    return Interrupted() if outcome == INTERRUPTED else None

@@ -38,6 +38,8 @@ _TICK_S: Final = 1.0
 # A closed stream stays in memory for readers who come back; only so many do.
 _LINGER_S: Final = 60.0
 _MAX_LINGERING: Final = 500
+# A stream that is open stays for a reader who is about to join only.
+_JOIN_S: Final = 5.0
 _MAX_AGE_S: Final = 3600.0
 
 Key = tuple[UserId, StreamId]
@@ -166,14 +168,13 @@ class Hub:
             return
         follow.writer = None
         follow.idle_since_s = time.monotonic()
-        if closing is None or not follow.append(closing):
-            gevent.spawn(self._adopt, follow)
-        elif closed:
+        is_whole = closing is not None and follow.append(closing)
+        if is_whole and closed:
             follow.closed = True
         elif follow.viewers:
             gevent.spawn(self._adopt, follow)
         else:
-            self._follows.pop(key, None)
+            self._drop(follow)
 
     def facts(self, user_id: UserId, stream_id: StreamId) -> StreamFacts | None:
         """What this process knows of a stream already, without asking Redis."""
@@ -210,7 +211,7 @@ class Hub:
         Raises:
             SiteFull: This worker has as many viewers as it may.
             NotFound: There is no log (any more).
-            Unavailable: Redis is away, or the worker is going.
+            Unavailable: Redis is away.
         """
         if self.viewers >= self._max_viewers:
             raise errors.SiteFull(
@@ -219,8 +220,6 @@ class Hub:
                 retry_after_s=5,
                 extra={"limit": self._max_viewers, "current": self.viewers},
             )
-        if self.draining and not stays:
-            raise errors.Unavailable("The site is restarting. Try again in a moment.", retry_after_s=1)
         follow = self._followed(facts)
         position, verdict = _place(last_event_id, facts.stream_id, follow.tail)
         if last_event_id is not None and verdict == "exact" and self._is_over(follow, dialect, position):
@@ -287,6 +286,7 @@ class Hub:
         follow = self._follows.get(key)
         if follow is None:
             follow = self._follows[key] = Follow(facts)
+        follow.idle_since_s = time.monotonic()
         if follow.writer is None and not follow.closed and not follow.subscribed:
             self._go_remote(follow)
         if not follow.entries:
@@ -400,14 +400,11 @@ class Hub:
             limit_s = _MAX_AGE_S * (0.95 + 0.1 * (id(viewer) % 997 / 997))
             if not viewer.stays and now_s - viewer.since_s > limit_s:
                 viewer.dismiss(random.randint(100, 1000))  # noqa: S311 - jitter
-        lingering = [
-            follow
-            for follow in self._follows.values()
-            if follow.closed and follow.writer is None and not follow.viewers
-        ]
-        spare = len(lingering) - _MAX_LINGERING
-        for count, follow in enumerate(lingering):
-            if count < spare or now_s - follow.idle_since_s > _LINGER_S:
+        idle = [follow for follow in self._follows.values() if follow.writer is None and not follow.viewers]
+        spare = len(idle) - _MAX_LINGERING
+        for count, follow in enumerate(idle):
+            linger_s = _LINGER_S if follow.closed else _JOIN_S
+            if count < spare or now_s - follow.idle_since_s > linger_s:
                 self._drop(follow)
 
     def _poll(self) -> None:

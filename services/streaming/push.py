@@ -208,6 +208,7 @@ class Viewer:
                     self._wait()
             if self._farewell and not self._gone:
                 yield self._farewell
+                self._end_connection()
         finally:
             if watcher is not None:
                 watcher.stop()
@@ -296,6 +297,12 @@ class Viewer:
                 self._socket.sendall(rest)
         except OSError:
             self.cut()
+
+    def _end_connection(self) -> None:
+        """After this response no other request is taken here: the client comes back to another worker."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RD)
 
     def _writable(self, environ: Mapping[str, Any]) -> bool:
         return (

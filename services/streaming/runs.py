@@ -8,27 +8,23 @@ finds its lease lapsed, seals the log first and writes the same end in its place
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import gevent
 from redis import Redis
-from redis.exceptions import RedisError
 
 from services import errors
 from services.errors import AppError
-from services.streaming import keys
 from services.streaming.answers import (
     Answer,
     DeadlinePassed,
     EmptyAnswer,
-    Interrupted,
     RunFailed,
     Settled,
-    folded,
-    of_run,
 )
+from services.streaming.closing import Closer
 from services.streaming.coalesce import Normaliser
 from services.streaming.events import (
     CLOSE,
@@ -47,48 +43,25 @@ from services.streaming.events import (
 )
 from services.streaming.flush import Writer
 from services.streaming.hub import Hub
-from services.streaming.log import LEASE_MS, LUA, EventLog, NewRun, Sealed, Started
+from services.streaming.leases import Leases
+from services.streaming.log import EventLog, NewRun, Started
 from services.streaming.metrics import Metrics
 from services.streaming.slots import SiteSlots
+from services.streaming.starting import Repeated, Starter, StreamClosed
 from services.streaming.views import StreamFacts
 
 logger = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES: Final = 1 << 20
-# A run that nobody has watched yet is given this long to be found.
-FIRST_VIEWER_S: Final = 15.0
-_RENEW_S: Final = LEASE_MS / 3000
-_RENEW_TICK_S: Final = 0.5
-_RENEW_BATCH: Final = 50
-_CONFIRM_S: Final = 2.0
+# How long what is left at the end of a drain may take to be interrupted.
+_LAST_WORDS_S: Final = 4.0
 _FINISH_BACKOFF_S: Final = 0.1
 # How long a run whose answer is complete waits for Redis to come back and take its end.
 _FINISH_PATIENCE_S: Final = 300.0
-_SLOT_RETRY_S: Final = 5
 
 
 class Taken(gevent.GreenletExit):
     """Thrown into a run's greenlet: somebody else has the run, or it must end at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """A start whose idempotency key is known; `record` is what the first one was answered with."""
-
-    record: str
-
-
-@dataclass(frozen=True, slots=True)
-class StreamClosed:
-    """A follow-up on a stream that takes none any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """How a stop went: the outcome, and whether the owner has closed the call to the model."""
-
-    outcome: str
-    confirmed: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -103,8 +76,6 @@ class Run:
     greenlet: "gevent.Greenlet[..., Any] | None" = None
     producing: bool = False
     first_text_s: float | None = None
-    last: int = 0
-    closing: list[Event] = field(default_factory=list)
 
     @property
     def key(self) -> tuple[UserId, StreamId]:
@@ -135,25 +106,35 @@ class Runs:
         grace_s: float,
         on_settled: Callable[[Settled], None],
     ) -> None:
-        self._redis: Any = redis
         self._log = log
         self._site = site
         self._hub = hub
         self._metrics = metrics
         self._grace_s = grace_s
-        self._on_settled = on_settled
-        self._renew_script = redis.register_script((LUA / "renew.lua").read_text())
+        self._store = on_settled
         self._runs: dict[tuple[UserId, StreamId], Run] = {}
-        self._closers: set[tuple[UserId, StreamId]] = set()
         self._greenlet: gevent.Greenlet[..., None] | None = None
         self.draining = False
-        hub.on_orphan = self._orphan_found
+        self._closer = Closer(log, site, on_sealed=self._sealed, on_settled=self._settle)
+        self._starter = Starter(log, site, metrics)
+        self._leases = Leases(
+            redis,
+            site,
+            hub,
+            runs=lambda: list(self._runs.values()),
+            grace_s=grace_s,
+            on_unwatched=lambda spec: self._stop_unwatched(spec.user_id, spec.stream_id, spec.run_id),
+        )
+        self.stop = self._closer.stop
+        self.recover = self._closer.recover
+        self.close_orphan = self._closer.close_orphan
+        hub.on_orphan = self._closer.orphan_found
         hub.on_unwatched = self._unwatched
 
     def start_worker(self) -> None:
         """Begin to renew leases and to listen for stops."""
         self._hub.start(on_control=self._controlled)
-        self._greenlet = gevent.spawn(self._renew_for_ever)
+        self._greenlet = gevent.spawn(self._leases.renew_for_ever)
 
     def close(self) -> None:
         if self._greenlet is not None:
@@ -177,51 +158,8 @@ class Runs:
         """
         if self.draining:
             raise errors.Unavailable("The site is restarting. Try again in a moment.", retry_after_s=1)
-        try:
-            self._site.acquire(spec.stream_id)
-        except errors.SiteFull:
-            self._refuse_for_user(spec)
-            self._metrics.refused("site")
-            raise
-        try:
-            reply = self._log.start(spec)
-        except errors.Unavailable:
-            gevent.spawn(self._give_back, spec.stream_id)
-            raise
-        if isinstance(reply, Started):
-            return self._started(spec, reply)
-        self._give_back(spec.stream_id)
-        return self._refused(reply)
-
-    def _refused(self, reply: list[Any]) -> Repeated | StreamClosed:
-        kind = reply[0]
-        if kind == "again":
-            return Repeated(reply[1])
-        if kind in ("gone", "closed"):
-            return StreamClosed()
-        if kind == "mismatch":
-            raise errors.IdempotencyMismatch
-        if kind == "busy":
-            raise errors.StreamBusy
-        _, scope, limit, _, *running = reply
-        raise self._no_slot(scope, int(limit), running)
-
-    def _refuse_for_user(self, spec: NewRun) -> None:
-        """The site is full; a user who is over a limit of their own is told that instead."""
-        of_assistant, of_user = self._log.held(spec.user_id, spec.assistant)
-        if len(of_assistant) >= spec.assistant_limit:
-            raise self._no_slot("assistant", spec.assistant_limit, of_assistant)
-        if len(of_user) >= spec.user_limit:
-            raise self._no_slot("user", spec.user_limit, of_user)
-
-    def _no_slot(self, scope: str, limit: int, running: Sequence[str]) -> errors.NoSlotFree:
-        self._metrics.refused(scope)
-        where = "in this assistant" if scope == "assistant" else "over all assistants"
-        return errors.NoSlotFree(
-            f"User has reached maximum concurrent streams ({limit}) {where}. Stop one, or wait for its end.",
-            retry_after_s=_SLOT_RETRY_S,
-            extra={"limit": limit, "current": len(running), "running": list(running)},
-        )
+        taken = self._starter.take(spec)
+        return self._started(spec, taken) if isinstance(taken, Started) else taken
 
     def _started(self, spec: NewRun, started: Started) -> Run:
         writer = Writer(spec.user_id, spec.stream_id, started, on_lost=lambda: _kill(run))
@@ -260,6 +198,10 @@ class Runs:
         logger.info("run started", extra=fields)
         self._metrics.started(spec.assistant)
         outcome, problem = self._produce(run, produce)
+        # In a greenlet of its own: a `Taken` on its way to this one must not interrupt the end.
+        gevent.spawn(self._conclude, run, outcome, problem, fields)
+
+    def _conclude(self, run: Run, outcome: str, problem: AppError | None, fields: Mapping[str, Any]) -> None:
         if outcome:
             outcome = self._end(run, outcome, problem)
         else:
@@ -324,15 +266,29 @@ class Runs:
         self._hub.flusher.put(run.writer, event)
 
     def _end(self, run: Run, outcome: str, problem: AppError | None) -> str:
-        """Write the run's end under a raised fence; the outcome that the log has."""
-        spec, patience = run.spec, time.monotonic() + _FINISH_PATIENCE_S
+        """Write the run's end under a raised fence; the outcome, empty if somebody else has written it."""
+        spec = run.spec
         closing = run.answer.closing(outcome, problem)
         close = Event(CLOSE, {"reason": "idle"})
-        said, detail = "", ""
-        while time.monotonic() < patience:
-            run.writer.settle(_FINISH_PATIENCE_S)
-            if run.writer.lost:
-                break
+        said, detail = self._finish(run, outcome, closing, close)
+        # A call whose reply was lost has done its work: nobody else gives a run this outcome.
+        if said != "finished" and (said, detail) != ("ended", outcome):
+            self._taken(run)
+            return ""
+        closed = spec.idle_ms == 0
+        fence, first = run.writer.fence + 1, run.writer.committed + 1
+        events = [*closing, close] if closed else closing
+        self._leave(run, [Entry(fence, first + place, event) for place, event in enumerate(events)], closed=closed)
+        last = run.writer.committed + len(closing)
+        self._settle(
+            run.answer.settled(spec.user_id, spec.stream_id, spec.run_id, spec.message_id, closing[-1], last=last)
+        )
+        return outcome
+
+    def _finish(self, run: Run, outcome: str, closing: list[Event], close: Event) -> tuple[str, str]:
+        """Call the finish script until it has been heard; what it said, nothing if the run is lost."""
+        spec, patience = run.spec, time.monotonic() + _FINISH_PATIENCE_S
+        while run.writer.settle(_FINISH_PATIENCE_S) and not run.writer.lost and time.monotonic() < patience:
             try:
                 said, detail = self._log.finish(
                     spec.user_id,
@@ -349,22 +305,11 @@ class Runs:
                 gevent.sleep(_FINISH_BACKOFF_S)
                 continue
             if said != "behind":
-                break
+                return said, detail
             # The server lost entries that it had accepted: the flusher looks, and sends them again.
             self._hub.flusher.recheck(run.writer)
             gevent.sleep(_FINISH_BACKOFF_S)
-        # A call whose reply was lost has done its work: nobody else gives a run this outcome.
-        if said != "finished" and (said, detail) != ("ended", outcome):
-            self._taken(run)
-            return ""
-        closed = spec.idle_ms == 0
-        fence = run.writer.fence + 1
-        events = [*closing, close] if closed else closing
-        entries = [Entry(fence, run.writer.committed + 1 + place, event) for place, event in enumerate(events)]
-        self._leave(run, entries, closed=closed)
-        last = run.writer.committed + len(closing)
-        self._settle(_settled(spec, run.answer, closing, outcome, last))
-        return outcome
+        return "", ""
 
     def _taken(self, run: Run) -> None:
         """Somebody else ends this run; the call to the model is closed by now."""
@@ -378,184 +323,42 @@ class Runs:
         if self._runs.get(run.key) is run:
             del self._runs[run.key]
         self._hub.close_local(run.key, closing, closed=closed)
-        gevent.spawn(self._give_back, run.spec.stream_id)
-
-    def _give_back(self, stream_id: StreamId) -> None:
-        try:
-            self._site.release(stream_id)
-        except errors.Unavailable:
-            logger.debug("site slot is left to its lease", extra={"stream_id": stream_id})
+        gevent.spawn(self._closer.give_back, run.spec.stream_id)
 
     def _settle(self, settled: Settled) -> None:
         self._metrics.ended(settled.outcome)
-        self._on_settled(settled)
+        self._store(settled)
 
-    # -- stop and orphans
+    # -- taken from outside
 
-    def stop(
-        self, user_id: UserId, stream_id: StreamId, *, outcome: str = STOPPED, run_id: RunId | None = None
-    ) -> Stopped | None:
-        """Stop a run wherever it is, keep what came, and wait up to 2 s for its owner to confirm.
-
-        Args:
-            run_id: Only if this is still the stream's run.
-
-        Returns:
-            How it went; None if there is no such stream of this user's.
-        """
-        sealed = self._log.seal(user_id, stream_id, outcome=outcome, run_id=run_id)
-        if not isinstance(sealed, Sealed):
-            return None if sealed is None else Stopped(sealed, confirmed=True)
-        local = self._runs.get((user_id, stream_id))
-        if local is not None:
-            local.writer.lose()
-        self._close_sealed(user_id, stream_id, sealed)
-        return Stopped(sealed.seal, self._confirmed(user_id, stream_id))
-
-    def _confirmed(self, user_id: UserId, stream_id: StreamId) -> bool:
-        patience = time.monotonic() + _CONFIRM_S
-        while time.monotonic() < patience:
-            state = self._log.state(user_id, stream_id)
-            if state is None or state.confirmed:
-                return True
-            gevent.sleep(0.02)
-        return False
-
-    def _close_sealed(self, user_id: UserId, stream_id: StreamId, sealed: Sealed) -> None:
-        """Write the end of a run that was taken from its writer, from what the log holds."""
-        state = self._log.state(user_id, stream_id)
-        if state is None:
-            return
-        entries = self._log.read(user_id, stream_id, first=sealed.first)
-        answer = folded(entry for entry in entries if entry.seq <= sealed.seq)
-        outcome = sealed.seal
-        closing = answer.closing(outcome, Interrupted() if outcome == INTERRUPTED else None)
-        said, _ = self._log.finish(
-            user_id,
-            stream_id,
-            state.run_id,
-            assistant=state.assistant,
-            fence=sealed.fence,
-            seq=sealed.seq,
-            outcome=outcome,
-            closing=closing,
-            close=Event(CLOSE, {"reason": "stopped" if outcome == STOPPED else "idle"}),
-            close_now=outcome == STOPPED,
-        )
-        self._give_back(stream_id)
-        if said == "finished":
-            last = sealed.seq + len(closing)
-            self._settle(
-                _settled_as(user_id, stream_id, state.run_id, state.message_id, answer, closing, outcome, last)
-            )
-
-    def close_orphan(self, user_id: UserId, stream_id: StreamId) -> None:
-        """End a run whose lease has lapsed; nothing happens if it has not."""
-        sealed = self._log.seal_orphan(user_id, stream_id)
-        if isinstance(sealed, Sealed):
-            logger.warning("orphan closed", extra={"stream_id": stream_id})
-            self._close_sealed(user_id, stream_id, sealed)
-
-    def recover(self, user_id: UserId, stream_id: StreamId, run_id: RunId, message_id: str) -> Settled | None:
-        """What became of a run whose answer was never stored; None while it lives.
-
-        A run of which the log knows nothing any more was interrupted, with no text left.
-        """
-        self.close_orphan(user_id, stream_id)
-        state = self._log.state(user_id, stream_id)
-        if state is not None and state.run_id == run_id and state.status in ("running", "sealed"):
-            return None
-        entries = of_run(self._log.read(user_id, stream_id), run_id)
-        answer = folded(entries)
-        last = entries[-1] if entries else None
-        if last is None or last.event.name != END:
-            closing = answer.closing(INTERRUPTED, Interrupted())
-            return _settled_as(user_id, stream_id, run_id, message_id, answer, closing, INTERRUPTED, 0)
-        return _settled_as(
-            user_id, stream_id, run_id, message_id, answer, [last.event], last.event.data["outcome"], last.seq
-        )
-
-    def _orphan_found(self, user_id: UserId, stream_id: StreamId) -> None:
-        key = (user_id, stream_id)
-        if key in self._closers:
-            return
-        self._closers.add(key)
-        try:
-            self.close_orphan(user_id, stream_id)
-        except errors.Unavailable:
-            logger.debug("orphan must wait", extra={"stream_id": stream_id})
-        finally:
-            self._closers.discard(key)
+    def _sealed(self, user_id: UserId, stream_id: StreamId) -> None:
+        run = self._runs.get((user_id, stream_id))
+        if run is not None:
+            run.writer.lose()
 
     def _controlled(self, message: bytes) -> None:
         """A stop was written for this stream; if its run is ours, end it."""
         stream_id = StreamId(message.decode())
         for run in list(self._runs.values()):
             if run.spec.stream_id == stream_id:
-                gevent.spawn(self._renew, [run])
-
-    # -- leases and grace
-
-    def _renew_for_ever(self) -> None:
-        while True:
-            gevent.sleep(_RENEW_TICK_S)
-            now_s = time.monotonic()
-            due = [run for run in self._runs.values() if now_s - run.renewed_s >= _RENEW_S]
-            for start in range(0, len(due), _RENEW_BATCH):
-                self._renew(due[start : start + _RENEW_BATCH])
-                gevent.sleep(0)
-
-    def _renew(self, runs: list[Run]) -> None:
-        """Renew some leases; runs that are no longer ours end, and those that nobody watches are stopped."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for run in runs:
-            spec = run.spec
-            self._renew_script(
-                keys=[
-                    keys.log(spec.user_id, spec.stream_id),
-                    keys.state(spec.user_id, spec.stream_id),
-                    keys.slots(spec.user_id, spec.assistant),
-                    keys.user_slots(spec.user_id),
-                    keys.viewers(spec.user_id, spec.stream_id),
-                ],
-                args=[
-                    spec.stream_id,
-                    spec.run_id,
-                    run.writer.fence,
-                    LEASE_MS,
-                    spec.deadline_ms + spec.ttl_ms + spec.idle_ms,
-                    "1" if self._hub.has_viewers(run.key) else "",
-                ],
-                client=pipeline,
-            )
-        try:
-            replies = pipeline.execute(raise_on_error=False)
-            self._site.renew([run.spec.stream_id for run in runs if run.key in self._runs])
-        except (RedisError, errors.Unavailable) as problem:
-            logger.warning("leases not renewed", extra={"reason": type(problem).__name__, "runs": len(runs)})
-            return
-        for run, reply in zip(runs, replies, strict=True):
-            run.renewed_s = time.monotonic()
-            if isinstance(reply, Exception) or self._runs.get(run.key) is not run:
-                continue
-            if not reply[0]:
-                run.writer.lose()
-            elif reply[1] >= 1000 * (self._grace_s if reply[2] else max(self._grace_s, FIRST_VIEWER_S)):
-                gevent.spawn(self._stop_unwatched, run.key, run.spec.run_id)
+                gevent.spawn(self._leases.renew, [run])
 
     def _unwatched(self, user_id: UserId, stream_id: StreamId, local: bool) -> None:
         """The last viewer here has left; with a long grace the renewals find that out in time."""
         run = self._runs.get((user_id, stream_id))
         if local and run is not None:
-            gevent.spawn_later(self._grace_s, self._renew, [run])
+            gevent.spawn_later(self._grace_s, self._leases.renew, [run])
         elif not local and not self._grace_s:
-            gevent.spawn(self._stop_unwatched, (user_id, stream_id), None)
+            self._stop_unwatched(user_id, stream_id, None)
 
-    def _stop_unwatched(self, key: tuple[UserId, StreamId], run_id: RunId | None) -> None:
+    def _stop_unwatched(self, user_id: UserId, stream_id: StreamId, run_id: RunId | None) -> None:
+        gevent.spawn(self._end_from_outside, user_id, stream_id, STOPPED, run_id)
+
+    def _end_from_outside(self, user_id: UserId, stream_id: StreamId, outcome: str, run_id: RunId | None) -> None:
         try:
-            self.stop(*key, run_id=run_id)
+            self.stop(user_id, stream_id, outcome=outcome, run_id=run_id)
         except errors.Unavailable:
-            logger.debug("unwatched run must wait", extra={"stream_id": key[1]})
+            logger.warning("run is left to its lease", extra={"stream_id": stream_id})
 
     # -- going
 
@@ -570,15 +373,12 @@ class Runs:
         while self._runs and time.monotonic() < patience:
             notify()
             gevent.sleep(0.1)
-        left = [gevent.spawn(self._interrupt, run.key, run.spec.run_id) for run in list(self._runs.values())]
-        gevent.joinall(left, timeout=4)
+        left = [
+            gevent.spawn(self._end_from_outside, *run.key, INTERRUPTED, run.spec.run_id)
+            for run in list(self._runs.values())
+        ]
+        gevent.joinall(left, timeout=_LAST_WORDS_S)
         notify()
-
-    def _interrupt(self, key: tuple[UserId, StreamId], run_id: RunId) -> None:
-        try:
-            self.stop(*key, outcome=INTERRUPTED, run_id=run_id)
-        except errors.Unavailable:
-            logger.warning("run is left to its lease", extra={"run_id": run_id})
 
 
 def _kill(run: Run) -> None:
@@ -590,35 +390,3 @@ def _kill(run: Run) -> None:
 
 def _fail_to_store() -> Iterator[Event]:
     raise errors.Unavailable
-
-
-def _settled(spec: NewRun, answer: Answer, closing: list[Event], outcome: str, last: int) -> Settled:
-    return _settled_as(spec.user_id, spec.stream_id, spec.run_id, spec.message_id, answer, closing, outcome, last)
-
-
-def _settled_as(
-    user_id: UserId,
-    stream_id: StreamId,
-    run_id: RunId,
-    message_id: str,
-    answer: Answer,
-    closing: list[Event],
-    outcome: str,
-    last: int,
-) -> Settled:
-    end = closing[-1].data
-    return Settled(
-        user_id=user_id,
-        stream_id=stream_id,
-        run_id=run_id,
-        message_id=message_id,
-        text=answer.text,
-        outcome=outcome,
-        finish_reason=end["finish_reason"],
-        engine=answer.engine,
-        fallback=answer.fallback,
-        usage=answer.tokens(),
-        extras=answer.extras,
-        error_code=end.get("error", {}).get("code"),
-        last=last,
-    )
