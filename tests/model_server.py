@@ -13,111 +13,32 @@ server's own script. Names are a kind, then numbers:
     status-S      HTTP status S               status-S-R    with Retry-After: R
     malformed-after-N, error-after-N          tools, no-usage, empty, content-filter, length, echo
 
-Admin, for tests in another process: GET /__log (a list of calls), POST /__script (a script's fields as
-JSON, {"name": ...} or {"release": true} to end all stalls), POST /__release, POST /__reset.
+Admin, for tests in another process: GET /__log (a list of calls), POST /__script ({"name": ...} or a
+script's fields: the next in line), POST /__release (end all stalls), POST /__reset.
 """
 
 import argparse
 import contextlib
 import json
-import re
 import socket as plain_socket
 import struct
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
 import gevent
-from gevent import socket
+from gevent import socket, ssl
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
+from tests.model_scripts import NAMES, Script, named_script
+
 MODEL_NAME = "scripted"
 _MAX_HEAD_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
-    """What one request is answered with.
-
-    Attributes:
-        text: The answer; without one, `tokens` words are made up.
-        pace_s: Time between two tokens.
-        status: Other than 200: an error body and nothing else.
-        body: The error body; one is made up.
-        cut_after: Close after so many tokens, without a finish reason; `ending` says how.
-        ending: "close", "reset", or "done" ([DONE] is sent, the finish reason is not).
-        stall_after: Fall silent after so many tokens until released; -1: before the headers.
-        comment_every_s: While silent, send comments and empty chunks.
-        malformed_after, error_after: Break a chunk, or report an error, after so many tokens.
-        raw: Event data sent as they are, instead of an answer.
-        frame_bytes: Write the reply in pieces of so many bytes.
-        chunked: False: the body ends with the connection.
-        hold_open_s: Keep the body open after [DONE].
-    """
-
-    text: str | None = None
-    tokens: int = 20
-    pace_s: float = 0.0
-    status: int = 200
-    retry_after: str | None = None
-    body: dict[str, Any] | None = None
-    cut_after: int | None = None
-    ending: str = "close"
-    stall_after: int | None = None
-    comment_every_s: float = 0.0
-    malformed_after: int | None = None
-    error_after: int | None = None
-    tool_calls: Sequence[tuple[str, str]] = ()
-    usage: bool = True
-    finish: str | None = "stop"
-    echo: bool = False
-    raw: Sequence[str] = ()
-    reasoning: int = 0
-    newline: str = "\n"
-    frame_bytes: int = 0
-    chunked: bool = True
-    hold_open_s: float = 0.0
-
-    def words(self) -> list[str]:
-        """The answer as the tokens it is sent in."""
-        if self.text is None:
-            return [f"word{number} " for number in range(self.tokens)]
-        return re.findall(r"\s*\S+|\s+$", self.text)
-
-
-_NAMED: dict[str, Any] = {
-    r"reply-(\d+)": lambda n: Script(tokens=int(n)),
-    r"paced-(\d+)-(\d+)": lambda n, ms: Script(tokens=int(n), pace_s=int(ms) / 1000),
-    r"cut-after-(\d+)": lambda n: Script(cut_after=int(n)),
-    r"reset-after-(\d+)": lambda n: Script(cut_after=int(n), ending="reset"),
-    r"done-after-(\d+)": lambda n: Script(cut_after=int(n), ending="done"),
-    r"stall-headers": lambda: Script(stall_after=-1),
-    r"stall-first": lambda: Script(stall_after=0),
-    r"stall-after-(\d+)": lambda n: Script(stall_after=int(n)),
-    r"status-(\d{3})": lambda status: Script(status=int(status)),
-    r"status-(\d{3})-([\d.]+)": lambda status, after: Script(status=int(status), retry_after=after),
-    r"malformed-after-(\d+)": lambda n: Script(malformed_after=int(n)),
-    r"error-after-(\d+)": lambda n: Script(error_after=int(n)),
-    r"tools": lambda: Script(tokens=0, finish="tool_calls", tool_calls=[("look", '{"at": "é"}'), ("add", "{}")]),
-    r"no-usage": lambda: Script(usage=False),
-    r"empty": lambda: Script(tokens=0),
-    r"content-filter": lambda: Script(finish="content_filter"),
-    r"length": lambda: Script(finish="length"),
-    r"echo": lambda: Script(echo=True),
-}
-
-
-def named_script(name: str) -> Script | None:
-    """The script that a name stands for, or None."""
-    for pattern, make in _NAMED.items():
-        if match := re.fullmatch(pattern, name):
-            script: Script = make(*match.groups())
-            return script
-    return None
 
 
 @dataclass(slots=True)
@@ -162,9 +83,10 @@ class ModelServer:
     Args:
         script: For requests that neither a line of scripts nor their model name decides.
         port: 0 for any that is free.
+        certificate: A PEM file with key and certificate; with one it speaks TLS.
     """
 
-    def __init__(self, script: Script | None = None, *, port: int = 0) -> None:
+    def __init__(self, script: Script | None = None, *, port: int = 0, certificate: Path | None = None) -> None:
         self.script = script or Script()
         self.calls: list[Call] = []
         self.connections = 0
@@ -173,6 +95,9 @@ class ModelServer:
         self._arrival = Event()
         # A pool, so that stopping the server ends its open connections too.
         self._server = StreamServer(("127.0.0.1", port), self._serve, spawn=Pool())
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
+        if self._tls:
+            self._tls.load_cert_chain(certificate)
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -190,7 +115,7 @@ class ModelServer:
     @property
     def base_url(self) -> str:
         """What OPENAI_BASE_URL is to be."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     def play(self, *scripts: Script | str) -> None:
         """Answer the next requests with these, in this order."""
@@ -221,6 +146,11 @@ class ModelServer:
         self.connections += 1
         number = self.connections
         connection.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
+        if self._tls:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:  # the client does not trust the certificate
+                return
         reader = connection.makefile("rb")
         try:
             with contextlib.suppress(OSError, ClientGone):
@@ -234,7 +164,10 @@ class ModelServer:
     def _answer(self, connection: Any, number: int, method: str, path: str, head: dict[str, str], body: bytes) -> bool:
         """Answer one request; whether another one may follow on the same connection."""
         if path.startswith("/__"):
-            return _send_json(connection, 200, self._administer(method, path, body))
+            try:
+                return _send_json(connection, 200, self._administer(path, body))
+            except (AssertionError, TypeError, ValueError) as exc:
+                return _send_json(connection, 400, {"error": str(exc)})
         if method == "GET" and path.endswith("/models"):
             return _send_json(connection, 200, {"object": "list", "data": [{"id": MODEL_NAME, "object": "model"}]})
         if method != "POST" or not path.endswith("/chat/completions"):
@@ -247,20 +180,19 @@ class ModelServer:
             script = replace(script, text=json.dumps(call.body["messages"], ensure_ascii=False))
         return _Reply(connection, call, script, self._release).send()
 
-    def _administer(self, method: str, path: str, body: bytes) -> Any:
+    def _administer(self, path: str, body: bytes) -> Any:
         if path == "/__log":
             return [call.as_json() for call in self.calls]
         if path == "/__script":
             asked = json.loads(body)
-            name = asked.pop("name", None)
-            script = named_script(name) if name else Script(**asked)
-            assert script, f"there is no script {name!r}"
-            self._line.append(script)
+            self.play(asked["name"] if "name" in asked else Script(**asked))
         elif path == "/__release":
             self.release()
         elif path == "/__reset":
             self.reset()
-        return {"ok": True, "method": method}
+        else:
+            raise ValueError(f"no such path {path}")
+        return {"ok": True}
 
 
 class _Reply:
@@ -287,7 +219,8 @@ class _Reply:
         """The client sends nothing while it reads a reply: readable means that it has gone."""
         with contextlib.suppress(OSError):
             socket.wait_read(self._connection.fileno())
-            if self._connection.recv(1, plain_socket.MSG_PEEK):
+            # The plain socket's method: a TLS socket cannot peek.
+            if socket.socket.recv(self._connection, 1, plain_socket.MSG_PEEK):
                 return
         self._note_closed()
         gevent.spawn(sender.throw, ClientGone)
@@ -430,7 +363,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     script = named_script(options.script)
     if script is None:
-        parser.error(f"there is no script {options.script!r}; known: {', '.join(_NAMED)}")
+        parser.error(f"there is no script {options.script!r}; known: {', '.join(NAMES)}")
     with ModelServer(script, port=options.port) as server:
         sys.stdout.write(f"{server.port}\n")
         sys.stdout.flush()

@@ -103,9 +103,10 @@ class OpenAIEngine:
         self._client.close()
 
     def _speak(self, request: Request, call: Call) -> Generator[Part]:
-        call.deadline_s = time.monotonic() + self._settings.model_first_token_timeout_s
+        until_s = time.monotonic() + self._settings.model_first_token_timeout_s
         retries = 0
         while not call.is_closed:
+            call.deadline_s = until_s
             try:
                 yield from self._attempt(request, call)
                 return
@@ -113,7 +114,7 @@ class OpenAIEngine:
                 if self._learn(failure.__cause__):
                     continue
                 pause_s = self._pause_s(failure, retries)
-                if retries == MAX_RETRIES or pause_s >= call.remaining_s():
+                if retries == MAX_RETRIES or time.monotonic() + pause_s >= until_s:
                     raise
             retries += 1
             call.wait(pause_s)

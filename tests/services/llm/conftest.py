@@ -10,6 +10,9 @@ from services.llm.client import OpenAIEngine
 from services.settings import Settings
 from tests.model_server import ModelServer
 
+# Of no use to anybody: made for 127.0.0.1 and this suite, key and all.
+CERTIFICATE = Path(__file__).parents[2] / "fixtures" / "llm" / "tls.pem"
+
 MakeSettings = Callable[..., Settings]
 MakeEngine = Callable[..., OpenAIEngine]
 
@@ -17,6 +20,14 @@ MakeEngine = Callable[..., OpenAIEngine]
 @pytest.fixture
 def model_server() -> Iterator[ModelServer]:
     with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture
+def tls_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelServer]:
+    """The scripted model behind TLS, with a certificate that engines made in the test trust."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with ModelServer(certificate=CERTIFICATE) as server:
         yield server
 
 

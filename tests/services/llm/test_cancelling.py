@@ -1,5 +1,6 @@
 """Ending a reply while its reader waits: promptly, silently, and without leaking a connection."""
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +67,49 @@ def test_the_upstream_connection_is_closed_within_a_second(
     assert reader.greenlet.exception is None, "it ended without an error"
     assert len(model_server.calls) == 1, "and nothing was retried"
     assert not engine.transport.pool.connections
+
+
+@pytest.mark.parametrize("end", [Reader.close, Reader.kill])
+@pytest.mark.parametrize(("script", "tokens"), [("stall-headers", 0), ("stall-after-3", 3)])
+def test_the_same_holds_under_tls(
+    end: Callable[[Reader], None], script: str, tokens: int, make_engine: MakeEngine, tls_server: ModelServer
+) -> None:
+    engine = make_engine(openai_base_url=tls_server.base_url, openai_model=script)
+    reader = Reader(engine)
+    call = tls_server.wait_for_call()
+    reader.wait_for(tokens)
+
+    end(reader)
+
+    assert call.closed.wait(1)
+    reader.greenlet.join(timeout=1)
+    assert reader.greenlet.ready()
+    assert reader.greenlet.exception is None
+    assert not engine.transport.pool.connections
+
+
+@pytest.mark.parametrize("end", [Reader.close, Reader.kill])
+def test_a_connection_attempt_and_a_handshake_are_ended_too(
+    end: Callable[[Reader], None], make_engine: MakeEngine
+) -> None:
+    for scheme, backlog in (("http", 0), ("https", 5)):
+        with socket.socket() as listener:  # accepts nobody: connections hang, or their handshakes do
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(backlog)
+            address = listener.getsockname()
+            filler = socket.create_connection(address)
+            engine = make_engine(openai_base_url=f"{scheme}://127.0.0.1:{address[1]}/v1", model_connect_timeout_s=30.0)
+            reader = Reader(engine)
+            gevent.idle()
+            assert not reader.greenlet.ready(), "it waits"
+
+            end(reader)
+
+            reader.greenlet.join(timeout=1)
+            assert reader.greenlet.ready()
+            assert reader.greenlet.exception is None
+            assert not engine.transport.pool.connections
+            filler.close()
 
 
 def test_a_reply_closed_by_another_greenlet_just_ends(make_engine: MakeEngine, model_server: ModelServer) -> None:

@@ -41,6 +41,7 @@ def engine(
         door.close()
 
 
+@pytest.mark.req("T10", "R20")
 class TestEngine:
     def test_a_reply_is_began_deltas_usage_and_finish(self, engine: Any) -> None:
         parts = list(engine.stream(REQUEST))

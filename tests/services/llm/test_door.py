@@ -64,6 +64,7 @@ def test_a_model_that_fails_before_its_first_token_is_replaced_and_labelled(
     assert "sk-secret" not in str(caplog.records[0].__dict__)
 
 
+@pytest.mark.req("A6-7")
 def test_without_fallback_the_failure_is_raised_in_the_sites_own_words(
     fault: dict[str, Any], make_model_settings: MakeSettings, doors: list[Door]
 ) -> None:
