@@ -207,7 +207,10 @@ def unsettled(s: Session, older_than_s: float, limit: int, *, now: datetime | No
         .order_by(Message.created_at, Message.id)
         .limit(limit)
     )
-    return [Unsettled(*row._tuple()) for row in found]
+    return [
+        Unsettled(message_id, conversation_id, user_id, assistant, stream_id, run_id, created_at)
+        for message_id, conversation_id, user_id, assistant, stream_id, run_id, created_at in found
+    ]
 
 
 def by_stream(s: Session, user_id: int, stream_id: str) -> list[Message]:

@@ -270,7 +270,7 @@ def _is_passing(problem: exc.DBAPIError) -> bool:
     """Whether the same transaction may well succeed if it is tried again at once."""
     driver = problem.orig
     if isinstance(driver, sqlite3.OperationalError):
-        return driver.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return getattr(driver, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     return getattr(driver, "sqlstate", None) in _PASSING_STATES
 
 

@@ -51,7 +51,10 @@ def open_file(path: str, busy_timeout_s: float) -> sqlite3.Connection:
 
     The file is made readable by its owner only: it holds what people wrote.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as exc:
+        raise sqlite3.OperationalError(f"the database file cannot be opened: {exc.strerror}") from exc
     # One thread at a time, though not one only: see `Connection._finish`.
     raw = sqlite3.connect(
         path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False, cached_statements=512

@@ -1,22 +1,18 @@
 """The database of a test: PostgreSQL if TEST_DATABASE_URL names one, else a SQLite file of its own."""
 
-import gevent.monkey
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
 
-gevent.monkey.patch_all()
+import pytest
+import sqlalchemy
 
-import os  # noqa: E402 (the patch comes first)
-import shutil  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
-from itertools import count  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-import pytest  # noqa: E402
-import sqlalchemy  # noqa: E402
-
-from services.store.database import Database  # noqa: E402
-from services.store.schema import metadata  # noqa: E402
-from services.store.users import User  # noqa: E402
-from tests.factories import make_user  # noqa: E402
+from services.store.database import Database
+from services.store.schema import metadata
+from services.store.users import User
+from tests.factories import make_user
 
 _schemas = count(1)
 
