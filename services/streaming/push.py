@@ -6,6 +6,7 @@ the event loop sends them, and the generator only waits for the client to leave.
 """
 
 import contextlib
+import math
 import os
 import socket
 import ssl
@@ -174,7 +175,8 @@ class Viewer:
         self.position = channel.end
         self.stays = stays
         self.verdict = replay.verdict
-        self.since_s = time.monotonic()
+        # When the connection is old enough to come back elsewhere, on the monotonic clock.
+        self.until_s = math.inf
         self._greeting = channel.view.greeting(replay)
         self._on_leave = on_leave
         self._wake = Signal()

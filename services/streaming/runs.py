@@ -128,8 +128,9 @@ class Runs:
         self.stop = self._closer.stop
         self.recover = self._closer.recover
         self.close_orphan = self._closer.close_orphan
-        hub.on_orphan = self._closer.orphan_found
-        hub.on_unwatched = self._unwatched
+        hub.on_left = self._left
+        hub.remote.on_orphan = self._closer.orphan_found
+        hub.remote.on_unwatched = self._unwatched
 
     def start_worker(self) -> None:
         """Begin to renew leases and to listen for stops."""
@@ -343,12 +344,15 @@ class Runs:
             if run.spec.stream_id == stream_id:
                 gevent.spawn(self._leases.renew, [run])
 
-    def _unwatched(self, user_id: UserId, stream_id: StreamId, local: bool) -> None:
-        """The last viewer here has left; with a long grace the renewals find that out in time."""
+    def _left(self, user_id: UserId, stream_id: StreamId) -> None:
+        """The last viewer here of a run of this worker has left; others may watch it elsewhere."""
         run = self._runs.get((user_id, stream_id))
-        if local and run is not None:
+        if run is not None:
             gevent.spawn_later(self._grace_s, self._leases.renew, [run])
-        elif not local and not self._grace_s:
+
+    def _unwatched(self, user_id: UserId, stream_id: StreamId) -> None:
+        """Nobody watches a run of another worker any more; with a grace, its owner finds that out in time."""
+        if not self._grace_s:
             self._stop_unwatched(user_id, stream_id, None)
 
     def _stop_unwatched(self, user_id: UserId, stream_id: StreamId, run_id: RunId | None) -> None:
