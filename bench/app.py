@@ -8,7 +8,7 @@ import itertools
 import os
 import time
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gevent
 import orjson
@@ -110,6 +110,7 @@ class Speech:
     Attributes:
         kind: `delta`; `open`, deltas that do not wait for the log; or `event`, which are never merged.
         rate: Events a second; 0 is unpaced.
+        phase_s: How long after the gate a paced one's clock starts.
         gate: What it waits for first.
         hold: Whether the run goes on living after its last event.
     """
@@ -117,6 +118,7 @@ class Speech:
     events: int
     kind: str = "delta"
     rate: float = 0.0
+    phase_s: float = 0.0
     gate: Gate | None = None
     hold: bool = False
 
@@ -124,7 +126,7 @@ class Speech:
         """The events, each made when the one before it is in the log or, paced, when its time has come."""
         if self.gate is not None:
             self.gate.wait()
-        start = time.monotonic()
+        start = time.monotonic() + self.phase_s
         for number in range(1, self.events + 1):
             if self.rate:
                 gevent.sleep(max(0.0, start + number / self.rate - time.monotonic()))
@@ -175,10 +177,10 @@ def create_app() -> Flask:
     @app.post("/prepare")
     def prepare() -> Response:
         query = request.args
-        speech = Speech(
-            int(query["events"]), query["kind"], float(query["rate"]), gate=gates[-1], hold=query["hold"] == "1"
-        )
-        return jsonify([begin(speech) for _ in range(int(query["streams"]))])
+        count, rate = int(query["streams"]), float(query["rate"])
+        speech = Speech(int(query["events"]), query["kind"], rate, gate=gates[-1], hold=query["hold"] == "1")
+        phases = [index / count / rate if rate else 0.0 for index in range(count)]
+        return jsonify([begin(replace(speech, phase_s=phase_s)) for phase_s in phases])
 
     @app.post("/go")
     def go() -> Response:

@@ -4,7 +4,8 @@ The control routes, the same for all (bench/app.py for ours, bench/peers/ for th
 
     POST /prepare?streams=&events=&rate=&kind=&hold=
                                                  streams whose producers wait for the gate -> JSON list of paths
-    POST /go                                     the gate opens; rate 0 is unpaced, else events a second and stream
+    POST /go                                     the gate opens; rate 0 is unpaced, else events a second and stream, the
+                                                 streams' clocks spread evenly over one period
     POST /now                                    one stream that starts at once -> JSON list of one path
     GET  <path>                                  the stream; `Last-Event-ID` where the contender replays
     GET  /departures                             JSON list of times (time.monotonic()) at which viewers were found gone

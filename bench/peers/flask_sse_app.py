@@ -33,9 +33,9 @@ departures = []
 names = iter(range(1_000_000_000))
 
 
-def produce(channel, events, rate, opened):
+def produce(channel, events, rate, phase, opened):
     opened.wait()
-    start = time.monotonic()
+    start = time.monotonic() + phase
     with app.app_context():
         for number in range(1, events + 1):
             data = {"d": "ab"}
@@ -48,10 +48,11 @@ def produce(channel, events, rate, opened):
 @app.post("/prepare")
 def prepare():
     query = request.args
+    count, events, rate = int(query["streams"]), int(query["events"]), float(query["rate"])
     paths = []
-    for _ in range(int(query["streams"])):
+    for index in range(count):
         channel = f"stream-{next(names)}"
-        gevent.spawn(produce, channel, int(query["events"]), float(query["rate"]), gate)
+        gevent.spawn(produce, channel, events, rate, index / count / (rate or 1), gate)
         paths.append(f"/stream?channel={channel}")
     return jsonify(paths)
 

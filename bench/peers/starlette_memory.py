@@ -23,9 +23,9 @@ def payload(rate):
     return json.dumps({"d": "ab"})
 
 
-async def produce(name, events, rate, opened):
+async def produce(name, events, rate, phase, opened):
     await opened.wait()
-    start = time.monotonic()
+    start = time.monotonic() + phase
     for number in range(1, events + 1):
         if rate:
             await asyncio.sleep(max(0, start + number / rate - time.monotonic()))
@@ -37,10 +37,10 @@ async def produce(name, events, rate, opened):
             await asyncio.sleep(0)
 
 
-def begin(events, rate, opened):
+def begin(events, rate, phase, opened):
     name = str(next(names))
     queues[name] = []
-    task = asyncio.create_task(produce(name, events, rate, opened))
+    task = asyncio.create_task(produce(name, events, rate, phase, opened))
     producers.add(task)
     task.add_done_callback(producers.discard)
     return f"/streams/{name}"
@@ -49,7 +49,7 @@ def begin(events, rate, opened):
 async def prepare(request):
     query = {key: values[0] for key, values in parse_qs(request.url.query).items()}
     count, events, rate = int(query["streams"]), int(query["events"]), float(query["rate"])
-    return JSONResponse([begin(events, rate, gate) for _ in range(count)])
+    return JSONResponse([begin(events, rate, index / count / (rate or 1), gate) for index in range(count)])
 
 
 async def go(request):
