@@ -115,7 +115,8 @@ class _Filters:
         self._has_tests = False
         self._received = 0
         if turn.partial:
-            self._guard.prime(self._tests.prime(turn.partial))
+            self._tests.prime(turn.partial)
+            self._guard.prime(turn.partial)
 
     def feed(self, text: str) -> Iterator[Event]:
         self._received += len(text)

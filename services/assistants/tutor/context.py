@@ -90,12 +90,9 @@ def prompt(turn: Turn) -> list[Message]:
     }
     if turn.facts.get("code") and turn.facts.get("language"):
         material["code"] = f"Language: {turn.facts['language']}\n{material['code']}"
-    problem_id = str(problem.get("id", ""))
-    boundary = _boundary(turn, [*material.values(), problem_id])
+    boundary = _boundary(turn, list(material.values()))
     rules = render("tutor", "system", level=render("tutor", f"level_{level}"), boundary=boundary)
-    question = render(
-        "tutor", "turn", boundary=boundary, hint_level=str(level), problem_id=_one_line(problem_id), **material
-    )
+    question = render("tutor", "turn", boundary=boundary, hint_level=str(level), **material)
     return [Message("system", rules), Message("user", question)]
 
 
@@ -126,7 +123,7 @@ def own_texts(turn: Turn) -> list[str]:
 
 
 def _problem_text(problem: Mapping[str, Any]) -> str:
-    parts = [f"{problem.get('title', '')}\n\n{problem.get('statement', '')}"]
+    parts = [f"{problem.get('title', '')} ({problem.get('id', '')})\n\n{problem.get('statement', '')}"]
     parts += [
         f"Example input: {shown_input(example.get('input'))}\nExample output: {shown(example.get('output'))}"
         + (f"\nExplanation: {example['explanation']}" if example.get("explanation") else "")
@@ -190,7 +187,3 @@ def _texts(value: Any) -> list[str]:
 
 def _clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}\n(cut here)"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:200]

@@ -74,13 +74,13 @@ class TestsFilter:
         self._fence: Fence | None = None  # the fence that is open
         self._block: list[str] | None = None  # lines of the open `tests` block, its fence first
         self._block_chars = 0
-        self._skip = 0  # characters that were sent by an earlier run
 
-    def prime(self, text: str) -> str:
-        """Go on after text that has been sent already; returns what the next filter has seen of it."""
-        seen = "".join(piece for piece in self.feed(text) if isinstance(piece, str))
-        self._skip = len(text) - len(seen)
-        return seen
+    def prime(self, text: str) -> None:
+        """Go on after text that has been sent already; a block that was cut there stays the text it was sent as."""
+        for _ in self.feed(text):
+            pass
+        self._block = None
+        self._passed = len(self._line)
 
     def feed(self, text: str) -> Iterator[str | Tests]:
         """Text to pass on and blocks that have closed, in order."""
@@ -100,7 +100,7 @@ class TestsFilter:
     def finish(self) -> Iterator[str | Tests]:
         """The text has ended: a block that its last line closes, or what is held, as text."""
         if self._line and self._block is not None and self._fence and closes(self._line, self._fence):
-            yield from self._end_block(self._line)
+            yield from self._end_block()
         elif self._block is not None:
             yield from self._give_up()
         else:
@@ -111,7 +111,7 @@ class TestsFilter:
         line = self._line
         if self._block is not None:
             if self._fence and closes(line, self._fence):
-                yield from self._end_block(line)
+                yield from self._end_block()
             else:
                 self._block.append(line)
                 self._block_chars += len(line)
@@ -124,37 +124,30 @@ class TestsFilter:
             yield from self._pass_line()
         else:
             self._fence = opening(line)
-            if self._fence and self._fence.info == "tests":
+            if self._fence and self._fence.info == "tests" and not self._passed:
                 self._block, self._block_chars = [line], len(line)
             else:
                 yield from self._pass_line()
         self._line, self._passed = "", 0
 
-    def _end_block(self, last_line: str) -> Iterator[Tests]:
+    def _end_block(self) -> Iterator[Tests]:
         lines = self._block or []
         tests = parse_tests("".join(lines[1:]))
-        self._skip = max(0, self._skip - sum(map(len, lines)) - len(last_line))
         self._block, self._fence = None, None
         if tests:
             yield tests
 
     def _give_up(self) -> Iterator[str]:
         """Send the held block as text; its fence stays open, as it is on the page."""
-        held = "".join(self._block or [])
+        yield "".join(self._block or [])
         self._block = None
-        yield from self._send(held)
         yield from self._pass_line()
 
     def _pass_line(self) -> Iterator[str]:
         fresh = self._line[self._passed :]
         self._passed = len(self._line)
-        yield from self._send(fresh)
-
-    def _send(self, text: str) -> Iterator[str]:
-        sent = min(self._skip, len(text))
-        self._skip -= sent
-        if text[sent:]:
-            yield text[sent:]
+        if fresh:
+            yield fresh
 
 
 def parse_tests(block: str) -> Tests:

@@ -42,7 +42,7 @@ def _praise(newest: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> 
 def _fault(newest: Mapping[str, Any]) -> str:
     status = str(newest.get("status", "")).lower()
     categories = ", ".join(f"**{' '.join(str(item).split())}**" for item in newest.get("categories") or ())
-    if re.search(r"time|tle|slow", status):
+    if re.search(r"\btime|\btle\b|slow", status):
         return "It ran out of time: how often does it look at the same element again?"
     if re.search(r"syntax|compil", status):
         return (
