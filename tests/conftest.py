@@ -1,7 +1,8 @@
 """What all tests share: settings of their own, one private Valkey, and the wired site."""
 
-from gevent import monkey; monkey.patch_all()  # noqa: E702  # fmt: skip
+import app as site  # before all others: its first line is the gevent patch
 
+# isort: split
 import importlib.util
 import re
 import socket
@@ -77,18 +78,16 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 @pytest.fixture
 def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., "Flask"]]:
     """Migrated and started sites; keyword arguments are environment variables."""
-    from app import create_app
-
     made = []
 
     def make(**environ: str) -> "Flask":
-        site = create_app(make_settings(**environ))
-        site.testing = True
-        services = site.extensions["rill"]
+        flask = site.create_app(make_settings(**environ))
+        flask.testing = True
+        services = flask.extensions["rill"]
         made.append(services)
         services.database.migrate()
         services.start()
-        return site
+        return flask
 
     yield make
     for services in reversed(made):

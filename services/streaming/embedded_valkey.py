@@ -8,6 +8,7 @@ of its own, so that neither gevent's patches nor a reload of gunicorn touch it.
 import contextlib
 import hashlib
 import importlib.util
+import io
 import os
 import platform
 import select
@@ -88,7 +89,7 @@ class EmbeddedValkey:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir.absolute()
         self._child: subprocess.Popen[bytes] | None = None
-        self._hold = -1
+        self._hold: io.FileIO | None = None
 
     @property
     def is_running(self) -> bool:
@@ -103,9 +104,12 @@ class EmbeddedValkey:
         """
         if self.is_running:
             return
-        theirs, self._hold = os.pipe()
-        told, tell = os.pipe()
+        self.stop()
         command = [sys.executable, "-m", _KEEPER, "--binary", str(_binary()), "--data-dir", str(self._data_dir)]
+        theirs, ours = os.pipe()
+        # A file closes at once; gevent's patched `os.close` may wait for the next turn of the loop.
+        self._hold = io.FileIO(ours, "w")
+        told, tell = os.pipe()
         # A session of its own: Ctrl-C in the terminal is for the master to decide about.
         self._child = subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=theirs, stdout=tell, cwd=_ROOT, start_new_session=True
@@ -122,9 +126,9 @@ class EmbeddedValkey:
 
     def stop(self) -> None:
         """End the server and its child, and wait for both; does nothing if none was started."""
-        if self._child is None:
+        if self._child is None or self._hold is None:
             return
-        os.close(self._hold)
+        self._hold.close()
         try:
             self._child.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
