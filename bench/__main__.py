@@ -30,6 +30,8 @@ TITLES = {
     "event to reading it. (sse-starlette over Redis and Flask-SSE cannot: see W1's events/s.)",
     "W3": "**W3 memory**: resident growth of the web process per idle viewer.",
     "W4": "**W4 first event**: POST, then GET on the same new connection, until the first event; 200 in sequence.",
+    "W4-tutor": "**W4 through the tutor's API** (no goal): identity, limits, database and model included; the "
+    "peers, which have none of these, by one GET.",
     "W5": "**W5 catching up**: by Last-Event-ID, 1,000 of 2,000 events; text comes merged, other events do not.",
     "gone": "**Client gone**: until the server knows; the slowest of 10 idle viewers.",
     "durable": "**Durable**: every event looked up in Valkey on receipt; then Valkey stopped for half a second in "
@@ -43,6 +45,7 @@ MEASURES = (
     Measure("W2", measures.paced, (Rill, StarletteMemory)),
     Measure("W3", measures.idle_memory, (Rill, StarletteRedis, StarletteMemory, FlaskSse)),
     Measure("W4", measures.first_event, (Rill, StarletteRedis)),
+    Measure("W4-tutor", end_to_end.first_delta, end_to_end.CHATS),
     Measure("W5", measures.catching_up, (Rill, RillEvents, StarletteRedis)),
     Measure("gone", measures.departure, (Rill, StarletteRedis, StarletteMemory, FlaskSse)),
     Measure("durable", measures.durability, (Rill,)),

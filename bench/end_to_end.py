@@ -15,6 +15,7 @@ import orjson
 from bench.contenders import GUNICORN, Contender, Rill, Uvicorn
 from bench.frames import Frame, WireError
 from bench.load import Load, Target, Viewer
+from bench.measures import quantile
 from bench.model import words
 from bench.processes import ROOT, Process, free_port, listens, python, wait_until
 
@@ -139,7 +140,6 @@ class FlaskOpenAI(Chat):
     name = "Flask generator, SDK iterator"
     uses_valkey = False
     head_early = False
-    scale = 0.3
 
     def argv(self) -> list[str]:
         bind = f"127.0.0.1:{self.port}"
@@ -150,7 +150,6 @@ class StarletteOpenAI(Chat, Uvicorn):
     name = "sse-starlette, AsyncOpenAI"
     module = "starlette_openai"
     uses_valkey = False
-    scale = 0.3
 
 
 CHATS: tuple[type[Chat], ...] = (RillTutor, FlaskOpenAI, StarletteOpenAI)
@@ -158,12 +157,27 @@ CHATS: tuple[type[Chat], ...] = (RillTutor, FlaskOpenAI, StarletteOpenAI)
 
 def unpaced_answers(chat: Chat, *, size: float) -> dict[str, float]:
     """20 answers at once, as fast as the model's words can be taken."""
-    return _answers(chat, tokens=max(50, int(TOKENS * chat.scale * size)), rate=0.0)
+    return _answers(chat, tokens=max(50, int(TOKENS * size)), rate=0.0)
 
 
 def paced_answers(chat: Chat, *, size: float) -> dict[str, float]:
     """20 answers at once at 40 tokens a second each, where little can be merged."""
     return _answers(chat, tokens=max(40, int(200 * size)), rate=40.0)
+
+
+def first_delta(chat: Chat, *, size: float) -> dict[str, float]:
+    """POST, GET, until the first words are in; 200 in sequence, with a model that speaks at once."""
+    chat.speak(tokens=20, rate=0.0)
+    times = []
+    for _ in range(int(220 * size)):
+        start = time.monotonic()
+        viewers = [AnswerViewer(target) for target in chat.ask(1)]
+        with Load(chat.port) as load:
+            load.open(viewers, wait_for_head=False)
+            load.run(timeout_s=30)
+        times.append(viewers[0].first_at - start)
+    steady = times[20:]
+    return {"p50_ms": quantile(steady, 0.5) * 1e3, "p99_ms": quantile(steady, 0.99) * 1e3}
 
 
 def _answers(chat: Chat, *, tokens: int, rate: float) -> dict[str, float]:
