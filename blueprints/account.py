@@ -1,12 +1,12 @@
 """A person's own account: password, tokens, sessions, language, zone, export, deletion."""
 
 import functools
+import json
 import re
 import zoneinfo
 from collections.abc import Callable
 from typing import Any, Final
 
-import orjson
 from flask import Blueprint, Response, render_template, request, url_for
 
 from blueprints import auth, body, errors, identity
@@ -85,7 +85,7 @@ def end_all_sessions() -> Response:
 def export() -> Response:
     """Everything that is kept about the person, as one JSON file."""
     found = services().database.run(users.export, identity.require().user.id)
-    response = Response(orjson.dumps(found, option=orjson.OPT_INDENT_2), content_type="application/json")
+    response = Response(json.dumps(found, ensure_ascii=False, indent=2), content_type="application/json")
     response.headers["Content-Disposition"] = 'attachment; filename="rill-export.json"'
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -31,7 +31,7 @@ _WRONG: Final = "The e-mail address or the password is wrong."
 # What a mail server would refuse is found out by writing to it; this finds typing errors only.
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 # Browsers drop tabs and newlines from addresses and read a backslash as a slash.
-_UNSAFE_IN_PATH: Final = re.compile(r"[\x00-\x20\x7f\\]")
+_UNSAFE_IN_PATH: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 @blueprint.get("/login")

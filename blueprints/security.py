@@ -6,6 +6,7 @@ Source: API.md "Common to all"; WHATWG Fetch (CORS); W3C CSP 3; OWASP CSRF Preve
 import logging
 import re
 import secrets
+import tempfile
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -49,6 +50,8 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _UPLOADS: Final = "rill_uploads"
 # Boundaries, part headers and the small fields around an upload.
 _MULTIPART_SLACK_BYTES: Final = 64 * 1024
+_IN_MEMORY_BYTES: Final = 1024 * 1024
+_PIECE_BYTES: Final = 64 * 1024
 
 
 class _Sessions(SecureCookieSessionInterface):
@@ -69,6 +72,8 @@ def register(app: Flask) -> None:
     app.before_request(_name_request)
     app.before_request(_preflight)
     app.before_request(_guard)
+    app.context_processor(_who_for_pages)
+    app.teardown_request(_drop_body)
     app.after_request(_audit)
     app.after_request(_dress)
 
@@ -104,16 +109,16 @@ def _guard() -> None:
         identity.for_stream((request.view_args or {}).get("stream_id"))
     else:
         who = identity.require()
+        _limit_body()
         if who.kind == "cookie":
             _refuse_forgery(access)
-    _limit_body()
 
 
 def _guard_public() -> None:
+    _limit_body()
     # Forms that anybody may send carry a token too: nobody is to be signed in as somebody else.
     if request.method in _WRITES and not request.path.startswith(_PUBLIC_API):
         _check_csrf()
-    _limit_body()
 
 
 def _refuse_forgery(access: identity.Access) -> None:
@@ -131,13 +136,45 @@ def _check_csrf() -> None:
 
 
 def _limit_body() -> None:
-    settings = services().settings
-    view = current_app.view_functions.get(request.endpoint or "")
-    if getattr(view, _UPLOADS, False):
-        request.max_content_length = settings.max_upload_mb * 1024 * 1024 + _MULTIPART_SLACK_BYTES
-    cap = request.max_content_length
-    if cap is not None and (request.content_length or 0) > cap:
+    """Refuse a body over the cap. Before the CSRF check, which reads forms."""
+    if getattr(current_app.view_functions.get(request.endpoint or ""), _UPLOADS, False):
+        request.max_content_length = services().settings.max_upload_mb * 1024 * 1024 + _MULTIPART_SLACK_BYTES
+    cap = request.max_content_length or 0
+    if "chunked" in request.environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        _measure_body(request.environ, cap)
+    elif (request.content_length or 0) > cap:
         raise TooLarge
+
+
+def _measure_body(environ: dict[str, Any], cap: int) -> None:
+    """Take in a body of unknown length, so that the rest of the site meets one of known length.
+
+    Werkzeug would cut it off at the cap without a word: half a form would pass for a whole one.
+    """
+    # Large ones lie on disk; `_drop_body` closes it.
+    kept = g.kept_body = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115
+    left = cap + 1
+    while left and (piece := environ["wsgi.input"].read(min(left, _PIECE_BYTES))):
+        kept.write(piece)
+        left -= len(piece)
+    if not left:
+        raise TooLarge
+    environ["CONTENT_LENGTH"] = str(kept.tell())
+    del environ["HTTP_TRANSFER_ENCODING"]
+    kept.seek(0)
+    environ["wsgi.input"] = kept
+
+
+def _drop_body(_error: BaseException | None) -> None:
+    if "kept_body" in g:
+        g.kept_body.close()
+
+
+def _who_for_pages() -> dict[str, Any]:
+    # What is known already: an error page must not ask the database that has just failed.
+    if "identity" not in g:
+        return {}
+    return {"user": g.identity.user if g.identity else None}
 
 
 def _audit(response: Response) -> Response:

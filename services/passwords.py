@@ -1,6 +1,6 @@
 """Password hashes: argon2id. Knows neither accounts nor requests.
 
-A hash is some 50 ms of work on purpose. It is done in gevent's threads (argon2 lets go of the
+A hash is tens of milliseconds of work on purpose. It is done in gevent's threads (argon2 lets go of the
 interpreter lock meanwhile), so that no stream of this process waits for a sign-in.
 
 Source: RFC 9106; OWASP Password Storage Cheat Sheet (argon2id).
@@ -13,11 +13,11 @@ import gevent
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-_HASHER: Final = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
-# Two at a time: each holds 32 MiB and a processor, and a flood of guesses must leave room for streams.
+_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+# Two at a time: each holds 19 MiB and a processor, and a flood of guesses must leave room for streams.
 _ROOM: Final = threading.BoundedSemaphore(2)
 # What an account that does not exist is checked against, so that its absence cannot be timed.
-_NOBODY: Final = "$argon2id$v=19$m=32768,t=3,p=1$RObptj19XgRz5s8ph9CCsA$TBMQpa6h0FDbRuT+ITkn3PH69wSW4lapxe5tf9RQrvU"
+_NOBODY: Final = "$argon2id$v=19$m=19456,t=2,p=1$4TBCbuvQZGloiG58oqFnrA$0hoTmydozQ9ZEd79A7iB2oIzYHSzVVoZ2elFpmR2b94"
 
 
 def make(password: str) -> str:

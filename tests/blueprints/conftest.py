@@ -1,49 +1,80 @@
 """A site with a few views of the tests' own, one for each kind of access."""
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
+from app import create_app
 from blueprints import body, identity
 from blueprints.extensions import creation_rate
 from blueprints.security import accepts_uploads
-from services import errors
+from services import errors, settings
+from tests.blueprints.streams import Streams
+from tests.conftest import sign_up
 
 PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
 def make_site(make_app: Callable[..., Flask]) -> Callable[..., Flask]:
-    """Sites with probes; keyword arguments are environment variables."""
+    """Sites of the test's own, with probes; keyword arguments are environment variables."""
+    return lambda **environ: _with_probes(make_app(**environ))
 
-    def make(**environ: str) -> Flask:
-        site = make_app(**environ)
-        site.config["PROPAGATE_EXCEPTIONS"] = False  # a failing view is answered, as in production
-        _add_probes(site)
-        return site
 
-    return make
+@pytest.fixture(scope="session")
+def site(valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """A site with probes and default settings, shared: accounts that a test ends are its own newcomers."""
+    environ = {
+        "DATA_DIR": str(tmp_path_factory.mktemp("shared")),
+        "SECRET_KEY": "a secret for the shared site of these tests",
+        "REDIS_URL": valkey_url,
+    }
+    made = _with_probes(create_app(settings.load(environ)))
+    services = made.extensions["rill"]
+    services.database.migrate()
+    services.start()
+    yield made
+    services.close()
+
+
+@pytest.fixture(scope="session")
+def _people(site: Flask) -> dict[str, FlaskClient]:
+    # In this order: the first account is the admin.
+    return {name: register(site, f"{name}@example.org") for name in ("ana", "ben")}
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Flask]) -> Flask:
-    """A site with probes and default settings."""
-    return make_site()
-
-
-@pytest.fixture
-def ana(site: Flask) -> FlaskClient:
+def ana(site: Flask, _people: dict[str, FlaskClient]) -> FlaskClient:
     """The site's first account, in a browser, with its CSRF token."""
-    return register(site, "ana@example.org")
+    return _same_person(site, _people["ana"])
 
 
 @pytest.fixture
-def ben(site: Flask, ana: FlaskClient) -> FlaskClient:
+def ben(site: Flask, _people: dict[str, FlaskClient]) -> FlaskClient:
     """The site's second account, in a browser of its own."""
-    return register(site, "ben@example.org")
+    return _same_person(site, _people["ben"])
+
+
+@pytest.fixture
+def newcomer(site: Flask, _people: dict[str, FlaskClient]) -> FlaskClient:
+    """An account that belongs to the test alone; its address is in `newcomer.email`."""
+    email = f"{secrets.token_hex(6)}@example.org"
+    client = register(site, email)
+    client.email = email
+    return client
+
+
+def _same_person(site: Flask, client: FlaskClient) -> FlaskClient:
+    again = site.test_client()
+    cookie = client.get_cookie("rill_session")
+    assert cookie is not None
+    again.set_cookie("rill_session", cookie.value)
+    again.environ_base["HTTP_X_CSRF_TOKEN"] = client.environ_base["HTTP_X_CSRF_TOKEN"]
+    return again
 
 
 def csrf_of(client: FlaskClient, path: str) -> str:
@@ -81,7 +112,9 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _add_probes(site: Flask) -> None:
+def _with_probes(site: Flask) -> Flask:
+    site.config["PROPAGATE_EXCEPTIONS"] = False  # a failing view is answered, as in production
+
     def who(found: identity.Identity, **more: Any) -> dict[str, Any]:
         return {"email": found.user.email, "kind": found.kind, **more}
 
@@ -122,6 +155,7 @@ def _add_probes(site: Flask) -> None:
     site.add_url_rule("/fail/<how>", endpoint="fail_page", view_func=fail)
     site.add_url_rule("/v1/upload", view_func=upload, methods=["POST"])
     site.add_url_rule("/v1/streamed", view_func=streamed)
+    return site
 
 
 FAILURES: dict[str, Callable[[], Exception]] = {
@@ -141,3 +175,21 @@ FAILURES: dict[str, Callable[[], Exception]] = {
     "away": errors.Unavailable,
     "bug": lambda: RuntimeError("secret detail of a bug"),
 }
+
+
+@pytest.fixture
+def streams(signed_in: FlaskClient) -> Streams:
+    """Streams of the account that `signed_in` is."""
+    return Streams(signed_in)
+
+
+@pytest.fixture
+def slow_streams(make_app: Callable[..., Flask]) -> Streams:
+    """Streams of an account on a site whose answers take seconds."""
+    return Streams(sign_up(make_app(BUILTIN_PACE_MS="100").test_client(), "slow@example.org"))
+
+
+@pytest.fixture
+def streams_of() -> Callable[..., Streams]:
+    """Streams of a new account on a site of the test's own."""
+    return lambda app, email="ada@example.org": Streams(sign_up(app.test_client(), email))

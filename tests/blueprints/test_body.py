@@ -19,7 +19,18 @@ def test_json_and_form_give_the_same_fields() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"nonsense", b'{"a": NaN}', b'"text"', b"[]", b"null", b'{"a": "\xff"}', b'{"a": "\\ud800"}', b"[" * 5000],
+    [
+        b"",
+        b"{",
+        b"nonsense",
+        b'{"a": NaN}',
+        b'"text"',
+        b"[]",
+        b"null",
+        b'{"a": "\xff"}',
+        b'{"a": "\\ud800"}',
+        b"[" * 5000,
+    ],
 )
 def test_json_that_is_no_object_is_refused_by_name(data: bytes) -> None:
     with pytest.raises(InvalidInput) as refused:

@@ -5,7 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from blueprints import identity, tickets
-from tests.blueprints.conftest import PASSWORD, bearer, csrf_of, login_token, personal_token, register
+from tests.blueprints.conftest import PASSWORD, bearer, csrf_of, login_token, personal_token
 
 PUBLIC = {
     "static",
@@ -189,24 +189,24 @@ def test_a_login_jwt_ends_with_its_hour(site: Flask, ana: FlaskClient) -> None:
 
 
 @pytest.mark.req("R5")
-def test_the_token_of_a_deleted_account_opens_nothing(site: Flask, ana: FlaskClient) -> None:
-    tokens = [login_token(site, "ana@example.org"), personal_token(ana)]
-    stream = ticket(site, "ana@example.org", "s1")
+def test_the_token_of_a_deleted_account_opens_nothing(site: Flask, newcomer: FlaskClient) -> None:
+    tokens = [login_token(site, newcomer.email), personal_token(newcomer)]
+    stream = ticket(site, newcomer.email, "s1")
 
-    ana.post("/account/delete", data={"password": PASSWORD})
+    newcomer.post("/account/delete", data={"password": PASSWORD})
 
     for token in tokens:
         assert site.test_client().get("/v1/probe", headers=bearer(token)).status_code == 401
     assert site.test_client().get(f"/v1/streams?token={stream}").status_code == 404
 
 
-def test_signing_in_gives_the_browser_a_new_session(site: Flask) -> None:
+def test_signing_in_gives_the_browser_a_new_session(site: Flask, ana: FlaskClient) -> None:
     client = site.test_client()
     token = csrf_of(client, "/register")
     before = client.get_cookie("rill_session")
     assert before is not None, "needs a session that a stranger could have planted"
 
-    client.post("/register", data={"email": "ana@example.org", "password": PASSWORD, "csrf_token": token})
+    client.post("/register", data={"email": "fixation@example.org", "password": PASSWORD, "csrf_token": token})
 
     after = client.get_cookie("rill_session")
     assert after is not None
@@ -214,14 +214,13 @@ def test_signing_in_gives_the_browser_a_new_session(site: Flask) -> None:
     assert client.post("/logout", data={"csrf_token": token}).status_code == 403
 
 
-def test_a_stolen_cookie_dies_with_its_session(site: Flask) -> None:
-    client = register(site, "ana@example.org")
-    cookie = client.get_cookie("rill_session")
+def test_a_stolen_cookie_dies_with_its_session(site: Flask, newcomer: FlaskClient) -> None:
+    cookie = newcomer.get_cookie("rill_session")
     assert cookie is not None
     thief = site.test_client()
     thief.set_cookie("rill_session", cookie.value)
     assert thief.get("/v1/probe").status_code == 200, "needs a cookie that works"
 
-    client.post("/logout")
+    newcomer.post("/logout")
 
     assert thief.get("/v1/probe").status_code == 401

@@ -27,9 +27,7 @@ def request(**headers: str) -> Request:
         pytest.param({"Accept": "*/*", "HX-Request": "true"}, "fragment", id="htmx 2 posts"),
         pytest.param({"Accept": "text/html, */*", "HX-Request": "true"}, "fragment", id="htmx 1 posts"),
         pytest.param(HTMX_4 | {"HX-Boosted": "true"}, "page", id="htmx follows a boosted link"),
-        pytest.param(
-            HTMX_4 | {"HX-History-Restore-Request": "true"}, "page", id="htmx restores a page of its history"
-        ),
+        pytest.param(HTMX_4 | {"HX-History-Restore-Request": "true"}, "page", id="htmx restores a page of its history"),
         pytest.param({"Accept": "application/json"}, "json", id="API client"),
         pytest.param({"Accept": "application/json, text/plain, */*"}, "json", id="axios"),
         pytest.param({"Accept": "text/event-stream, application/json"}, "sse", id="stream first"),
