@@ -45,6 +45,7 @@ class Settings:
     model_connect_timeout_s: float = 5.0
     model_first_token_timeout_s: float = 60.0
     model_token_timeout_s: float = 60.0
+    builtin_pace_ms: int = 20
     registration: str = "open"
     cors_origins: tuple[str, ...] = ()
     streaming_enabled: bool = True
@@ -164,6 +165,7 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "MODEL_CONNECT_TIMEOUT": ("model_connect_timeout_s", _seconds(0.1, 300)),
     "MODEL_FIRST_TOKEN_TIMEOUT": ("model_first_token_timeout_s", _seconds(0.1, 3600)),
     "MODEL_TOKEN_TIMEOUT": ("model_token_timeout_s", _seconds(0.1, 3600)),
+    "BUILTIN_PACE_MS": ("builtin_pace_ms", _whole(0, 10_000)),
     "REGISTRATION": ("registration", _one_of("open", "invite", "closed")),
     "CORS_ORIGINS": ("cors_origins", _origins),
     "STREAMING_ENABLED": ("streaming_enabled", _flag),

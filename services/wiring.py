@@ -75,7 +75,7 @@ def build(settings: Settings) -> Services:
         max_viewers=MAX_VIEWERS_PER_WORKER,
     )
     database = Database(settings.database)
-    engine = Door(settings)
+    engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
     assistants = registry.build(engine)
     runs = Runs(
         redis,

@@ -63,7 +63,12 @@ def make_settings(tmp_path: Path, redis_url: str) -> Callable[..., Settings]:
     """Settings of a site of one's own; keyword arguments are environment variables."""
 
     def make(**environ: str) -> Settings:
-        own = {"DATA_DIR": str(tmp_path / "var"), "SECRET_KEY": SECRET, "REDIS_URL": redis_url}
+        own = {
+            "DATA_DIR": str(tmp_path / "var"),
+            "SECRET_KEY": SECRET,
+            "REDIS_URL": redis_url,
+            "BUILTIN_PACE_MS": "1",
+        }
         return site_settings.load({**own, **environ})
 
     return make

@@ -1,0 +1,376 @@
+"""The tutor's API as its clients see it: REQUIREMENTS A1 and API.md, "Tutor"."""
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.blueprints.streams import Streams
+from tests.sse import Frame
+
+ASK = {"session_id": "s1", "problem_id": "", "message": "How do I start?"}
+PROBLEM = {"title": "Count the odd ones", "statement": "Given a list of numbers, count those that are odd."}
+SUBMISSION = {
+    "problem_id": "",
+    "session_id": "s1",
+    "code": "def solve(watts, budget):\n    return None",
+    "language": "python",
+    "status": "failed",
+    "visible_passed": 1,
+    "visible_total": 4,
+    "hidden_passed": 0,
+    "hidden_total": 5,
+    "categories": ["empty input"],
+}
+
+
+@pytest.fixture
+def problem_id(signed_in: FlaskClient) -> str:
+    return str(signed_in.get("/v1/tutor/problems").json["problems"][0]["id"])
+
+
+@pytest.fixture
+def ask_of() -> Callable[..., Any]:
+    def of(client: FlaskClient) -> Callable[..., Any]:
+        problem_id = client.get("/v1/tutor/problems").json["problems"][0]["id"]
+
+        def send(**fields: Any) -> Any:
+            headers = fields.pop("headers", {})
+            body = {**ASK, "problem_id": problem_id, **fields}
+            return client.post("/v1/tutor/messages", json=body, headers=headers)
+
+        return send
+
+    return of
+
+
+@pytest.fixture
+def ask(ask_of: Callable[..., Any], signed_in: FlaskClient) -> Callable[..., Any]:
+    return ask_of(signed_in)
+
+
+@pytest.fixture
+def ask_slowly(ask_of: Callable[..., Any], slow_streams: Streams) -> Callable[..., Any]:
+    """As `ask`, on a site whose answers take a while."""
+    return ask_of(slow_streams.client)
+
+
+def names(frames: list[Frame]) -> list[str]:
+    return [frame.name for frame in frames]
+
+
+@pytest.mark.req("T7", "T22", "T34", "T36", "T37")
+def test_a_question_answers_201_with_places_to_follow_and_stop_it(ask: Callable[..., Any]) -> None:
+    response = ask()
+
+    assert response.status_code == 201
+    assert set(response.json) == {"stream_id", "stream_url", "stop_url"}
+    assert response.json["stream_url"].startswith("/v1/tutor/stream?token=")
+    assert response.headers["X-Stream-Id"] == response.json["stream_id"]
+
+
+@pytest.mark.req("T5", "T8", "T11", "T12", "T14", "T15", "T16", "T33", "T42", "R17")
+def test_a_stream_gives_start_deltas_and_an_end_that_proves_the_text(ask: Callable[..., Any], streams: Streams) -> None:
+    asked = ask(hint_level=2).json
+
+    with streams.open(asked["stream_url"]) as stream:
+        frames = stream.until("message.end")
+
+    assert stream.response.status_code == 200
+    assert stream.response.headers["Content-Type"] == "text/event-stream"
+    assert stream.response.headers["Cache-Control"] == "no-cache"
+    assert stream.response.headers["X-Accel-Buffering"] == "no"
+    assert stream.response.headers["X-Stream-Id"] == asked["stream_id"]
+    assert stream.response.headers["Content-Location"] == f"/api/streams/{asked['stream_id']}"
+    first, start, *rest = frames
+    assert first.name == "stream.start"
+    assert first.json["stream_id"] == asked["stream_id"]
+    assert (first.json["asked"], first.json["from"], first.json["verdict"]) == (
+        None,
+        f"{asked['stream_id']}-0",
+        "exact",
+    )
+    assert "timestamp" in first.json
+    assert start.name == "message.start"
+    assert start.json["stream_id"] == asked["stream_id"]
+    assert start.json["hint_level"] == 2
+    assert start.json["message_id"]
+    assert start.json["metadata"]["engine"] == "built-in"
+    deltas = [frame.json for frame in rest if frame.name == "message.delta"]
+    assert len(deltas) > 5
+    assert all(delta["type"] == "markdown" for delta in deltas)
+    text = "".join(delta["content"] for delta in deltas)
+    end = frames[-1].json
+    assert end["finish_reason"] == "stop"
+    assert end["content_length"] == len(text)
+    assert end["content_sha256"] == sha256(text.encode()).hexdigest()
+    assert end["total_tokens"] > 0
+    assert all(frame.own_id and frame.own_id.startswith(asked["stream_id"]) for frame in frames)
+    seqs = [frame.seq for frame in frames]
+    assert seqs == sorted(set(seqs))
+
+
+@pytest.mark.req("T13", "T28", "R19")
+def test_suggested_tests_come_as_an_event_of_their_own(ask: Callable[..., Any], streams: Streams) -> None:
+    asked = ask(hint_level=3, message="Which edge cases should I test?").json
+
+    with streams.open(asked["stream_url"]) as stream:
+        frames = stream.until("message.end")
+
+    suggested = [frame.json["tests"] for frame in frames if frame.name == "tool.suggested_tests"]
+    assert suggested
+    assert all(test["input"] for tests in suggested for test in tests)
+    assert "```tests" not in stream.text("message.delta", "content")
+
+
+@pytest.mark.req("T36")
+def test_a_question_without_its_fields_names_every_one_of_them(signed_in: FlaskClient) -> None:
+    response = signed_in.post("/v1/tutor/messages", json={"hint_level": 9})
+
+    assert response.status_code == 400
+    assert response.content_type == "application/problem+json"
+    assert {error["field"] for error in response.json["errors"]} >= {
+        "session_id",
+        "problem_id",
+        "message",
+        "hint_level",
+    }
+    assert signed_in.get("/api/streams").json == {"streams": []}
+    assert signed_in.get("/api/conversations").json == {"conversations": []}
+
+
+def test_an_unknown_problem_is_404_and_nothing_remains(ask: Callable[..., Any], signed_in: FlaskClient) -> None:
+    assert ask(problem_id="nothing-like-it").status_code == 404
+    assert signed_in.get("/api/streams").json == {"streams": []}
+    assert signed_in.get("/api/conversations").json == {"conversations": []}
+
+
+@pytest.mark.req("T9", "T37", "A6-5")
+def test_a_stop_closes_the_stream_and_is_idempotent(ask_slowly: Callable[..., Any], slow_streams: Streams) -> None:
+    asked = ask_slowly().json
+
+    with slow_streams.open(asked["stream_url"]) as stream:
+        stream.until("message.delta")
+        first = slow_streams.client.delete(asked["stop_url"])
+        frames = stream.until("stream.close")
+
+    assert first.status_code == 200
+    assert first.json == {"message": "Stream closed", "outcome": "stopped", "confirmed": True}
+    assert names(frames)[-2:] == ["message.end", "stream.close"]
+    assert frames[-2].json["finish_reason"] == "cancelled"
+    assert frames[-1].json == {"reason": "stopped"}
+    assert slow_streams.client.delete(asked["stop_url"]).json["message"] == "Stream closed"
+
+
+@pytest.mark.req("T31", "T24", "T43", "R5")
+@pytest.mark.parametrize("token", ["unknown", "x.y.z", "0123456789abcdef01234567"])
+def test_an_unknown_token_is_404(signed_in: FlaskClient, token: str) -> None:
+    response = signed_in.get(f"/v1/tutor/stream?token={token}")
+
+    assert response.status_code == 404
+    assert response.json["detail"] == "Stream not found"
+
+
+@pytest.mark.req("A6-5", "R5", "T43")
+def test_a_stream_is_its_owners_only(
+    ask_slowly: Callable[..., Any], make_signed_in: Callable[..., FlaskClient], client: FlaskClient
+) -> None:
+    asked = ask_slowly().json
+    stranger = make_signed_in("eve@example.org")
+    stream_id = asked["stream_id"]
+
+    assert stranger.get(f"/v1/tutor/stream?token={stream_id}").status_code == 404
+    assert stranger.get(asked["stream_url"]).status_code == 404
+    assert stranger.get(f"/api/streams/{stream_id}").status_code == 404
+    assert stranger.delete(f"/v1/tutor/stream/{stream_id}").status_code == 404
+    assert stranger.post(f"/api/streams/{stream_id}/stop").status_code == 404
+    assert stranger.post(f"/api/streams/{stream_id}/continue").status_code == 404
+    follow = {"session_id": "s1", "problem_id": "x", "message": "m", "stream_id": stream_id}
+    assert stranger.post("/v1/tutor/messages", json=follow).status_code == 404
+    assert client.get(f"/v1/tutor/stream?token={stream_id}").status_code == 404
+    assert client.get(f"/api/streams/{stream_id}").status_code == 401
+
+
+@pytest.mark.req("T8", "R5")
+def test_a_ticket_alone_opens_its_stream_and_no_other(ask: Callable[..., Any], app: Flask, streams: Streams) -> None:
+    first, second = ask().json, ask(session_id="s2").json
+    nobody = app.test_client()
+    ticket = first["stream_url"].partition("token=")[2]
+
+    with streams.open(first["stream_url"], client=nobody) as stream:
+        assert stream.until("message.end")[-1].json["finish_reason"] == "stop"
+    assert nobody.get(f"/api/streams/{second['stream_id']}?token={ticket}").status_code == 404
+    assert nobody.delete(f"/v1/tutor/stream/{first['stream_id']}?token={ticket}").status_code == 401
+
+
+@pytest.mark.req("T35", "R16", "A6-4")
+def test_a_follow_up_streams_on_the_connection_that_is_open(ask: Callable[..., Any], streams: Streams) -> None:
+    asked = ask().json
+
+    with streams.open(asked["stream_url"]) as stream:
+        stream.until("message.end")
+        again = ask(message="And then?", stream_id=asked["stream_id"])
+        frames = stream.until("message.end")
+
+    assert again.status_code == 200
+    assert again.json["message"] == "Sent to existing stream"
+    assert again.json["stream_id"] == asked["stream_id"]
+    assert names(frames)[0] == "message.start"
+    assert "".join(frame.json["content"] for frame in frames if frame.name == "message.delta")
+
+
+@pytest.mark.req("R16")
+def test_a_follow_up_to_a_stream_that_still_runs_is_409(ask_slowly: Callable[..., Any]) -> None:
+    asked = ask_slowly().json
+
+    busy = ask_slowly(message="And then?", stream_id=asked["stream_id"])
+
+    assert busy.status_code == 409
+    assert busy.json["code"] == "STREAM_BUSY"
+
+
+@pytest.mark.req("R16")
+def test_a_follow_up_to_a_closed_stream_gets_a_successor(ask_slowly: Callable[..., Any], slow_streams: Streams) -> None:
+    asked = ask_slowly().json
+    slow_streams.client.delete(asked["stop_url"])
+
+    again = ask_slowly(message="And then?", stream_id=asked["stream_id"])
+
+    assert again.status_code == 201
+    assert again.json["message"] == "Sent to existing stream"
+    assert again.json["stream_id"] != asked["stream_id"]
+    assert again.json["stream_url"].startswith("/v1/tutor/stream?token=")
+
+
+@pytest.mark.req("T4", "T18", "T23", "R1")
+def test_a_third_answer_at_once_is_429_and_says_which_run(ask_slowly: Callable[..., Any]) -> None:
+    running = {ask_slowly(session_id=name).json["stream_id"] for name in ("a", "b")}
+
+    refused = ask_slowly(session_id="c")
+
+    assert refused.status_code == 429
+    assert "User has reached maximum concurrent streams (2)" in refused.json["detail"]
+    assert (refused.json["limit"], refused.json["current"]) == (2, 2)
+    assert {run["stream_id"] for run in refused.json["running"]} == running
+    assert all(run["stop_url"] == f"/api/streams/{run['stream_id']}/stop" for run in refused.json["running"])
+    assert int(refused.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.req("T43", "R7")
+def test_a_sixth_question_in_a_minute_is_429(ask_slowly: Callable[..., Any], slow_streams: Streams) -> None:
+    for number in range(5):
+        asked = ask_slowly(session_id=f"s{number}")
+        assert asked.status_code == 201
+        slow_streams.client.delete(asked.json["stop_url"])
+
+    refused = ask_slowly(session_id="s6")
+
+    assert refused.status_code == 429
+    assert refused.json["code"] == "RATE_LIMITED"
+    assert refused.json["limit"] == 5
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+
+
+@pytest.mark.req("T43")
+def test_subscribing_is_not_limited_like_asking(ask: Callable[..., Any], streams: Streams) -> None:
+    asked = ask().json
+
+    for _ in range(12):
+        with streams.open(asked["stream_url"]) as stream:
+            assert stream.until("stream.start")
+
+
+def test_an_idempotency_key_gives_the_first_answer_again(ask_slowly: Callable[..., Any], slow_streams: Streams) -> None:
+    key = {"Idempotency-Key": "once"}
+
+    first, again = ask_slowly(headers=key), ask_slowly(headers=key)
+    other = ask_slowly(headers=key, message="Something else")
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json == first.json
+    assert other.status_code == 409
+    assert other.json["code"] == "IDEMPOTENCY_MISMATCH"
+    assert len(slow_streams.client.get("/api/streams").json["streams"]) == 1
+
+
+@pytest.mark.req("T26", "T30")
+def test_a_submission_is_kept_and_reaches_the_next_answer(
+    ask: Callable[..., Any], streams: Streams, signed_in: FlaskClient, problem_id: str
+) -> None:
+    kept = signed_in.post("/v1/tutor/submissions", json={**SUBMISSION, "problem_id": problem_id})
+
+    assert kept.status_code == 201
+    assert kept.json["id"]
+    with streams.open(ask().json["stream_url"]) as stream:
+        stream.until("message.end")
+    assert "1" in stream.text("message.delta", "content")
+
+
+def test_a_submission_of_nonsense_names_every_field(signed_in: FlaskClient) -> None:
+    response = signed_in.post("/v1/tutor/submissions", json={"visible_passed": 3, "visible_total": 1})
+
+    assert response.status_code == 400
+    assert {error["field"] for error in response.json["errors"]} >= {"problem_id", "code", "language", "status"}
+
+
+@pytest.mark.req("T26")
+def test_a_problem_of_ones_own_can_be_asked_about(
+    ask: Callable[..., Any], streams: Streams, signed_in: FlaskClient, make_signed_in: Callable[..., FlaskClient]
+) -> None:
+    made = signed_in.post("/v1/tutor/problems", json=PROBLEM)
+    problem_id = made.json["id"]
+
+    assert made.status_code == 201
+    assert signed_in.get(f"/v1/tutor/problems/{problem_id}").json["title"] == PROBLEM["title"]
+    assert make_signed_in("eve@example.org").get(f"/v1/tutor/problems/{problem_id}").status_code == 404
+    assert signed_in.post("/v1/tutor/problems", json=PROBLEM).status_code == 409
+    with streams.open(ask(problem_id=problem_id).json["stream_url"]) as stream:
+        assert stream.until("message.end")[-1].json["finish_reason"] == "stop"
+
+
+def test_a_bundled_id_cannot_be_taken(signed_in: FlaskClient, problem_id: str) -> None:
+    assert signed_in.post("/v1/tutor/problems", json={**PROBLEM, "id": problem_id}).status_code == 409
+
+
+@pytest.mark.req("T27")
+def test_the_bank_shows_neither_solutions_nor_hidden_tests(signed_in: FlaskClient) -> None:
+    problems = signed_in.get("/v1/tutor/problems").json["problems"]
+
+    assert len(problems) >= 24
+    for problem in problems:
+        for query in ("", "?format=json", "?format=markdown"):
+            text = signed_in.get(f"/v1/tutor/problems/{problem['id']}{query}").text
+            assert "def solve" not in text
+            assert "hidden_tests" not in json.dumps(text) or '"hidden_tests": []' in text
+
+
+def test_an_export_can_be_imported_under_another_id(signed_in: FlaskClient) -> None:
+    signed_in.post("/v1/tutor/problems", json=PROBLEM)
+    listed = signed_in.get("/v1/tutor/problems").json["problems"]
+    own = next(problem for problem in listed if problem["own"])
+    source = signed_in.get(f"/v1/tutor/problems/{own['id']}?format=markdown").text
+
+    imported = signed_in.post("/v1/tutor/problems", data={"source": source.replace(own["id"], "another-one")})
+
+    assert imported.status_code == 201
+    assert imported.json["id"] == "another-one"
+    assert imported.json["statement"].strip() == PROBLEM["statement"]
+
+
+@pytest.mark.req("T20")
+def test_an_idle_stream_is_closed_with_its_reason(
+    make_app: Callable[..., Flask], streams_of: Callable[..., Streams]
+) -> None:
+    streams = streams_of(make_app(STREAM_IDLE="0"))
+    problem_id = streams.client.get("/v1/tutor/problems").json["problems"][0]["id"]
+    asked = streams.client.post("/v1/tutor/messages", json={**ASK, "problem_id": problem_id}).json
+
+    with streams.open(asked["stream_url"]) as stream:
+        frames = stream.rest()
+
+    assert names(frames)[-2:] == ["message.end", "stream.close"]
+    assert frames[-1].json == {"reason": "idle"}
