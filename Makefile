@@ -21,7 +21,7 @@ check: setup-dev ## Formatting, lint, types, layers, requirements
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+	@$(PY) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 	@$(PY) -m scripts.requirements --check
 
 test: setup-dev ## The tests, on SQLite and a private Valkey
