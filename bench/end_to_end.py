@@ -199,7 +199,7 @@ def _answers(chat: Chat, *, tokens: int, rate: float) -> dict[str, float]:
             raise WireError(f"{viewer.target.path}: the answer is not what the model said")
     made = STREAMS * tokens
     return {
-        "cpu_us": (cpu - cpu_before) * 1e6 / made,
+        "token_us": (cpu - cpu_before) * 1e6 / made,
         "valkey_us": (of_valkey - valkey_before) * 1e6 / made,
         "asking_ms": (cpu_asked - cpu_before) * 1e3 / STREAMS,
         "merged": made / sum(viewer.events for viewer in viewers),

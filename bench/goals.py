@@ -71,7 +71,10 @@ GOALS: tuple[Goal, ...] = (
         for where, bound in (("warm", 3.0), ("cold", 30.0))
     ),
     Goal("Client gone noticed (slowest of FIN, RST, half-close), ms", _departure, 50.0),
-    *(Goal(f"End to end, CPU per token: share of {theirs}", _ratio("E2E", TUTOR, theirs), 1 / 4) for theirs in BY_HAND),
+    *(
+        Goal(f"End to end, CPU per token: share of {theirs}", _ratio("E2E", TUTOR, theirs, "token_us"), 1 / 4)
+        for theirs in BY_HAND
+    ),
     _limit("Events found in the log on receipt (of 500)", "durable", "found", 500, at_least=True),
     _limit(
         "Events held back while the log took none, then all received (of 20,000)",

@@ -4,6 +4,7 @@ Every chat completion streams the same words, one token a chunk and one send a t
 `POST /go?tokens=N&rate=R` (R tokens a second and reply; 0 is unpaced). `POST /hold` closes the gate again.
 """
 
+import re
 import socket
 import sys
 import threading
@@ -12,17 +13,28 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-_WORDS = (
-    "think", "about", "which", "pairs", "you", "have", "already", "seen", "and", "what", "would", "let", "each", "step",
-    "look", "them", "up", "again", "without", "walking", "through", "the", "whole", "list", "once", "more",
-)  # fmt: skip
+# Prose as a tutor writes it: sentences, and a new paragraph now and then; no code, so that nothing is withheld.
+_WORDS = re.findall(
+    r"\S+\s*",
+    """Let us think about what you have already seen when you come to a new number. Which question would you like to ask
+about the numbers before it? If you could ask that question and get an answer at once, how often would you have to walk
+through the list? Write down what you would need to remember for that.
+
+Now take the smallest example and follow it with a finger. What do you know after the first step, and what after the
+second? Try to say in one sentence what stays true after every step. Then look for a case where it fails: an empty list,
+a single number, the same number twice.
+
+""".replace("\n\n", "\0")
+    .replace("\n", " ")
+    .replace("\0", "\n\n"),
+)
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _EMPTY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
 
 
 def words(tokens: int) -> list[str]:
     """The reply, token by token."""
-    return [f"{_WORDS[number % len(_WORDS)]} " for number in range(tokens)]
+    return [_WORDS[number % len(_WORDS)] for number in range(tokens)]
 
 
 def _chunk(delta: dict, *, finish: str | None = None, usage: dict | None = None) -> bytes:

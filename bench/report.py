@@ -21,7 +21,8 @@ _PACKAGES = (
     "flask-sse", "openai",
 )  # fmt: skip
 _COLUMNS: Mapping[str, str] = {
-    "cpu_us": "CPU-us per event", "valkey_us": "of it Valkey", "made_us": "CPU-us per event made",
+    "cpu_us": "CPU-us per event", "token_us": "CPU-us per token", "valkey_us": "of it Valkey",
+    "made_us": "CPU-us per event made",
     "merged": "made per wire event", "per_read": "events per read", "per_s": "events/s", "load_busy": "load tool busy",
     "rate_held": "rate held", "p50_ms": "p50 ms", "p99_ms": "p99 ms", "kb": "KB per viewer", "warm_ms": "warm, ms",
     "cold_ms": "cold worker, ms", "at_once_ms": "50 at once, ms", "fin_ms": "FIN, ms", "rst_ms": "RST, ms",
