@@ -23,14 +23,14 @@ from services.streaming.embedded_valkey import EmbeddedValkey, ValkeyNotStarted,
 ROOT = Path(__file__).resolve().parents[3]
 # A stranger's process: starts a server, says so, then waits to be killed. It ignores what a terminal sends.
 OWNER = """
-import signal, sys, time
+import signal, sys
 from pathlib import Path
 from services.streaming.embedded_valkey import EmbeddedValkey
 EmbeddedValkey(Path(sys.argv[1])).start()
 print("started", flush=True)
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 while True:
-    time.sleep(60)
+    signal.pause()
 """
 
 

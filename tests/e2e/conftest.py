@@ -1,0 +1,160 @@
+"""The real site, and browsers that look at it. Run by `make e2e`, without tests/conftest.py: nothing is patched here."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from gevent import monkey
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.e2e.sites import Model, Site
+
+# What a failed test leaves for whoever reads it: screenshots and the sites' logs.
+KEPT: Final = Path(__file__).resolve().parents[2] / "var" / "e2e"
+FLAGS: Final = (
+    "--no-sandbox",  # continuous integration runs as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+DESKTOP: Final = {"viewport": {"width": 1280, "height": 900}}
+PHONE: Final = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+PASSWORD: Final = "correct horse battery staple"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is an e2e test."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """Let fixtures know, when they end, whether their test failed."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+FAILED: Final = pytest.StashKey[bool]()
+
+
+@pytest.fixture
+def keep(request: pytest.FixtureRequest) -> Callable[[str], Path | None]:
+    """Where a failed test may leave a file of this name; None if the test passed."""
+
+    def place(name: str) -> Path | None:
+        if not request.node.stash.get(FAILED, False):
+            return None
+        folder = KEPT / re.sub(r"[^\w.-]+", "-", request.node.name)[:120]
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+    return place
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, keep: Callable[[str], Path | None]) -> Iterator[Callable[..., Site]]:
+    """Sites of the test's own: gunicorn, two workers, an embedded Valkey. Keyword arguments are settings."""
+    made: list[Site] = []
+
+    def make(*, port: int | None = None, directory: Path | None = None, **settings: str) -> Site:
+        site = Site(directory or tmp_path / f"site{len(made)}", port=port, **settings)
+        made.append(site)
+        return site.start()
+
+    yield make
+    for number, site in enumerate(made):
+        site.destroy()
+        log = keep(f"site{number}.log")
+        if log is not None:
+            shutil.copy(site.log_path, log)
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    """The site as a newcomer gets it, with no model configured."""
+    return make_site()
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    """A scripted model server; its `base_url` goes into `OPENAI_BASE_URL`."""
+    with Model() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One headless Chromium for the session."""
+    assert not monkey.is_module_patched("socket"), "run by `make e2e`: Playwright does not live with gevent's patch"
+    path = shutil.which("chromium")
+    assert path, "Chromium is missing: make e2e says how to get it"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, headless=True, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def make_page(browser: Browser, keep: Callable[[str], Path | None]) -> Iterator[Callable[..., Page]]:
+    """Pages in browser contexts of their own; keyword arguments go to `Browser.new_context`."""
+    contexts: list[BrowserContext] = []
+
+    def make(site: Site, **options: Any) -> Page:
+        context = browser.new_context(base_url=f"http://127.0.0.1:{site.port}", **{**DESKTOP, **options})
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield make
+    for number, context in enumerate(contexts):
+        for at, page in enumerate(context.pages):
+            picture = keep(f"page{number}-{at}.png")
+            if picture is not None and not page.is_closed():
+                page.screenshot(path=picture, full_page=True)
+                picture.with_suffix(".html").write_text(page.content())
+        context.close()
+
+
+@pytest.fixture
+def page(make_page: Callable[..., Page], site: Site) -> Page:
+    """A page on a desktop, with nobody signed in."""
+    return make_page(site)
+
+
+@pytest.fixture
+def phone(make_page: Callable[..., Page], site: Site) -> Page:
+    """A page on a phone, with nobody signed in."""
+    return make_page(site, **PHONE)
+
+
+@pytest.fixture
+def signed_in(page: Page) -> Page:
+    """The desktop page, after registering ada@example.org through the form."""
+    return register(page)
+
+
+def register(page: Page, email: str = "ada@example.org") -> Page:
+    """Make an account as a person does."""
+    page.goto("/register")
+    page.get_by_label(re.compile("e-?mail", re.IGNORECASE)).fill(email)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator(
+        "form:has(input[name=password]) button[type=submit], form:has(input[name=password]) button"
+    ).first.click()
+    page.wait_for_url(lambda url: "/register" not in url)
+    return page
