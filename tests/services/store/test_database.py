@@ -313,7 +313,8 @@ def test_a_transaction_that_says_it_will_write_is_not_outdated(make_database: Ca
 
 
 def test_a_transaction_beyond_the_limit_is_unavailable(make_database: Callable[..., Database], url: str) -> None:
-    database = make_database(limit_s=0.5)
+    database = make_database(limit_s=1)
+    database.run(users.count)
     held = Held(database, url)
 
     slow = gevent.spawn(database.run, held.statement)
