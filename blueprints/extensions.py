@@ -17,6 +17,7 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from limits import RateLimitItem, RateLimitItemPerMinute, parse_many
+from limits.errors import StorageError
 
 from services.errors import NotSignedIn, RateLimited
 
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 View = TypeVar("View", bound=Callable[..., Any])
 
 login_manager = LoginManager()
-# It limits nothing by itself: `creation_rate` and the sign-in limits below say what is counted, and when.
-limiter = Limiter(get_remote_address, strategy="moving-window")
 
+_LIMITER: Final = "rill_limiter"
 SIGN_IN_WINDOW_MINUTES: Final = 15
 _FAILURES_PER_ACCOUNT: Final = RateLimitItemPerMinute(10, SIGN_IN_WINDOW_MINUTES, namespace="signin")
 _FAILURES_PER_ADDRESS: Final = RateLimitItemPerMinute(30, SIGN_IN_WINDOW_MINUTES, namespace="signin")
@@ -42,18 +42,29 @@ def services() -> "Services":
     return wired
 
 
+def limiter() -> Limiter:
+    """The limiter of the running application. It limits nothing by itself: the functions below do."""
+    bound: Limiter = current_app.extensions[_LIMITER]
+    return bound
+
+
 def bind(app: Flask) -> None:
     """Bind the extensions to `app`, whose services have been built."""
     login_manager.session_protection = None  # the session row and its epoch protect it
     login_manager.init_app(app, add_context_processor=False)
-    app.config["RATELIMIT_STORAGE_URI"] = "redis://"
-    app.config["RATELIMIT_STORAGE_OPTIONS"] = {
-        # The pool of the cold paths: its address, its timeouts and its (few) retries are explicit.
-        "connection_pool": app.extensions["rill"].redis.connection_pool,
-        "key_prefix": "rill:limits",
-        "wrap_exceptions": True,
-    }
-    limiter.init_app(app)
+    # One for each application: flask-limiter keeps its storage in itself, not in the application.
+    app.extensions[_LIMITER] = Limiter(
+        get_remote_address,
+        app=app,
+        strategy="moving-window",
+        storage_uri="redis://",
+        # The pool of the cold paths: its address, its time-outs and its lack of retries are explicit.
+        storage_options={
+            "connection_pool": app.extensions["rill"].redis.connection_pool,
+            "key_prefix": "rill:limits",
+            "wrap_exceptions": True,
+        },
+    )
 
 
 def creation_rate(assistant: str) -> Callable[[View], View]:
@@ -85,9 +96,20 @@ def count_creation(assistant: str) -> None:
         raise NotSignedIn
     for limit in sorted(parse_many(services().settings.rate_limits[assistant])):
         keys = ("create", assistant, str(identity.user.id))
-        if not limiter.limiter.hit(limit, *keys):
+        if not limiter().limiter.hit(limit, *keys):
             services().metrics.refused("rate")
             raise _refusal(limit, keys, f"You may start {limit} here. Wait a moment and try again.")
+
+
+def creation_allowance(assistant: str) -> dict[str, int] | None:
+    """How many starts the current user has left: `remaining`, `limit`, `reset_s`; None when nobody knows."""
+    limit = min(parse_many(services().settings.rate_limits[assistant]))
+    keys = ("create", assistant, str(g.identity.user.id))
+    try:
+        free_at, left = limiter().limiter.get_window_stats(limit, *keys)
+    except StorageError:
+        return None
+    return {"remaining": max(left, 0), "limit": limit.amount, "reset_s": max(0, math.ceil(free_at - time.time()))}
 
 
 def refuse_sign_in_if_limited(email: str, address: str) -> None:
@@ -102,7 +124,7 @@ def refuse_sign_in_if_limited(email: str, address: str) -> None:
         limits.errors.StorageError: Redis is away; answered with 503.
     """
     for limit, keys in _sign_in_limits(email, address):
-        if not limiter.limiter.test(limit, *keys):
+        if not limiter().limiter.test(limit, *keys):
             raise _refusal(limit, keys, "Too many failed attempts to sign in. Wait and try again.")
 
 
@@ -113,7 +135,7 @@ def count_failed_sign_in(email: str, address: str) -> None:
         limits.errors.StorageError: Redis is away; answered with 503.
     """
     for limit, keys in _sign_in_limits(email, address):
-        limiter.limiter.hit(limit, *keys)
+        limiter().limiter.hit(limit, *keys)
 
 
 def _sign_in_limits(email: str, address: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
@@ -136,7 +158,7 @@ def _network(address: str) -> str:
 
 
 def _refusal(limit: RateLimitItem, keys: tuple[str, ...], message: str) -> RateLimited:
-    free_at, left = limiter.limiter.get_window_stats(limit, *keys)
+    free_at, left = limiter().limiter.get_window_stats(limit, *keys)
     wait_s = max(1, math.ceil(free_at - time.time()))
     return RateLimited(
         message, retry_after_s=wait_s, extra={"limit": limit.amount, "current": limit.amount - max(left, 0)}

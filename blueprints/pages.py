@@ -44,7 +44,7 @@ def health() -> Response:
 @identity.public
 def ready() -> Response:
     """Whether people can be served: Redis and the database answer. Says who would speak, too."""
-    parts = _checked({"redis": limiter.storage.check, "database": _database_answers})
+    parts = _checked({"redis": limiter().storage.check, "database": _database_answers})
     is_ready = all(parts.values())
     report = {name: "ok" if is_up else "away" for name, is_up in parts.items()}
     settings = services().settings

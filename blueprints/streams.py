@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from blueprints import identity
+from blueprints import answered, identity, negotiate
+from blueprints.answered import stop_url, stream_url
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import count_creation, services
 from blueprints.tickets import stream_ticket
 from services import errors
-from services.assistants.turns import Asked
 from services.store import conversations
 from services.store.conversations import Message
 from services.streaming.answers import folded, of_run
@@ -65,54 +65,33 @@ def stop(stream_id: str) -> Response:
     """Stop a run wherever it is; what came is kept."""
     user_id = UserId(identity.require().user.id)
     stopped = services().runs.stop(user_id, StreamId(stream_id))
-    if stopped is not None:
-        return jsonify(message=_STOPPED, outcome=stopped.outcome, confirmed=stopped.confirmed)
-    rows = answers_of(user_id, stream_id)
-    return jsonify(message=_STOPPED, outcome=rows[-1].outcome, confirmed=True)
+    outcome = stopped.outcome if stopped is not None else answers_of(user_id, stream_id)[-1].outcome
+    if negotiate.wants(request) == "page":
+        return negotiate.see_other(answered.came_from())
+    return jsonify(message=_STOPPED, outcome=outcome, confirmed=stopped is None or stopped.confirmed)
 
 
 @blueprint.post("/api/streams/<stream_id>/continue")
-def go_on(stream_id: str) -> tuple[Response, int]:
+def go_on(stream_id: str) -> Response:
     """A new stream whose text goes on from an answer that was cut short."""
-    return started(again(stream_id, from_partial=True))
+    return _again(stream_id, from_partial=True)
 
 
 @blueprint.post("/api/streams/<stream_id>/retry")
-def retry(stream_id: str) -> tuple[Response, int]:
+def retry(stream_id: str) -> Response:
     """A new stream that answers the same stored question from the beginning."""
-    return started(again(stream_id, from_partial=False))
+    return _again(stream_id, from_partial=False)
 
 
-def again(stream_id: str, *, from_partial: bool) -> Asked:
+def _again(stream_id: str, *, from_partial: bool) -> Response:
     """Start another run of a stored turn, within the limits of a new one."""
     user_id = identity.require().user.id
-    conversation = services().database.run(
-        conversations.get, user_id, answers_of(user_id, stream_id)[-1].conversation_id
-    )
+    last = answers_of(user_id, stream_id)[-1]
+    conversation = services().database.run(conversations.get, user_id, last.conversation_id)
     count_creation(conversation.assistant)
-    return services().turns.go_on(user_id, stream_id, from_partial=from_partial, request_id=g.request_id)
-
-
-def started(asked: Asked) -> tuple[Response, int]:
-    """What a client needs to follow a new run."""
-    body = {
-        "stream_id": asked.stream_id,
-        "stream_url": stream_url(asked.stream_id),
-        "stop_url": stop_url(asked.stream_id),
-    }
-    response = jsonify(body)
-    response.headers["X-Stream-Id"] = asked.stream_id
-    return response, 201
-
-
-def stream_url(stream_id: str) -> str:
-    """Where to follow a stream."""
-    return f"/api/streams/{stream_id}"
-
-
-def stop_url(stream_id: str) -> str:
-    """Where to stop it."""
-    return f"/api/streams/{stream_id}/stop"
+    services().turns.recover(last, user_id)
+    asked = services().turns.go_on(user_id, stream_id, from_partial=from_partial, request_id=g.request_id)
+    return answered.again(user_id, asked.stream_id)
 
 
 def ticket_for(user_id: int, stream_id: str) -> str:

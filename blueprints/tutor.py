@@ -9,9 +9,10 @@ import orjson
 from flask import Blueprint, Response, g, jsonify, request
 from sqlalchemy.orm import Session
 
-from blueprints import body, identity, negotiate, streams
+from blueprints import body, identity, negotiate, streams, tutor_pages
+from blueprints import errors as error_pages
 from blueprints.extensions import creation_rate, services
-from blueprints.tutor_pages import answered
+from blueprints.tutor_pages import own_problems, problem_of
 from services import errors
 from services.assistants import problem_bank, tutor
 from services.assistants.problem_bank import Problem
@@ -42,7 +43,7 @@ def ask() -> Response:
     status, payload = orjson.loads(asked.repeated or _record(user_id, asked.stream_id, asked.kind))
     wanted = negotiate.wants(request)
     if wanted in ("fragment", "page"):
-        return answered(payload["stream_id"], sent, problem, as_fragment=wanted == "fragment")
+        return tutor_pages.asked(user_id, payload["stream_id"], sent, problem, as_fragment=wanted == "fragment")
     response = jsonify(payload)
     response.status_code = status
     response.headers["X-Stream-Id"] = payload["stream_id"]
@@ -67,7 +68,11 @@ def stop(stream_id: str) -> Response:
 def list_problems() -> Response:
     """The bank and my own, with how far I am."""
     user_id = identity.require().user.id
-    return jsonify(problems=[problem_bank.summary(problem) for problem in all_problems(user_id)])
+    return jsonify(
+        problems=[
+            problem_bank.summary(problem) for problem in [*own_problems(user_id), *problem_bank.bundled().values()]
+        ]
+    )
 
 
 @blueprint.get("/v1/tutor/problems/<problem_id>")
@@ -89,8 +94,18 @@ def read_problem(problem_id: str) -> Response:
 @blueprint.post("/v1/tutor/problems")
 def add_problem() -> Response:
     """Keep a problem of my own: fields, or a file in `file` (Markdown or JSON)."""
-    problem = sent_problem(body.fields(request).values)
-    keep_problem(identity.require().user.id, problem)
+    values = body.fields(request).values
+    wanted = negotiate.wants(request)
+    try:
+        problem = sent_problem(values)
+        keep_problem(identity.require().user.id, problem)
+    except errors.AppError as wrong:
+        if wanted != "page":
+            raise
+        shown = tutor_pages.not_kept(error_pages.problem_of(wrong), values)
+        return Response(shown, status=error_pages.status_of(wrong))
+    if wanted == "page":
+        return negotiate.see_other(f"/tutor/{problem.id}")
     response = jsonify(problem_bank.to_json(problem, reveal=False))
     response.status_code = 201
     return response
@@ -103,33 +118,14 @@ def submit() -> Response:
     sent = tutor.parse_submission(_with_lists(body.fields(request).values))
     problem_of(user_id, sent.problem_id)
     submission_id = services().database.run(_keep_submission, user_id, sent)
-    if negotiate.wants(request) == "page":
+    wanted = negotiate.wants(request)
+    if wanted == "page":
         return negotiate.see_other(f"/tutor/{sent.problem_id}")
+    if wanted == "fragment":
+        return tutor_pages.submitted(user_id, sent.problem_id)
     response = jsonify(id=submission_id)
     response.status_code = 201
     return response
-
-
-def problem_of(user_id: int, problem_id: str) -> Problem:
-    """A bundled problem, or one of this user's own.
-
-    Raises:
-        NotFound: Unknown, or somebody else's.
-    """
-    bundled = problem_bank.bundled().get(problem_id)
-    if bundled is not None:
-        return bundled
-    row = services().database.run(problems.get, user_id, problem_id)
-    return problem_bank.own({**row.extra, "id": row.id, "title": row.title, "statement": row.statement})
-
-
-def all_problems(user_id: int) -> list[Problem]:
-    """This user's own problems, then the bank's."""
-    rows = services().database.run(problems.for_user, user_id)
-    own = [
-        problem_bank.own({**row.extra, "id": row.id, "title": row.title, "statement": row.statement}) for row in rows
-    ]
-    return [*own, *problem_bank.bundled().values()]
 
 
 def sent_problem(values: Mapping[str, Any]) -> Problem:

@@ -1,13 +1,204 @@
 """The tutor in a browser: the list of problems, a problem with its chat, and answers as HTML."""
 
-from flask import Blueprint, Response, render_template
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+from flask import Blueprint, Response, render_template, request
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from blueprints import answered, identity
+from blueprints.conversations import load
+from blueprints.dialects.answers import stored_answer
+from blueprints.dialects.markdown import render_markdown
+from blueprints.extensions import creation_allowance, services
+from services.assistants import problem_bank
 from services.assistants.problem_bank import Problem
 from services.assistants.tutor import TutorInput
+from services.assistants.tutor.input import MAX_MESSAGE_CHARS
+from services.store import conversations, problems, progress, submissions
+from services.store.conversations import Message
+from services.store.progress import Progress
+from services.store.submissions import Submission
 
 blueprint = Blueprint("tutor_pages", __name__)
 
+# How long the next rung waits without an attempt, in seconds.
+HINT_PAUSE_S: Final = 45
+_GONE: Final = "The answer did not come to its end."
 
-def answered(stream_id: str, sent: TutorInput, problem: Problem, *, as_fragment: bool) -> Response:
-    """A question's answer for a page: the connected element, or a page that grows."""
-    return Response(render_template("tutor/_answer.html", stream_id=stream_id, sent=sent, problem=problem))
+
+@blueprint.app_template_filter("markdown")
+def markdown(text: str) -> Markup:
+    """Markdown of a problem, rendered and sanitised."""
+    return render_markdown(text)
+
+
+@blueprint.get("/tutor")
+def index() -> str:
+    """The problems, filtered by a plain GET form."""
+    user = identity.require().user
+    rows, steps = services().database.run(_own_and_progress, user.id)
+    everything = [_row(problem, steps.get(problem.id)) for problem in [*rows, *problem_bank.bundled().values()]]
+    filters = {name: request.args.get(name, "").strip() for name in ("q", "difficulty", "tag", "progress")}
+    return render_template(
+        "tutor/index.html",
+        user=user,
+        problems=[row for row in everything if _passes(row, filters)],
+        filters=filters,
+        tags=sorted({tag for row in everything for tag in row["tags"]}),
+        total=len(everything),
+        solved=sum(row["solved"] for row in everything),
+    )
+
+
+@blueprint.get("/tutor/new")
+def new() -> str:
+    """Bring a problem of one's own."""
+    return render_template("tutor/new.html", user=identity.require().user, problem=None, form={})
+
+
+@blueprint.get("/tutor/<problem_id>")
+def page(problem_id: str) -> str:
+    """A problem with its statement, my code, the ladder and the conversation."""
+    user = identity.require().user
+    problem = problem_of(user.id, problem_id)
+    conversation_id, latest, step = services().database.run(_known, user.id, problem_id)
+    highest = step.highest_hint if step else 0
+    return render_template(
+        "tutor/problem.html",
+        user=user,
+        problem=_shown(problem),
+        session_id=session_of(problem_id),
+        turns=_turns(load(user.id, conversation_id)[1]) if conversation_id else [],
+        submission=latest,
+        code=latest.code if latest else "",
+        language=latest.language if latest else "",
+        highest_hint=highest,
+        hint_level=max(highest, 1),
+        hint_pause_s=HINT_PAUSE_S,
+        allowance=creation_allowance("tutor"),
+        max_chars=MAX_MESSAGE_CHARS,
+    )
+
+
+def asked(user_id: int, stream_id: str, sent: TutorInput, problem: Problem, *, as_fragment: bool) -> Response:
+    """A question's answer for a page: the element that connects itself, or a page that grows."""
+    if as_fragment:
+        turn = {"question": sent.message, "hint_level": sent.hint_level, "live": answered.live(stream_id)}
+        return answered.as_fragment("tutor/_answer.html", stream_id, turn=turn)
+    back_url = f"/tutor/{problem.id}"
+    return answered.as_page(user_id, stream_id, title=problem.title, question=sent.message, back_url=back_url)
+
+
+def submitted(user_id: int, problem_id: str) -> Response:
+    """A submission's panel, for htmx."""
+    latest = services().database.run(submissions.latest, user_id, problem_id, 1)
+    return Response(render_template("tutor/_submission.html", submission=latest[0] if latest else None))
+
+
+def not_kept(problem: Mapping[str, Any], form: Mapping[str, Any]) -> str:
+    """The form for a problem of one's own again, with what was wrong with it."""
+    return render_template("tutor/new.html", user=identity.require().user, problem=problem, form=form)
+
+
+def problem_of(user_id: int, problem_id: str) -> Problem:
+    """A bundled problem, or one of this user's own.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    bundled = problem_bank.bundled().get(problem_id)
+    return bundled or _own(services().database.run(problems.get, user_id, problem_id))
+
+
+def session_of(problem_id: str) -> str:
+    """The page's own name for the conversation about a problem."""
+    return f"page-{problem_id}"
+
+
+def _own(row: problems.Problem) -> Problem:
+    return problem_bank.own({**row.extra, "id": row.id, "title": row.title, "statement": row.statement})
+
+
+def own_problems(user_id: int) -> list[Problem]:
+    """This user's own problems, the newest first."""
+    return [_own(row) for row in services().database.run(problems.for_user, user_id)]
+
+
+def _own_and_progress(session: Session, user_id: int) -> tuple[list[Problem], dict[str, Progress]]:
+    return [_own(row) for row in problems.for_user(session, user_id)], progress.for_user(session, user_id)
+
+
+def _known(session: Session, user_id: int, problem_id: str) -> tuple[str | None, Submission | None, Progress | None]:
+    conversation = conversations.by_client_name(session, user_id, "tutor", session_of(problem_id))
+    latest = submissions.latest(session, user_id, problem_id, 1)
+    step = progress.for_user(session, user_id).get(problem_id)
+    return conversation.id if conversation else None, latest[0] if latest else None, step
+
+
+def _row(problem: Problem, step: Progress | None) -> dict[str, Any]:
+    return {
+        **problem_bank.summary(problem),
+        "solved": bool(step and step.solved),
+        "highest_hint": step.highest_hint if step else 0,
+    }
+
+
+def _passes(row: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
+    words = filters["q"].casefold().split()
+    text = f"{row['title']} {' '.join(row['tags'])}".casefold()
+    state = "solved" if row["solved"] else "begun" if row["highest_hint"] else "new"
+    return (
+        all(word in text for word in words)
+        and filters["difficulty"] in ("", row["difficulty"])
+        and filters["tag"] in ("", *row["tags"])
+        and filters["progress"] in ("", state)
+    )
+
+
+def _shown(problem: Problem) -> dict[str, Any]:
+    """A problem with its values as text."""
+    shown, shown_input = problem_bank.shown, problem_bank.shown_input
+    return {
+        **problem_bank.for_prompt(problem),
+        "examples": [
+            {**case, "input": shown_input(case["input"]), "output": shown(case["output"])} for case in problem.examples
+        ],
+        "tests": [
+            {**case, "input": shown_input(case["input"]), "expected": shown(case["expected"])} for case in problem.tests
+        ],
+    }
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Questions with their answers, the oldest first. A continued answer is shown as one, by its last part."""
+    continued = {row.continues_id for row in messages if row.continues_id}
+    question: str | None = None
+    turns = []
+    for row in messages:
+        if row.role == "user":
+            question = row.content
+        elif row.id not in continued:
+            turns.append({"question": question, **_answer(row)})
+            question = None
+    return turns
+
+
+def _answer(row: Message) -> dict[str, Any]:
+    turn = row.turn or {}
+    level = (turn.get("facts") or {}).get("hint_level")
+    if row.outcome is None:
+        return {"hint_level": level, "live": answered.live(row.stream_id or "")}
+    answer = stored_answer(
+        row.stream_id or row.id,
+        (turn.get("partial") or "") + row.content,
+        outcome=row.outcome,
+        engine=row.engine or "",
+        fallback=row.fallback,
+        hint_level=level,
+        tests=[test for event in (row.extras or {}).get("tests", []) for test in event["tests"]],
+        error={"code": row.error_code, "message": _GONE, "retryable": True} if row.error_code else None,
+        finish_reason=row.finish_reason,
+    )
+    return {"hint_level": level, "answer": answer, "live": None}

@@ -1,0 +1,114 @@
+"""A run that has just begun, as its client wants to have it: places to follow, an element that connects
+itself, or a page that grows.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response, jsonify, render_template, request
+from flask_wtf.csrf import generate_csrf
+
+from blueprints import negotiate
+from blueprints.dialects import registry as dialects
+from blueprints.extensions import services
+from services import errors
+from services.streaming.events import StreamId, UserId
+from services.streaming.hub import Finished
+from services.streaming.push import Viewer
+
+
+def stream_url(stream_id: str) -> str:
+    """Where to follow a stream."""
+    return f"/api/streams/{stream_id}"
+
+
+def stop_url(stream_id: str) -> str:
+    """Where to stop it."""
+    return f"/api/streams/{stream_id}/stop"
+
+
+def live(stream_id: str) -> dict[str, str]:
+    """What templates need of an answer that runs."""
+    return {"id": stream_id, "html_url": f"{stream_url(stream_id)}?view=html", "stop_url": stop_url(stream_id)}
+
+
+def as_json(stream_id: str) -> Response:
+    """Places to follow and stop a new run: 201."""
+    body = {"stream_id": stream_id, "stream_url": stream_url(stream_id), "stop_url": stop_url(stream_id)}
+    response = jsonify(body)
+    response.status_code = 201
+    response.headers["X-Stream-Id"] = stream_id
+    return response
+
+
+def as_fragment(template: str, stream_id: str, **variables: Any) -> Response:
+    """A piece of a page that holds the answer's element, which connects itself."""
+    response = Response(render_template(template, **variables), content_type="text/html; charset=utf-8")
+    response.headers["X-Stream-Id"] = stream_id
+    return response
+
+
+def as_page(user_id: int, stream_id: str, *, title: str, question: str | None, back_url: str) -> Response:
+    """The whole page of a browser without script: the answer streams into this very response.
+
+    Raises:
+        NotFound, SiteFull, Unavailable: As the hub says.
+    """
+    dialect = dialects.progressive()
+    facts = services().hub.facts(UserId(user_id), StreamId(stream_id))
+    if facts is None:
+        # Started by another worker, as a repeat of a request may find: the page it belongs to shows it.
+        return negotiate.see_other(back_url)
+    viewer = services().hub.subscribe(facts, dialect, last_event_id=None, environ=request.environ, stays=True)
+    if isinstance(viewer, Finished):
+        raise errors.NotFound("Stream not found")
+    shared = {"title": title, "back_url": back_url}
+    head = dialect.head(
+        stream_id,
+        question=question,
+        stop_url=stop_url(stream_id),
+        csrf=generate_csrf(),
+        theme=request.cookies.get("theme", ""),
+        **shared,
+    )
+    response = Response(_Page(head, viewer, dialect.foot(stream_id, **shared)), content_type="text/html; charset=utf-8")
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Accel-Buffering"] = "no"
+    response.headers["X-Stream-Id"] = stream_id
+    response.headers["Content-Location"] = stream_url(stream_id)
+    return response
+
+
+def again(user_id: int, stream_id: str) -> Response:
+    """A run that continues or repeats another, in the shape that its client wants."""
+    wanted = negotiate.wants(request)
+    if wanted == "fragment":
+        return as_fragment("streams/_connected.html", stream_id, live=live(stream_id))
+    if wanted == "page":
+        return as_page(user_id, stream_id, title="The answer", question=None, back_url=came_from())
+    return as_json(stream_id)
+
+
+def came_from() -> str:
+    """The page of ours that a form was sent from, or home."""
+    referrer = request.referrer or ""
+    own = request.host_url
+    return "/" + referrer.removeprefix(own) if referrer.startswith(own) else "/"
+
+
+class _Page:
+    """Head, answer and foot as one response, whose viewer leaves however it ends."""
+
+    def __init__(self, head: bytes, viewer: Viewer, foot: bytes) -> None:
+        self._head = head
+        self._viewer = viewer
+        self._foot = foot
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._head
+        yield from self._viewer
+        yield self._foot
+
+    def close(self) -> None:
+        """The server is done with the response, whether or not it was iterated."""
+        self._viewer.close()
