@@ -26,8 +26,8 @@ export function attach(ladder) {
     const seconds = Math.ceil((opensAt - Date.now()) / 1000)
     lock.hidden = open >= 3
     words.textContent = seconds > 0
-      ? `The next rung opens after an attempt, or in ${seconds} s.`
-      : "A rung opens when you have seen the one before it."
+      ? `Next rung: after an attempt, or in ${seconds} s.`
+      : "Each rung opens after the one before it."
     for (const form of quick) {
       const wanted = Math.min(3, Math.max(1, level() + Number(form.dataset.quick)))
       form.elements.hint_level.value = wanted
