@@ -169,7 +169,7 @@ FAILURES: dict[str, Callable[[], Exception]] = {
     "slots": lambda: errors.NoSlotFree(
         "User has reached maximum concurrent streams (2)",
         retry_after_s=7,
-        extra={"limit": 2, "current": 2, "running": [{"stream_id": "s1", "stop_url": "/api/streams/s1/stop"}]},
+        extra={"limit": 2, "current": 2, "running": ["s1"]},
     ),
     "full": lambda: errors.SiteFull(retry_after_s=5),
     "away": errors.Unavailable,
