@@ -16,6 +16,7 @@ from services import passwords
 from services.errors import AppError, FieldError, InvalidInput, NotSignedIn
 from services.store import sessions, tokens, users
 from services.store.users import User
+from services.streaming.events import UserId
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
@@ -135,9 +136,16 @@ def _delete() -> Response:
     password = sent.secret("password", max_chars=auth.MAX_PASSWORD_CHARS)
     sent.check()
     _check_current(user, "password", password)
+    _stop_answers(UserId(user.id))
     services().database.run(users.delete, user.id)
     identity.sign_out()
     return see_other(url_for("pages.home"))
+
+
+def _stop_answers(user_id: UserId) -> None:
+    # Nothing goes on for somebody who is gone, and nobody is left to stop it.
+    for stream_id in services().log.running(user_id):
+        services().runs.stop(user_id, stream_id)
 
 
 def _check_current(user: User, field: str, password: str) -> None:

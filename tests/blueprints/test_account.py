@@ -164,6 +164,20 @@ def test_deletion_wants_the_password_and_leaves_nothing(site: Flask, newcomer: F
     assert newcomer.get("/v1/probe").status_code == 401
 
 
+def test_deletion_stops_what_still_runs(site: Flask, newcomer: FlaskClient) -> None:
+    owner = user_of(site, newcomer.email)
+    assert owner is not None
+    problem_id = newcomer.get("/v1/tutor/problems").json["problems"][0]["id"]
+    asked = {"session_id": "s", "problem_id": problem_id, "message": "How do I begin?"}
+    assert newcomer.post("/v1/tutor/messages", json=asked).status_code == 201
+    log = site.extensions["rill"].log
+    assert log.running(owner.id), "needs an answer that goes on"
+
+    assert newcomer.post("/account/delete", data={"password": PASSWORD}).status_code == 303
+
+    assert not log.running(owner.id)
+
+
 @pytest.mark.parametrize(
     "path", ["/account/password", "/account/profile", "/account/delete", "/account/sessions/delete-all", "/logout"]
 )
