@@ -86,7 +86,7 @@ def asked(user_id: int, stream_id: str, sent: TutorInput, problem: Problem, *, a
     """A question's answer for a page: the element that connects itself, or a page that grows."""
     if as_fragment:
         turn = {"question": sent.message, "hint_level": sent.hint_level, "live": answered.live(stream_id)}
-        return answered.as_fragment("tutor/_answer.html", stream_id, turn=turn)
+        return answered.as_fragment("tutor/_answer.html", stream_id, turn=turn, allowance=creation_allowance("tutor"))
     back_url = f"/tutor/{problem.id}"
     return answered.as_page(user_id, stream_id, title=problem.title, question=sent.message, back_url=back_url)
 
