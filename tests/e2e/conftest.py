@@ -1,4 +1,4 @@
-"""The real site, and browsers that look at it. Run by `make e2e`, without tests/conftest.py: nothing is patched here."""
+"""The real site, and browsers that look at it. Run by `make e2e`, without tests/conftest.py: nothing is patched."""
 
 import re
 import shutil
