@@ -1,26 +1,24 @@
-"""The operator's commands: `flask --app app db|users|assistants ...`. They work while the site runs, and before.
+"""The operator's commands: `flask --app app db|users|assistants|streams ...`.
+
+They work while the site runs, and before.
 
 Exit status 0, or 1 with one line on standard error.
 """
 
-import functools
 import sys
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final
 from urllib.parse import urlencode
 
 import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from blueprints import auth
+from blueprints import auth, stream_commands
+from blueprints.commands import plainly
 from blueprints.extensions import services
 from services import passwords
-from services.errors import AppError, InvalidInput
 from services.store import invites, users
 from services.store.users import User
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 db = AppGroup("db", help="The database.")
 accounts = AppGroup("users", help="Accounts and invites.")
@@ -31,27 +29,12 @@ _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 (compare
 
 def register(app: Flask) -> None:
     """Add the commands to `flask`."""
-    for group in (db, accounts, assistants):
+    for group in (db, accounts, assistants, stream_commands.group):
         app.cli.add_command(group)
 
 
-def _plainly(command: Command) -> Command:
-    """Turn a known failure into one line and exit status 1."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except InvalidInput as error:
-            raise click.ClickException("; ".join(f"{wrong.field} {wrong.message}" for wrong in error.errors)) from error
-        except AppError as error:
-            raise click.ClickException(error.message) from error
-
-    return run  # type: ignore[return-value]
-
-
 @db.command("migrate")
-@_plainly
+@plainly
 def migrate() -> None:
     """Bring the database's schema up to date; safe to repeat."""
     services().database.migrate()
@@ -62,7 +45,7 @@ def migrate() -> None:
 @click.argument("email")
 @click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
 @click.option("--admin", is_flag=True, help="Make the account an admin; the site's first one is anyway.")
-@_plainly
+@plainly
 def create(email: str, password_stdin: bool, admin: bool) -> None:  # noqa: ARG001 (the flag is required)
     """Create an account."""
     email, password = auth.new_credentials({"email": email, "password": _password()})
@@ -74,7 +57,7 @@ def create(email: str, password_stdin: bool, admin: bool) -> None:  # noqa: ARG0
 @accounts.command("set-password")
 @click.argument("email")
 @click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
-@_plainly
+@plainly
 def set_password(email: str, password_stdin: bool) -> None:  # noqa: ARG001 (the flag is required)
     """Reset a password; signs that person out everywhere."""
     email, password = auth.new_credentials({"email": email, "password": _password()})
@@ -89,7 +72,7 @@ def set_password(email: str, password_stdin: bool) -> None:  # noqa: ARG001 (the
 @click.option(
     "--base-url", default=None, help="The site's address as people type it, such as https://rill.example.org."
 )
-@_plainly
+@plainly
 def invite(base_url: str | None) -> None:
     """Print a link with which one person can register within 7 days."""
     services().database.migrate()
@@ -98,7 +81,7 @@ def invite(base_url: str | None) -> None:
 
 
 @assistants.command("list")
-@_plainly
+@plainly
 def list_assistants() -> None:
     """Print the name of each assistant."""
     for name in sorted(services().assistants):

@@ -74,6 +74,7 @@ def register(app: Flask) -> None:
     app.before_request(_guard)
     app.context_processor(_who_for_pages)
     app.teardown_request(_drop_body)
+    app.teardown_request(_unname_request)
     app.after_request(_audit)
     app.after_request(_dress)
 
@@ -88,7 +89,14 @@ def _name_request() -> None:
     sent = request.headers.get("X-Request-Id", "")
     is_ours = services().settings.proxy_hops and _REQUEST_ID.fullmatch(sent)
     g.request_id = sent if is_ours else secrets.token_hex(8)
-    logs.request_id.set(g.request_id)
+    g.request_id_mark = logs.request_id.set(g.request_id)
+
+
+def _unname_request(_error: BaseException | None) -> None:
+    """What is logged between requests belongs to none of them."""
+    mark = g.pop("request_id_mark", None)
+    if mark is not None:
+        logs.request_id.reset(mark)
 
 
 def _preflight() -> Response | None:

@@ -25,7 +25,7 @@ _ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]'
 # What every record has by itself; the rest of its attributes came with `extra`.
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 # Libraries that tell every request with its URL, or every statement, at INFO.
-_TALKATIVE: Final = ("httpx", "httpx2", "httpcore", "openai", "urllib3", "alembic.runtime.plugins")
+_TALKATIVE: Final = ("httpx", "httpx2", "httpcore", "openai", "urllib3", "alembic")
 
 
 @contextmanager

@@ -57,4 +57,3 @@ class Assistant(Protocol):
         generator closes the call to the model.
         """
         ...
-
