@@ -6,7 +6,7 @@ Exit status 0, or 1 with one line on standard error.
 """
 
 import sys
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import click
