@@ -81,7 +81,12 @@ def measure_all(options: argparse.Namespace) -> goals.Results:
             for contender in contenders:
                 started = time.monotonic()
                 with contender() as running:
-                    figures = measure.run(running, size=size)
+                    try:
+                        figures = measure.run(running, size=size)
+                    except WireError as problem:
+                        raise WireError(
+                            f"{measure.name}, {contender.name}: {problem}\n{running.web.output()}"
+                        ) from None
                 gathered.setdefault(contender.name, []).append(figures)
                 shown = " ".join(f"{name}={value:.4g}" for name, value in figures.items())
                 took = time.monotonic() - started

@@ -19,9 +19,10 @@ import http.client
 import shutil
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 from urllib.parse import urlencode
 
 import orjson
@@ -46,7 +47,7 @@ GUNICORN = (
 
 @dataclass
 class Contender:
-    """A running contender.
+    """A contender; it runs inside a `with` statement.
 
     Attributes:
         name: As the tables show it.
@@ -67,21 +68,28 @@ class Contender:
     valkey: Valkey | None = None
     port: int = field(default_factory=free_port)
     web: Process = field(init=False)
+    _started: ExitStack = field(default_factory=ExitStack)
 
-    def __post_init__(self) -> None:
-        if self.valkey is None and self.uses_valkey:
-            self.valkey = Valkey()
-        # Peers run in their own folder: gunicorn reads a gunicorn.conf.py that lies where it is started.
-        self.web = Process(self.argv(), env=self.env(), cwd=self.folder)
-        wait_until(lambda: listens(self.port), self.web, self.name)
-
-    def __enter__(self) -> "Contender":
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._started.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.web.stop()
-        if self.valkey is not None:
-            self.valkey.stop()
+        self._started.close()
+
+    def _start(self) -> None:
+        """Start the processes; each is noted at once in `_started`, so that it is stopped whatever happens next."""
+        if self.valkey is None and self.uses_valkey:
+            self.valkey = Valkey()
+            self._started.callback(self.valkey.stop)
+        # Peers run in their own folder: gunicorn reads a gunicorn.conf.py that lies where it is started.
+        self.web = Process(self.argv(), env=self.env(), cwd=self.folder)
+        self._started.callback(self.web.stop)
+        wait_until(lambda: listens(self.port), self.web, self.name)
 
     def argv(self) -> list[str]:
         raise NotImplementedError
@@ -136,13 +144,10 @@ class Rill(Contender):
     folder = ROOT
     application: ClassVar[str] = "bench.app:create_app()"
 
-    def __post_init__(self) -> None:
+    def _start(self) -> None:
         self.data_dir = Path(tempfile.mkdtemp(prefix="bench-"))
-        super().__post_init__()
-
-    def __exit__(self, *exc: object) -> None:
-        super().__exit__(*exc)
-        shutil.rmtree(self.data_dir, ignore_errors=True)
+        self._started.callback(shutil.rmtree, self.data_dir, ignore_errors=True)
+        super()._start()
 
     def env(self) -> dict[str, str]:
         assert self.valkey is not None

@@ -56,15 +56,12 @@ def _compare_digest(viewer: AnswerViewer, end: bytes) -> None:
 class Chat(Contender):
     """A contender with a model behind it."""
 
-    def __post_init__(self) -> None:
+    def _start(self) -> None:
         self.model_port = free_port()
-        self.model = Process(python("-m", "bench.model", str(self.model_port)))
-        wait_until(lambda: listens(self.model_port), self.model, "the model server")
-        super().__post_init__()
-
-    def __exit__(self, *exc: object) -> None:
-        super().__exit__(*exc)
-        self.model.stop()
+        model = Process(python("-m", "bench.model", str(self.model_port)))
+        self._started.callback(model.stop)
+        wait_until(lambda: listens(self.model_port), model, "the model server")
+        super()._start()
 
     def env(self) -> dict[str, str]:
         model = {"OPENAI_BASE_URL": f"http://127.0.0.1:{self.model_port}/v1", "OPENAI_API_KEY": "none"}
@@ -89,8 +86,8 @@ class RillTutor(Chat, Rill):
     scale = 1.0
     application = "app:create_app()"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _start(self) -> None:
+        super()._start()
         self.token = str(self._api("POST", "/api/auth/token", email=_ACCOUNT, password=_PASSWORD)["access_token"])
         problems = self._api("GET", "/v1/tutor/problems")
         self.problem_id = (problems if isinstance(problems, list) else problems["problems"])[0]["id"]

@@ -149,15 +149,12 @@ def catching_up(contender: Contender, *, size: float) -> Figures:
     together = [_catch_up_s(contender.port, contender, *seen_id, viewers=AT_ONCE) for _ in range(3)]
     figures["at_once_ms"] = quantile(together, 0.5) * 1e3
     if isinstance(contender, Rill):
-        other = type(contender)(valkey=contender.valkey)
-        try:
+        with type(contender)(valkey=contender.valkey) as other:
             # One stream is followed before, so that imports and connections are not counted; each of the others once.
             stored = [_stored(contender) for _ in range(repeats + 1)]
             _catch_up_s(other.port, contender, *stored[0], viewers=1)
             cold = [_catch_up_s(other.port, contender, *one, viewers=1) for one in stored[1:]]
             figures["cold_ms"] = quantile(cold, 0.5) * 1e3
-        finally:
-            other.web.stop()
     return figures
 
 

@@ -99,7 +99,11 @@ class Valkey:
         self.client = redis.Redis(
             unix_socket_path=str(self.socket_path), socket_timeout=30, decode_responses=False, health_check_interval=0
         )
-        wait_until(self._answers, self.process, "Valkey")
+        try:
+            wait_until(self._answers, self.process, "Valkey")
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def url(self) -> str:
@@ -133,9 +137,7 @@ def wait_until(ready, process: Process, name: str, timeout_s: float = 30.0) -> N
     deadline = time.monotonic() + timeout_s
     while not ready():
         if not process.running or time.monotonic() > deadline:
-            output = process.output()
-            process.stop()
-            raise StartError(f"{name} did not start:\n{output}")
+            raise StartError(f"{name} did not start:\n{process.output()}")
         time.sleep(0.02)
 
 
