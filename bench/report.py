@@ -90,7 +90,8 @@ def write(text: str, path: Path = OPERATIONS) -> None:
         before, _, rest = document.partition(BEGIN)
         document = before + section + rest.partition(END)[2]
     else:
-        document = f"{document.rstrip()}\n\n## Figures\n\n{section}\n"
+        heading = "" if "\n## Figures\n" in document else "## Figures\n\n"
+        document = f"{document.rstrip()}\n\n{heading}{section}\n"
     path.write_text(document, encoding="utf-8")
 
 
