@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import orjson
 from flask import Blueprint, Response, g, jsonify, request
-from sqlalchemy.orm import Session
 
 from blueprints import body, identity, negotiate, streams, tutor_pages
 from blueprints import errors as error_pages
@@ -20,6 +19,7 @@ from services.assistants.turns import Ask, Kind
 from services.assistants.tutor import TutorInput
 from services.errors import FieldError
 from services.store import conversations, problems, progress, submissions
+from services.store.database import Session
 from services.streaming.events import StreamId, UserId
 
 blueprint = Blueprint("tutor", __name__)

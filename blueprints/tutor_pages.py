@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
-from sqlalchemy.orm import Session
 
 from blueprints import answered, identity
 from blueprints.conversations import load
@@ -18,6 +17,7 @@ from services.assistants.tutor import TutorInput
 from services.assistants.tutor.input import MAX_MESSAGE_CHARS
 from services.store import conversations, problems, progress, submissions
 from services.store.conversations import Message
+from services.store.database import Session
 from services.store.progress import Progress
 from services.store.submissions import Submission
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import gevent
-from sqlalchemy.orm import Session
 
 from services import errors
 from services.assistants.base import Assistant, Turn
 from services.settings import Settings
 from services.store import conversations
 from services.store.conversations import Conversation, Message
-from services.store.database import Database
+from services.store.database import Database, Session
 from services.streaming.answers import Settled
 from services.streaming.events import METADATA, START, Event, RunId, StreamId, UserId
 from services.streaming.log import NewRun
@@ -161,8 +160,23 @@ class Turns:
     def _start(self, ask: Ask, stream_id: StreamId, kind: Kind, stored: _Stored) -> Asked | None:
         if not self._settings.streaming_enabled:
             raise errors.Unavailable("New answers are switched off on this site for now.", code="STREAMING_OFF")
+        spec = self._spec(ask, stream_id, kind, stored)
+        run = self._runs.start(spec)
+        if isinstance(run, Repeated):
+            return Asked(stream_id, kind, repeated=run.record)
+        if isinstance(run, StreamClosed):
+            return None
+        try:
+            conversation = self._database.run(self._store, ask, stored, spec)
+        except BaseException:
+            self._runs.abandon(run)
+            raise
+        self._begin(run, ask, stored, conversation)
+        return Asked(stream_id, kind, message_id, conversation.id)
+
+    def _spec(self, ask: Ask, stream_id: StreamId, kind: Kind, stored: _Stored) -> NewRun:
         message_id, run_id = conversations.new_id(), RunId(new_id())
-        spec = NewRun(
+        return NewRun(
             user_id=UserId(ask.user_id),
             stream_id=stream_id,
             run_id=run_id,
@@ -189,18 +203,6 @@ class Turns:
             record=ask.record(stream_id, kind) if ask.record and ask.idempotency_key else "",
             fingerprint=ask.fingerprint,
         )
-        run = self._runs.start(spec)
-        if isinstance(run, Repeated):
-            return Asked(stream_id, kind, repeated=run.record)
-        if isinstance(run, StreamClosed):
-            return None
-        try:
-            conversation = self._database.run(self._store, ask, stored, spec)
-        except BaseException:
-            self._runs.abandon(run)
-            raise
-        self._begin(run, ask, stored, conversation)
-        return Asked(stream_id, kind, message_id, conversation.id)
 
     def _store(self, session: Session, ask: Ask, stored: _Stored, spec: NewRun) -> Conversation:
         conversation = conversations.begin(

@@ -18,7 +18,7 @@ import sqlalchemy
 from gevent.lock import BoundedSemaphore
 from gevent.threadpool import ThreadPool
 from sqlalchemy import Connection, Engine, exc, make_url, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as Session
 
 from services import errors
 from services.store import sqlite
