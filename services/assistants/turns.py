@@ -172,7 +172,7 @@ class Turns:
             self._runs.abandon(run)
             raise
         self._begin(run, ask, stored, conversation)
-        return Asked(stream_id, kind, message_id, conversation.id)
+        return Asked(stream_id, kind, spec.message_id, conversation.id)
 
     def _spec(self, ask: Ask, stream_id: StreamId, kind: Kind, stored: _Stored) -> NewRun:
         message_id, run_id = conversations.new_id(), RunId(new_id())
