@@ -115,7 +115,8 @@ def make_page(browser: Browser, keep: Callable[[str], Path | None]) -> Iterator[
     contexts: list[BrowserContext] = []
 
     def make(site: Site, **options: Any) -> Page:
-        context = browser.new_context(base_url=f"http://127.0.0.1:{site.port}", **{**DESKTOP, **options})
+        own = {"base_url": f"http://127.0.0.1:{site.port}", **DESKTOP}
+        context = browser.new_context(**{**own, **options})
         context.set_default_timeout(15_000)
         contexts.append(context)
         return context.new_page()
