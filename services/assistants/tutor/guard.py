@@ -22,9 +22,11 @@ MAX_LINE_CHARS: Final = 800  # a line longer than this is judged in pieces
 _TOKEN = re.compile(r"\s+|[\u2e80-\ufdff]|[^\s`\u2e80-\ufdff]+")
 _ENDS_WORD = re.compile(r"[\s\u2e80-\ufdff]")
 _PLAIN = re.compile(
-    r"[(\"'“‘«*_¿¡]*(?:[^\W\d_]{1,24}(?:['’\-‐/][^\W\d_]{1,24})*)"
+    r"[(\"'“‘«*_¿¡]*(?:[^\W\d_]{1,24}(?:['’\-‐/][^\W\d_]{1,24})*|[^\W\d_]{1,24}[\-‐]?\d{1,6})"
     r"[.,;:!?)\"'”’»*_…]*|[–—]|&"
 )
+# A number in a sentence speaks neither for code nor against it.
+_NUMBER = re.compile(r"[(]?\d{1,6}[.,;:!?)]?")
 # Words that begin code, those of two disguises among them; in a sentence they only make it wait for the next words.
 _KEYWORD = re.compile(
     r"for|while|if|elif|else|def|class|return|yield|lambda|let|const|var|int|long|double|float|char|bool|auto|string"
@@ -162,7 +164,7 @@ class Guard:
                 break
             text, start = token[0], position
             position = token.end()
-            if text.isspace():
+            if text.isspace() or _NUMBER.fullmatch(text):
                 continue
             if _is_plain(text):
                 if not doubtful or _is_word(text):

@@ -126,14 +126,21 @@ def test_what_was_passed_on_is_a_beginning_of_what_the_end_allows(transcript: Tr
         assert whole.startswith(passed)
 
 
-def test_prose_is_held_for_a_few_words_at_most() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What would you need to know about the rest of the list before you could answer at once, and who could tell?",
+        "There are 3 cases here, and 12 ways (or 13) to see 7 of them. Look at number 2, then step3 comes before step4.",
+        "word0 word1 word2 word3 word4 word5 word6 word7",
+    ],
+)
+def test_prose_is_held_for_a_few_words_at_most(text: str) -> None:
     guard = Guard(1)
-    text = "What would you need to know about the rest of the list before you could answer at once, and who could tell?"
     given = ""
     for number, word in enumerate(text.split(" "), start=1):
         given += guard.feed(f"{word} ")
 
-        assert number - len(given.split()) <= 3
+        assert number - len(given.split()) <= 5
 
 
 def test_a_line_is_held_no_longer_than_to_its_end() -> None:
