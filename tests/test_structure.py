@@ -222,6 +222,8 @@ def test_no_module_is_too_long() -> None:
 
 def test_no_function_is_too_long() -> None:
     for path in sources("app.py", "blueprints", "services", "scripts"):
+        if "versions" in path.parts:
+            continue  # migrations are written once and never edited
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 body = node.body[1:] if ast.get_docstring(node) else node.body

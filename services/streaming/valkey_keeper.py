@@ -25,7 +25,7 @@ from services.streaming.embedded_valkey import READY, ValkeyNotStarted, folder, 
 logger = logging.getLogger(__name__)
 
 # Within this a server that was asked to end has written its file; a stopped one cannot hear.
-_END_TIMEOUT_S: Final = 3.0
+_END_TIMEOUT_S: Final = 2.0
 # An owner that was killed and started again meets the keeper that is still ending the old server:
 # that one is waited for, once it has seen its owner's end and said so in the lock's file.
 _ENDING: Final = "ending"

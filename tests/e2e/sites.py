@@ -47,10 +47,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-_WORDS: Final = (
+_WORDS: Final = re.findall(
+    r"\S+",
     "think about what you have seen so far and write it down slowly étape für naïve "
-    "quiet steps ask one question about pairs still open 数 ищи 🙂 and then look again"
-).split()
+    "quiet steps ask one question about pairs still open 数 ищи 🙂 and then look again",
+)
 
 
 def prose(words: int, *, seed: int = 1) -> str:
@@ -63,16 +64,33 @@ class Model:
     """`tests/model_server.py` as its own process; a context manager."""
 
     def __init__(self, script: str = "reply-20") -> None:
-        command = [sys.executable, "-m", "tests.model_server", "--script", script]
+        self._command = [sys.executable, "-m", "tests.model_server", "--script", script]
+        self.port = 0
+        self._start()
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+
+    def _start(self) -> None:
+        command = [*self._command, "--port", str(self.port)]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout
         self.port = int(self._process.stdout.readline())
-        self.base_url = f"http://127.0.0.1:{self.port}/v1"
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody listens on its port for the length of the block."""
+        self._stop()
+        try:
+            yield
+        finally:
+            self._start()
+
+    def _stop(self) -> None:
         self._process.kill()
         self._process.wait()
         assert self._process.stdout
@@ -199,11 +217,13 @@ class Site:
     def processes(self) -> set[int]:
         """Everything that this site has started and that lives."""
         mark = f"{_MARK}={self._mark}".encode()
+        # Valkey writes its title over its environment.
+        title = f"unixsocket:{self.socket}"
         found = set()
         for folder in Path("/proc").iterdir():
             if folder.name.isdigit():
                 with contextlib.suppress(OSError):
-                    if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    if mark in (folder / "environ").read_bytes().split(b"\0") or title in _command(int(folder.name)):
                         found.add(int(folder.name))
         return found
 
@@ -214,7 +234,7 @@ class Site:
 
     def valkey(self) -> int | None:
         """The pid of the embedded server, if it lives."""
-        return next((pid for pid in self.processes() if "valkey-server" in _command(pid)), None)
+        return next((pid for pid in self.processes() if _is_valkey(_command(pid))), None)
 
     # -- what it says
 
@@ -274,3 +294,8 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def _is_valkey(command: str) -> bool:
+    # The keeper names the server's program among its arguments.
+    return "valkey-server" in command and "valkey_keeper" not in command
