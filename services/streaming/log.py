@@ -173,6 +173,14 @@ class EventLog:
             [run.stream_id, run.run_id, "1" if run.record else ""],
         )
 
+    def recorded(self, user_id: UserId, idempotency_key: str) -> tuple[str, str] | None:
+        """Fingerprint and record of a start with this key, if there was one."""
+        try:
+            kept = self._redis.hmget(keys.idempotency(user_id, idempotency_key), "fingerprint", "record")
+        except RedisError as problem:
+            raise errors.Unavailable from problem
+        return (kept[0].decode(), kept[1].decode()) if kept[0] is not None else None
+
     def finish(
         self,
         user_id: UserId,

@@ -44,6 +44,9 @@ class Starter:
         try:
             self._site.acquire(spec.stream_id)
         except errors.SiteFull:
+            known = self._known(spec)
+            if known is not None:
+                return known
             self._refuse_for_user(spec)
             self._metrics.refused("site")
             raise
@@ -56,6 +59,16 @@ class Starter:
                 with contextlib.suppress(errors.Unavailable):
                     self._site.release(spec.stream_id)
         return reply if isinstance(reply, Started) else self._refused(reply)
+
+    def _known(self, spec: NewRun) -> Repeated | None:
+        """The first answer to a start that is repeated; it needs no slot."""
+        kept = self._log.recorded(spec.user_id, spec.idempotency_key) if spec.record else None
+        if kept is None:
+            return None
+        fingerprint, record = kept
+        if fingerprint != spec.fingerprint:
+            raise errors.IdempotencyMismatch
+        return Repeated(record)
 
     def _refused(self, reply: list[Any]) -> Repeated | StreamClosed:
         kind = reply[0]
