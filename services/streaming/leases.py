@@ -31,6 +31,7 @@ class Leased(Protocol):
     spec: NewRun
     writer: Writer
     renewed_s: float
+    left_s: float | None
 
 
 class Leases:
@@ -80,7 +81,10 @@ class Leases:
             self._ask(run, pipeline)
         try:
             replies = pipeline.execute(raise_on_error=False)
-            self._site.renew([run.spec.stream_id for run in runs if not run.writer.lost])
+            ours = {id(run) for run, reply in zip(runs, replies, strict=True) if _is_ours(reply)}
+            # Only what goes on: a run that has just ended has given its slot back.
+            going_on = [run for run in self._runs() if id(run) in ours]
+            self._site.renew([run.spec.stream_id for run in going_on])
         except (RedisError, errors.Unavailable) as problem:
             logger.warning("redis is away, leases wait", extra={"reason": type(problem).__name__, "runs": len(runs)})
             return
@@ -90,12 +94,28 @@ class Leases:
                 logger.warning("lease not renewed", extra={"run_id": run.spec.run_id, "reason": str(reply)[:200]})
             elif not reply[0]:
                 run.writer.lose()
-            elif reply[1] >= 1000 * (self._grace_s if reply[2] else max(self._grace_s, FIRST_VIEWER_S)):
-                self._on_unwatched(run.spec)
+            elif reply[1] >= 0:
+                self._count_grace(run, reply[1] / 1000, watched_once=bool(reply[2]))
+
+    def _count_grace(self, run: Leased, unwatched_s: float, *, watched_once: bool) -> None:
+        """Nobody watches a run: stop it if its time is up, else look again when it is, if no renewal comes before."""
+        left_s = (self._grace_s if watched_once else max(self._grace_s, FIRST_VIEWER_S)) - unwatched_s
+        if left_s <= 0:
+            self._on_unwatched(run.spec)
+        elif left_s < _RENEW_S:
+            gevent.spawn_later(left_s, self._look_again, run)
+
+    def _look_again(self, run: Leased) -> None:
+        if run in self._runs():
+            self.renew([run])
 
     def _ask(self, run: Leased, pipeline: Any) -> None:
         spec = run.spec
-        watched = self._hub.has_viewers((spec.user_id, spec.stream_id))
+        viewers: str | int = ""
+        if self._hub.has_viewers((spec.user_id, spec.stream_id)):
+            viewers = "watched"
+        elif run.left_s is not None:
+            viewers = int(1000 * (time.monotonic() - run.left_s))
         self._script(
             keys=[
                 keys.log(spec.user_id, spec.stream_id),
@@ -110,7 +130,11 @@ class Leases:
                 run.writer.fence,
                 LEASE_MS,
                 spec.deadline_ms + spec.ttl_ms + spec.idle_ms,
-                "1" if watched else "",
+                viewers,
             ],
             client=pipeline,
         )
+
+
+def _is_ours(reply: Any) -> bool:
+    return not isinstance(reply, Exception) and bool(reply[0])

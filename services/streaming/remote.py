@@ -4,6 +4,7 @@ Notifications are hints. A gap, a reconnect and a slow poll all read the log aga
 runs whose worker died and streams that have been idle for too long.
 """
 
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -37,14 +38,12 @@ class Remote:
 
     Attributes:
         on_orphan: Told of a run whose lease has lapsed.
-        on_unwatched: Told of a running stream that nobody watches any more.
     """
 
     def __init__(
         self, redis: Redis, log: EventLog, follows: dict[Key, Follow], connect: Callable[[], Any], *, worker: str
     ) -> None:
         self.on_orphan: Callable[[UserId, StreamId], None] = lambda _user, _stream: None
-        self.on_unwatched: Callable[[UserId, StreamId], None] = lambda _user, _stream: None
         self._redis: Any = redis
         self._log = log
         self._follows = follows
@@ -113,7 +112,9 @@ class Remote:
             return
         self.drop(follow)
         if reply and not reply[0] and reply[1] == b"running":
-            self.on_unwatched(*follow.key)
+            # Its owner may have viewers itself: it looks, and begins to count the grace.
+            with contextlib.suppress(RedisError):
+                self._redis.publish(keys.CONTROL, follow.facts.stream_id)
 
     def drop(self, follow: Follow) -> None:
         """Know nothing more of a stream."""

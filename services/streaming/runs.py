@@ -53,6 +53,9 @@ from services.streaming.views import StreamFacts
 logger = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES: Final = 1 << 20
+# Deltas that may wait in one entry before the run waits for the log.
+_MAX_BACKLOG: Final = 32
+_BACKLOG_WAIT_S: Final = 0.1
 # How long what is left at the end of a drain may take to be interrupted.
 _LAST_WORDS_S: Final = 4.0
 _FINISH_BACKOFF_S: Final = 0.1
@@ -66,7 +69,11 @@ class Taken(gevent.GreenletExit):
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One execution of an assistant, in the worker that owns it."""
+    """One execution of an assistant, in the worker that owns it.
+
+    Attributes:
+        left_s: When its last viewer in this worker left, on the monotonic clock; None if it had none.
+    """
 
     spec: NewRun
     writer: Writer
@@ -76,6 +83,7 @@ class Run:
     greenlet: "gevent.Greenlet[..., Any] | None" = None
     producing: bool = False
     first_text_s: float | None = None
+    left_s: float | None = None
 
     @property
     def key(self) -> tuple[UserId, StreamId]:
@@ -130,7 +138,6 @@ class Runs:
         self.close_orphan = self._closer.close_orphan
         hub.on_left = self._left
         hub.remote.on_orphan = self._closer.orphan_found
-        hub.remote.on_unwatched = self._unwatched
 
     def start_worker(self) -> None:
         """Begin to renew leases and to listen for stops."""
@@ -250,11 +257,15 @@ class Runs:
                 text = normaliser.add(event.data["text"])
                 if not text:
                     continue
-                event = delta(text)
+                if text is not event.data["text"]:
+                    event = delta(text)
                 if run.first_text_s is None:
                     run.first_text_s = time.monotonic() - run.started_s
                     self._metrics.first_text(run.spec.assistant, run.first_text_s)
             self._write(run, event)
+            if run.writer.backlog > _MAX_BACKLOG:
+                # A model that is faster than the loop would keep it from everybody else, and from this very stream.
+                run.writer.settle(_BACKLOG_WAIT_S)
             if run.answer.size > MAX_ANSWER_BYTES:
                 run.answer.finish_reason = "length"
                 break
@@ -338,7 +349,7 @@ class Runs:
             run.writer.lose()
 
     def _controlled(self, message: bytes) -> None:
-        """A stop was written for this stream; if its run is ours, end it."""
+        """A stop was written for this stream, or its last viewer elsewhere has left; if its run is ours, look."""
         stream_id = StreamId(message.decode())
         for run in list(self._runs.values()):
             if run.spec.stream_id == stream_id:
@@ -348,12 +359,8 @@ class Runs:
         """The last viewer here of a run of this worker has left; others may watch it elsewhere."""
         run = self._runs.get((user_id, stream_id))
         if run is not None:
-            gevent.spawn_later(self._grace_s, self._leases.renew, [run])
-
-    def _unwatched(self, user_id: UserId, stream_id: StreamId) -> None:
-        """Nobody watches a run of another worker any more; with a grace, its owner finds that out in time."""
-        if not self._grace_s:
-            self._stop_unwatched(user_id, stream_id, None)
+            run.left_s = time.monotonic()
+            gevent.spawn(self._leases.renew, [run])
 
     def _stop_unwatched(self, user_id: UserId, stream_id: StreamId, run_id: RunId | None) -> None:
         gevent.spawn(self._end_from_outside, user_id, stream_id, STOPPED, run_id)

@@ -5,7 +5,7 @@
 -- KEYS[4]  zset: all slots of this user
 -- KEYS[5]  zset: worker -> lease: who has viewers
 -- ARGV     1 stream id   2 run id   3 fence   4 lease (ms)   5 TTL of log and state (ms)
---          6 "1" if the owner itself has viewers
+--          6 "watched" if the owner itself has viewers, else ms since its last one left, "" if it had none
 -- Returns  {1, ms unwatched or -1, 1 if anybody ever watched} · {0} if the run is no longer the caller's
 local state = redis.call("HMGET", KEYS[2], "run", "status", "fence", "unwatched", "watched", "started")
 if state[1] ~= ARGV[2] or state[2] ~= "running" or state[3] ~= ARGV[3] then return {0} end
@@ -18,14 +18,15 @@ for _, key in ipairs({KEYS[3], KEYS[4]}) do
 end
 for _, key in ipairs({KEYS[1], KEYS[2]}) do redis.call("PEXPIRE", key, ARGV[5]) end
 redis.call("ZREMRANGEBYSCORE", KEYS[5], "-inf", now)
-if ARGV[6] == "1" or redis.call("ZCARD", KEYS[5]) > 0 then
+if ARGV[6] == "watched" or redis.call("ZCARD", KEYS[5]) > 0 then
   redis.call("HDEL", KEYS[2], "unwatched")
   redis.call("HSET", KEYS[2], "watched", 1)
   return {1, -1, 1}
 end
-local since = tonumber(state[4])
-if not since then
-  since = state[5] and now or tonumber(state[6])
-  redis.call("HSET", KEYS[2], "unwatched", since)
-end
-return {1, now - since, state[5] and 1 or 0}
+local left = tonumber(ARGV[6])
+local watched = state[5] or left
+if left and not state[5] then redis.call("HSET", KEYS[2], "watched", 1) end
+local since = tonumber(state[4]) or (watched and now or tonumber(state[6]))
+if left then since = math.max(since, now - left) end
+redis.call("HSET", KEYS[2], "unwatched", since)
+return {1, now - since, watched and 1 or 0}
