@@ -98,7 +98,6 @@ class Answer:
     length: int = 0
     size: int = 0
     _texts: list[str] = field(default_factory=list)
-    _hash: Any = field(default_factory=sha256)
 
     @property
     def text(self) -> str:
@@ -112,11 +111,9 @@ class Answer:
         """Fold one event in."""
         if event.name == DELTA:
             text = event.data["text"]
-            data = text.encode()
             self._texts.append(text)
-            self._hash.update(data)
             self.length += len(text)
-            self.size += len(data)
+            self.size += len(text) if text.isascii() else len(text.encode())
         elif event.name == METADATA:
             self.engine = event.data.get("engine", self.engine)
             self.fallback = bool(event.data.get("fallback", self.fallback))
@@ -134,7 +131,7 @@ class Answer:
             "outcome": outcome,
             "finish_reason": _REASON.get(outcome, self.finish_reason),
             "content_length": self.length,
-            "content_sha256": self._hash.hexdigest(),
+            "content_sha256": sha256(self.text.encode()).hexdigest(),
             "usage": self.tokens(),
         }
         if problem is None:

@@ -6,7 +6,7 @@ docs/events.md has a row for each.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NewType
+from typing import Any, Final, NamedTuple, NewType
 
 UserId = NewType("UserId", int)
 StreamId = NewType("StreamId", str)
@@ -51,8 +51,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An event with its place in a stream's log.
 
     Attributes:

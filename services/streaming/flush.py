@@ -14,7 +14,7 @@ from gevent.event import Event as Signal
 from redis.exceptions import RedisError, ResponseError
 
 from services.streaming import keys
-from services.streaming.events import DELTA, Entry, Event, StreamId, UserId
+from services.streaming.events import DELTA, Entry, Event, StreamId, UserId, delta
 from services.streaming.log import Started, encode
 
 logger = logging.getLogger(__name__)
@@ -36,8 +36,10 @@ class Writer:
     __slots__ = (
         "_on_lost",
         "_pending",
+        "_publish",
         "_settled",
         "_written",
+        "_xadd",
         "channel",
         "committed",
         "connection_number",
@@ -62,8 +64,12 @@ class Writer:
         self.lost = False
         self.queued = False
         self.connection_number = 0
-        self.in_flight: list[tuple[Entry, bytes, bytes]] = []
-        self._written: list[tuple[Entry, bytes, bytes]] = []
+        self.in_flight: list[Entry] = []
+        self._written: list[Entry] = []
+        key, channel = self.log_key.encode(), self.channel.encode()
+        # The commands of an entry, but for its id and payload: packing them anew costs more than sending them.
+        self._xadd = b"*6\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$10\r\nNOMKSTREAM\r\n" % (len(key), key)
+        self._publish = b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%b\r\n" % (len(channel), channel)
         self._pending: list[Event | list[str]] = []
         self._settled = Signal()
         self._settled.set()
@@ -73,34 +79,57 @@ class Writer:
         """Take an event; a delta joins the delta that waits before it."""
         if self.lost:
             return
-        self._settled.clear()
-        if event.name != DELTA:
-            self._pending.append(event)
-        elif self._pending and isinstance(self._pending[-1], list):
-            self._pending[-1].append(event.data["text"])
+        pending = self._pending
+        if not pending:
+            self._settled.clear()
+            pending.append(event)
+        elif event.name != DELTA:
+            pending.append(event)
+        elif isinstance(pending[-1], list):
+            pending[-1].append(event.data["text"])
+        elif pending[-1].name == DELTA:
+            pending[-1] = [pending[-1].data["text"], event.data["text"]]
         else:
-            self._pending.append([event.data["text"]])
+            pending.append(event)
+
+    @property
+    def backlog(self) -> int:
+        """How many deltas wait to be written as one."""
+        return len(self._pending[-1]) if self._pending and isinstance(self._pending[-1], list) else 0
 
     def take(self) -> None:
         """Give what waits its places and move it in flight."""
         for item in self._pending:
-            event = item if isinstance(item, Event) else Event(DELTA, {"text": "".join(item)})
             self.seq += 1
-            self.in_flight.append(
-                (Entry(self.fence, self.seq, event), b"%d-%d" % (self.fence, self.seq), encode(event))
-            )
+            event = delta("".join(item)) if isinstance(item, list) else item
+            self.in_flight.append(Entry(self.fence, self.seq, event))
         self._pending.clear()
+
+    def commands(self) -> list[bytes]:
+        """XADD and PUBLISH of what is in flight, packed."""
+        packed = []
+        for entry in self.in_flight:
+            entry_id, payload = b"%d-%d" % (entry.fence, entry.seq), encode(entry.event)
+            id_size, size = len(entry_id), len(payload)
+            packed.append(
+                b"%b$%d\r\n%b\r\n$1\r\ne\r\n$%d\r\n%b\r\n%b$%d\r\n%b %b\r\n"
+                % (self._xadd, id_size, entry_id, size, payload, self._publish, id_size + 1 + size, entry_id, payload)
+            )
+        return packed
 
     def accept(self, count: int) -> list[Entry]:
         """The first `count` entries in flight are in the log."""
-        taken = self.in_flight[:count]
-        del self.in_flight[:count]
-        self._written.extend(taken)
+        if count == len(self.in_flight):
+            taken, self.in_flight = self.in_flight, []
+        else:
+            taken = self.in_flight[:count]
+            del self.in_flight[:count]
+        self._written += taken
         if taken:
-            self.committed = taken[-1][0].seq
+            self.committed = taken[-1].seq
         if not self.in_flight and not self._pending:
             self._settled.set()
-        return [entry for entry, _, _ in taken]
+        return taken
 
     def rewind(self, top: int) -> list[Entry]:
         """The log ends at `top`: put in flight what is missing after it.
@@ -110,8 +139,8 @@ class Writer:
         Returns:
             Entries in flight that turned out to be in the log.
         """
-        known = self.accept(sum(1 for entry, _, _ in self.in_flight if entry.seq <= top))
-        missing = [item for item in self._written if item[0].seq > top]
+        known = self.accept(sum(1 for entry in self.in_flight if entry.seq <= top))
+        missing = [item for item in self._written if item.seq > top]
         if missing:
             del self._written[-len(missing) :]
             self.in_flight[:0] = missing
@@ -206,17 +235,14 @@ class Flusher:
         unsure = [writer for writer in writers if writer.connection_number != self._number]
         if unsure:
             self._catch_up(unsure)
-        commands: list[tuple[Any, ...]] = []
+        commands: list[bytes] = []
         sent: list[tuple[Writer, int]] = []
         for writer in writers:
-            log_key, channel = writer.log_key, writer.channel
             sent.append((writer, len(writer.in_flight)))
-            for _, entry_id, payload in writer.in_flight:
-                commands.append(("XADD", log_key, "NOMKSTREAM", entry_id, "e", payload))
-                commands.append(("PUBLISH", channel, b"%b %b" % (entry_id, payload)))
+            commands += writer.commands()
         if not commands:
             return []
-        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        connection.send_packed_command([b"".join(commands)], check_health=False)
         doubtful = [writer for writer, count in sent if not self._read(connection, writer, count)]
         if doubtful:
             self._catch_up(doubtful)

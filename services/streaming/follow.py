@@ -58,7 +58,7 @@ class Follow:
 
     def append(self, entries: Sequence[Entry]) -> bool:
         """Take entries that the log has accepted; False if some are missing before them."""
-        tail, fence = (self.entries[-1].seq, self.entries[-1].fence) if self.entries else (0, 0)
+        fence, tail, _ = self.entries[-1] if self.entries else (0, 0, None)
         if len(entries) != 1 or entries[0].seq != tail + 1 or entries[0].fence < fence:
             # An older fence is a writer that was overtaken: Redis refused its entry, not its wake-up.
             entries = [entry for entry in entries if entry.seq > tail and entry.fence >= fence]

@@ -11,7 +11,6 @@ import os
 import socket
 import ssl
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -37,6 +36,11 @@ _RawSocket: Final = monkey.get_original("socket", "socket")
 class Channel:
     """One dialect of one followed stream: the view, its latest frames and who reads them."""
 
+    __slots__ = (
+        "_chunks", "_due", "_fed_s", "_interval_s", "_kept_bytes", "_pinged_s", "_pusher", "_start", "_waiting",
+        "last_beat_s", "last_frame_s", "view", "viewers",
+    )  # fmt: skip
+
     def __init__(self, view: View, *, interval_s: float, pusher: "Pusher") -> None:
         self.view = view
         self.viewers: set[Viewer] = set()
@@ -47,7 +51,7 @@ class Channel:
         self._waiting: list[Entry] = []
         self._due: gevent.Greenlet[..., None] | None = None
         self._fed_s = 0.0
-        self._chunks: deque[bytes] = deque()
+        self._chunks: list[bytes] = []
         self._kept_bytes = 0
         self._start = 0
 
@@ -106,10 +110,22 @@ class Channel:
 
     def trim(self) -> None:
         """Forget what every viewer has, and what exceeds the bound."""
-        slowest = min((viewer.position for viewer in self.viewers), default=self.end)
-        while self._chunks and (self._start < slowest or self._kept_bytes > MAX_BEHIND_BYTES):
-            self._kept_bytes -= len(self._chunks.popleft())
-            self._start += 1
+        if len(self.viewers) == 1:
+            for viewer in self.viewers:
+                slowest = viewer.position
+        else:
+            slowest = min((viewer.position for viewer in self.viewers), default=self.end)
+        # A list, not a deque: nearly always it is emptied whole, and an empty deque weighs 600 bytes.
+        if slowest == self.end:
+            self._chunks.clear()
+            self._start, self._kept_bytes = slowest, 0
+            return
+        gone = 0
+        while gone < len(self._chunks) and (self._start + gone < slowest or self._kept_bytes > MAX_BEHIND_BYTES):
+            self._kept_bytes -= len(self._chunks[gone])
+            gone += 1
+        del self._chunks[:gone]
+        self._start += gone
 
     def _show(self, frames: bytes) -> None:
         if frames:
@@ -143,7 +159,13 @@ class Pusher:
         self._scheduled = False
         marked, self._marked = self._marked, {}
         for channel in marked:
-            end, frames = channel.end, {}
+            end = channel.end
+            if len(channel.viewers) == 1:
+                for viewer in list(channel.viewers):
+                    viewer.advance(channel.after(viewer.position), end)
+                channel.trim()
+                continue
+            frames = {}
             for viewer in list(channel.viewers):
                 if viewer.position not in frames:
                     frames[viewer.position] = channel.after(viewer.position)
@@ -160,6 +182,11 @@ class Viewer:
         push: Whether to write the socket at all; off, the generator yields every frame.
         stays: Whether it is kept at a deploy (a response streamed from a POST).
     """
+
+    __slots__ = (
+        "_chunked", "_dismissed", "_farewell", "_fd", "_gone", "_greeting", "_left", "_on_leave", "_push", "_pushing",
+        "_rest", "_socket", "_wake", "channel", "position", "stays", "until_s", "verdict",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -186,6 +213,7 @@ class Viewer:
         self._socket: socket.socket | None = environ.get("gunicorn.socket")
         self._chunked = environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
         self._push = push and self._writable(environ)
+        self._fd = self._socket.fileno() if self._socket is not None else -1
         self._pushing = False
         self._rest = b""
         # Last: from here on the channel keeps frames for this viewer.
@@ -279,7 +307,7 @@ class Viewer:
     def _send(self, data: bytes) -> None:
         assert self._socket is not None
         try:
-            sent = os.write(self._socket.fileno(), data)
+            sent = os.write(self._fd, data)
         except BlockingIOError:
             sent = 0
         except OSError:
