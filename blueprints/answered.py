@@ -2,7 +2,7 @@
 itself, or a page that grows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Response, jsonify, render_template, request
@@ -11,6 +11,7 @@ from flask_wtf.csrf import generate_csrf
 from blueprints import negotiate
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import services
+from blueprints.tickets import stream_ticket
 from services import errors
 from services.streaming.events import StreamId, UserId
 from services.streaming.hub import Finished
@@ -32,12 +33,30 @@ def live(stream_id: str) -> dict[str, str]:
     return {"id": stream_id, "html_url": f"{stream_url(stream_id)}?view=html", "stop_url": stop_url(stream_id)}
 
 
-def as_json(stream_id: str) -> Response:
-    """Places to follow and stop a new run: 201."""
-    body = {"stream_id": stream_id, "stream_url": stream_url(stream_id), "stop_url": stop_url(stream_id)}
+def places(user_id: int, assistant: str, stream_id: str) -> dict[str, str]:
+    """Where to follow and stop a run; the tutor's stream is opened by its ticket (API.md, "Tutor")."""
+    if assistant != "tutor":
+        return {"stream_id": stream_id, "stream_url": stream_url(stream_id), "stop_url": stop_url(stream_id)}
+    return {
+        "stream_id": stream_id,
+        "stream_url": f"/v1/tutor/stream?token={ticket_for(user_id, stream_id)}",
+        "stop_url": f"/v1/tutor/stream/{stream_id}",
+    }
+
+
+def ticket_for(user_id: int, stream_id: str) -> str:
+    """A ticket that opens one stream for as long as its log may live."""
+    settings = services().settings
+    return stream_ticket(
+        user_id, stream_id, settings.stream_ttl_s + settings.streaming_timeout_s + settings.stream_idle_s
+    )
+
+
+def as_json(body: Mapping[str, str], status: int = 201) -> Response:
+    """Places to follow and stop a run."""
     response = jsonify(body)
-    response.status_code = 201
-    response.headers["X-Stream-Id"] = stream_id
+    response.status_code = status
+    response.headers["X-Stream-Id"] = body["stream_id"]
     return response
 
 
@@ -79,14 +98,18 @@ def as_page(user_id: int, stream_id: str, *, title: str, question: str | None, b
     return response
 
 
-def again(user_id: int, stream_id: str) -> Response:
-    """A run that continues or repeats another, in the shape that its client wants."""
-    wanted = negotiate.wants(request)
+def again(user_id: int, body: Mapping[str, str]) -> Response:
+    """A run that continues or repeats another, in the shape that its client wants.
+
+    Args:
+        body: Of the JSON shape, from `places`.
+    """
+    wanted, stream_id = negotiate.wants(request), body["stream_id"]
     if wanted == "fragment":
         return as_fragment("streams/_connected.html", stream_id, live=live(stream_id))
     if wanted == "page":
         return as_page(user_id, stream_id, title="The answer", question=None, back_url=came_from())
-    return as_json(stream_id)
+    return as_json(body)
 
 
 def came_from() -> str:

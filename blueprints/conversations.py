@@ -1,5 +1,7 @@
 """The history of every assistant: list, read, rename and delete conversations."""
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -74,12 +76,19 @@ def load(user_id: int, conversation_id: str) -> tuple[Conversation, list[Message
     database = services().database
     conversation = database.run(conversations.get, user_id, conversation_id)
     messages = database.run(conversations.messages, user_id, conversation_id)
-    running = [row for row in messages if row.role == "assistant" and row.outcome is None]
-    # Each of them is looked at, so no short cut at the first.
-    settled = [services().turns.recover(row, user_id) for row in running]
-    if any(settled):
+    if _settle(user_id, messages):
         messages = database.run(conversations.messages, user_id, conversation_id)
     return conversation, messages
+
+
+def _settle(user_id: int, messages: Sequence[Message]) -> bool:
+    """Settle answers whose runs have ended; whether there were any. Without Redis they are shown as running."""
+    has_settled = False
+    with contextlib.suppress(errors.Unavailable):
+        for row in messages:
+            if row.role == "assistant" and row.outcome is None:
+                has_settled = services().turns.recover(row, user_id) or has_settled
+    return has_settled
 
 
 def _summary(row: Conversation) -> dict[str, Any]:

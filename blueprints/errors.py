@@ -68,7 +68,7 @@ def status_of(error: errors.AppError) -> int:
 
 def problem_of(error: errors.AppError) -> dict[str, Any]:
     """The problem document of an error, for the current request."""
-    problem = _problem(status_of(error), error.code, error.message)
+    problem = {**_problem(status_of(error), error.code, error.message), "detail": error.detail}
     if isinstance(error, errors.InvalidInput):
         problem["errors"] = [{"field": wrong.field, "message": wrong.message} for wrong in error.errors]
     extra = dict(error.extra)

@@ -3,28 +3,29 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+import orjson
 from flask import Blueprint, Response, g, jsonify, request
 
-from blueprints import answered, identity, negotiate
+from blueprints import answered, identity, negotiate, repeats
 from blueprints.answered import stop_url, stream_url
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import count_creation, services
-from blueprints.tickets import stream_ticket
-from services import errors
+from blueprints.stored import answers_of, settled_answers_of, stored_stream
+from services.assistants.turns import Kind
 from services.store import conversations
-from services.store.conversations import Message
 from services.streaming.answers import folded, of_run
-from services.streaming.events import CLOSE, DELTA, END, ERROR, METADATA, START, Entry, Event, StreamId, UserId
+from services.streaming.events import StreamId, UserId
 from services.streaming.hub import Finished
+from services.streaming.log import State
 from services.streaming.views import Dialect, Replay, StreamFacts
-from services.streaming.wire import farewell, format_event_id, parse_event_id
+from services.streaming.wire import farewell, format_event_id
 
 blueprint = Blueprint("streams", __name__)
 
 SSE: Final = "text/event-stream"
 _RETRY_MS: Final = 300
 _STOPPED: Final = "Stream closed"
-_GONE: Final = "Nothing of this answer is kept. Ask again."
+_RUNNING: Final = frozenset({"running", "sealed"})
 
 
 @blueprint.get("/api/streams")
@@ -38,12 +39,12 @@ def running() -> Response:
             {
                 "stream_id": stream_id,
                 "assistant": state.assistant,
-                "state": state.status,
+                "state": "running",
                 "stream_url": stream_url(stream_id),
                 "stop_url": stop_url(stream_id),
             }
             for stream_id, state in states
-            if state is not None
+            if state is not None and state.status in _RUNNING
         ]
     )
 
@@ -53,19 +54,16 @@ def running() -> Response:
 def subscribe(stream_id: str) -> Response:
     """Follow a stream in its assistant's dialect, as HTML fragments, or ask how it stands."""
     who, found = identity.for_stream(stream_id)
-    accept = request.accept_mimetypes
-    if request.args.get("view") != "html" and accept.best == "application/json":
-        return jsonify(standing(who.user.id, StreamId(found)))
-    return follow(who.user.id, StreamId(found))
+    return read(who.user.id, StreamId(found))
 
 
 @blueprint.delete("/api/streams/<stream_id>")
-@blueprint.post("/api/streams/<stream_id>/stop")
+@blueprint.route("/api/streams/<stream_id>/stop", methods=["POST", "DELETE"])
 def stop(stream_id: str) -> Response:
     """Stop a run wherever it is; what came is kept."""
     user_id = UserId(identity.require().user.id)
     stopped = services().runs.stop(user_id, StreamId(stream_id))
-    outcome = stopped.outcome if stopped is not None else answers_of(user_id, stream_id)[-1].outcome
+    outcome = stopped.outcome if stopped is not None else settled_answers_of(user_id, stream_id)[-1].outcome
     if negotiate.wants(request) == "page":
         return negotiate.see_other(answered.came_from())
     return jsonify(message=_STOPPED, outcome=outcome, confirmed=stopped is None or stopped.confirmed)
@@ -89,17 +87,22 @@ def _again(stream_id: str, *, from_partial: bool) -> Response:
     last = answers_of(user_id, stream_id)[-1]
     conversation = services().database.run(conversations.get, user_id, last.conversation_id)
     count_creation(conversation.assistant)
+    key = repeats.key()
     services().turns.recover(last, user_id)
-    asked = services().turns.go_on(user_id, stream_id, from_partial=from_partial, request_id=g.request_id)
-    return answered.again(user_id, asked.stream_id)
 
+    def record(new_id: StreamId, kind: Kind = "new") -> str:  # noqa: ARG001 - a new stream, always
+        return orjson.dumps(answered.places(user_id, conversation.assistant, new_id)).decode()
 
-def ticket_for(user_id: int, stream_id: str) -> str:
-    """A ticket that opens one stream for as long as its log may live."""
-    settings = services().settings
-    return stream_ticket(
-        user_id, stream_id, settings.stream_ttl_s + settings.streaming_timeout_s + settings.stream_idle_s
+    asked = services().turns.go_on(
+        user_id,
+        stream_id,
+        from_partial=from_partial,
+        request_id=g.request_id,
+        idempotency_key=key,
+        fingerprint=repeats.fingerprint({}),
+        record=record,
     )
+    return answered.again(user_id, orjson.loads(asked.repeated or record(asked.stream_id)))
 
 
 def cursor() -> str | None:
@@ -108,29 +111,58 @@ def cursor() -> str | None:
     return sent or None
 
 
-def follow(user_id: int, stream_id: StreamId) -> Response:
-    """The response that follows a stream from the reader's cursor on.
+def read(user_id: int, stream_id: StreamId) -> Response:
+    """What a GET of a stream wants: to follow it, or to be told how it stands.
 
     Raises:
         NotFound: Unknown, or somebody else's.
         SiteFull, Unavailable: As the hub says.
     """
+    if not _wants_html() and request.accept_mimetypes.best == "application/json":
+        return jsonify(standing(user_id, stream_id))
     if services().hub.draining:
         # On a connection that was kept open: the next worker has another.
         return streaming([farewell(_RETRY_MS)], stream_id)
     facts = facts_of(UserId(user_id), stream_id)
-    if facts is None:
-        return _stored(user_id, stream_id)
-    as_html = request.args.get("view") == "html"
-    dialect: Dialect = dialects.html() if as_html else dialects.published(facts.assistant)
-    asked = cursor()
+    return _stored(user_id, stream_id) if facts is None else _follow(facts)
+
+
+def _follow(facts: StreamFacts) -> Response:
+    """The response that follows a stream from the reader's cursor on."""
+    # A page is shown the whole answer, whatever it has seen, and never told 204.
+    asked = None if _wants_html() else cursor()
+    dialect = _dialect(facts)
     viewer = services().hub.subscribe(facts, dialect, last_event_id=asked, environ=request.environ)
     if isinstance(viewer, Finished):
-        services().metrics.resumed("finished")
-        return Response(status=204, headers={"X-Stream-Id": stream_id})
+        return _finished(facts.stream_id)
     if asked is not None:
         services().metrics.resumed(viewer.verdict)
-    return streaming(viewer, stream_id)
+    return streaming(viewer, facts.stream_id)
+
+
+def _stored(user_id: int, stream_id: StreamId) -> Response:
+    """A stream whose log has expired: told from the stored answers, and never generated again."""
+    stored, asked = stored_stream(user_id, stream_id), cursor()
+    if stored.has_been_read(asked) and not _wants_html():
+        return _finished(stream_id)
+    services().metrics.resumed("gone")
+    view = _dialect(stored.facts).view(stored.facts)
+    view.prime(stored.entries)
+    replay = Replay(asked, 0, stored.entries[-1].seq, "gone", stored.entries)
+    return streaming([view.greeting(replay)], stream_id)
+
+
+def _finished(stream_id: str) -> Response:
+    services().metrics.resumed("finished")
+    return Response(status=204, headers={"X-Stream-Id": stream_id})
+
+
+def _wants_html() -> bool:
+    return request.args.get("view") == "html"
+
+
+def _dialect(facts: StreamFacts) -> Dialect:
+    return dialects.html() if _wants_html() else dialects.published(facts.assistant)
 
 
 def streaming(body: Iterable[bytes], stream_id: str) -> Response:
@@ -145,117 +177,50 @@ def streaming(body: Iterable[bytes], stream_id: str) -> Response:
 
 def facts_of(user_id: UserId, stream_id: StreamId) -> StreamFacts | None:
     """What does not change about a stream of this user's whose log lives; None without one."""
-    known = services().hub.facts(user_id, stream_id)
-    if known is not None:
-        return known
+    hub = services().hub
+    if hub.writes(user_id, stream_id):
+        return hub.facts(user_id, stream_id)
+    # What this worker remembers of a stream outlives its log.
     state = services().log.state(user_id, stream_id)
     if state is None:
         return None
     return StreamFacts(user_id, stream_id, state.assistant, state.conversation_id)
 
 
-def answers_of(user_id: int, stream_id: str) -> list[Message]:
-    """The stored answers of a stream, the newest last.
+def standing(user_id: int, stream_id: StreamId) -> dict[str, Any]:
+    """How a stream stands, for clients that do not stream.
 
     Raises:
         NotFound: Unknown, or somebody else's.
+        Unavailable: Redis is away.
     """
-    rows = [
-        row for row in services().database.run(conversations.by_stream, user_id, stream_id) if row.role == "assistant"
-    ]
-    if not rows:
-        raise errors.NotFound("Stream not found")
-    return rows
-
-
-def standing(user_id: int, stream_id: StreamId) -> dict[str, Any]:
-    """How a stream stands, for clients that do not stream."""
-    state = services().log.state(UserId(user_id), stream_id)
+    state = _state(UserId(user_id), stream_id)
     if state is None:
-        rows = answers_of(user_id, stream_id)
-        conversation = services().database.run(conversations.get, user_id, rows[-1].conversation_id)
-        last = (rows[-1].extras or {}).get("last", 0)
-        return _standing(stream_id, conversation.assistant, "closed", rows[-1].outcome, rows[-1].content, last)
+        stored = stored_stream(user_id, stream_id)
+        row = stored.answers[-1]
+        return _standing(stored.facts, "closed", row.outcome, row.content, stored.last)
     entries = services().log.read(UserId(user_id), stream_id)
     text = folded(of_run(entries, state.run_id)).text
-    return _standing(stream_id, state.assistant, state.status, state.outcome, text, entries[-1].seq if entries else 0)
+    facts = StreamFacts(UserId(user_id), stream_id, state.assistant, state.conversation_id)
+    status = "running" if state.status in _RUNNING else state.status
+    return _standing(facts, status, state.outcome, text, entries[-1].seq if entries else 0)
 
 
-def _standing(
-    stream_id: StreamId, assistant: str, state: str, outcome: str | None, text: str, last: int
-) -> dict[str, Any]:
+def _state(user_id: UserId, stream_id: StreamId) -> State | None:
+    """A stream's state, after closing it if it has been idle for too long."""
+    log = services().log
+    state = log.state(user_id, stream_id)
+    if state is not None and state.status == "idle" and log.close_idle(user_id, stream_id):
+        return log.state(user_id, stream_id)
+    return state
+
+
+def _standing(facts: StreamFacts, state: str, outcome: str | None, text: str, last: int) -> dict[str, Any]:
     return {
-        "stream_id": stream_id,
-        "assistant": assistant,
-        "state": {"sealed": "running"}.get(state, state),
+        "stream_id": facts.stream_id,
+        "assistant": facts.assistant,
+        "state": state,
         "outcome": outcome,
         "text": text,
-        "last_event_id": format_event_id(stream_id, last),
+        "last_event_id": format_event_id(facts.stream_id, last),
     }
-
-
-def _stored(user_id: int, stream_id: StreamId) -> Response:
-    """A stream whose log has expired: told from the stored answers, and never generated again."""
-    rows = answers_of(user_id, stream_id)
-    settled = [row for row in rows if services().turns.recover(row, user_id)]
-    if len(settled) < len(rows) or any(row.outcome is None for row in rows):
-        rows = answers_of(user_id, stream_id)
-    conversation = services().database.run(conversations.get, user_id, rows[-1].conversation_id)
-    facts = StreamFacts(UserId(user_id), stream_id, conversation.assistant, conversation.id)
-    dialect: Dialect = dialects.html() if request.args.get("view") == "html" else dialects.published(facts.assistant)
-    asked, last = cursor(), int((rows[-1].extras or {}).get("last", 0))
-    place = parse_event_id(asked) if asked else None
-    if place and place[0] == stream_id and last and place[1] >= last and request.args.get("view") != "html":
-        services().metrics.resumed("finished")
-        return Response(status=204, headers={"X-Stream-Id": stream_id})
-    services().metrics.resumed("gone")
-    entries = stored_entries(rows)
-    view = dialect.view(facts)
-    replay = Replay(asked, 0, entries[-1].seq, "gone", entries)
-    view.prime(entries)
-    return streaming([view.greeting(replay)], stream_id)
-
-
-def stored_entries(rows: Iterable[Message]) -> list[Entry]:
-    """Stored answers as the events that a log would have held; the last keeps its place."""
-    entries: list[Entry] = []
-    for row in rows:
-        extras = row.extras or {}
-        happened = [
-            Event(START, {"run_id": row.run_id, "message_id": row.id}),
-            Event(METADATA, _metadata(row)),
-            *([Event(DELTA, {"text": row.content})] if row.content else []),
-            *(Event(name, data) for name, many in extras.items() if isinstance(many, list) for data in many),
-        ]
-        if row.error_code:
-            happened.append(Event(ERROR, _error(row)))
-        first = len(entries) + 1
-        entries += [Entry(1, first + place, event) for place, event in enumerate(happened)]
-        last = max(int(extras.get("last", 0)), entries[-1].seq + 1)
-        entries.append(Entry(1, last, Event(END, _end(row))))
-    if entries:
-        entries.append(Entry(1, entries[-1].seq + 1, Event(CLOSE, {"reason": "idle"})))
-    return entries
-
-
-def _metadata(row: Message) -> dict[str, Any]:
-    level = ((row.turn or {}).get("facts") or {}).get("hint_level")
-    return {"engine": row.engine, "fallback": row.fallback, "message_id": row.id, "hint_level": level}
-
-
-def _error(row: Message) -> dict[str, Any]:
-    is_gone = not row.content and not (row.extras or {}).get("last")
-    message = _GONE if is_gone else "The answer did not come to its end. What came is kept; continue or try again."
-    return {
-        "code": "STREAM_GONE" if is_gone else row.error_code,
-        "message": message,
-        "retryable": True,
-        "request_id": g.request_id,
-    }
-
-
-def _end(row: Message) -> dict[str, Any]:
-    answer = folded([Entry(1, 1, Event(DELTA, {"text": row.content}))])
-    end = answer.closing(row.outcome or "", None)[-1].data
-    usage = row.usage or end["usage"]
-    return {**end, "finish_reason": row.finish_reason or end["finish_reason"], "usage": usage}

@@ -1,16 +1,16 @@
 """The tutor's own routes: messages, problems and submissions."""
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
 from flask import Blueprint, Response, g, jsonify, request
 
-from blueprints import body, identity, negotiate, streams, tutor_pages
+from blueprints import answered, body, identity, negotiate, repeats, streams, tutor_pages
 from blueprints import errors as error_pages
 from blueprints.extensions import creation_rate, services
+from blueprints.stored import answers_of
 from blueprints.tutor_pages import own_problems, problem_of
 from services import errors
 from services.assistants import problem_bank, tutor
@@ -25,7 +25,6 @@ from services.streaming.events import StreamId, UserId
 blueprint = Blueprint("tutor", __name__)
 
 _TO_EXISTING: Final = "Sent to existing stream"
-_MAX_KEY_CHARS: Final = 255
 
 
 @blueprint.post("/v1/tutor/messages")
@@ -35,19 +34,16 @@ def ask() -> Response:
     user_id = identity.require().user.id
     values = body.fields(request).values
     sent = tutor.parse_message(values)
-    key = _idempotency_key()
+    key = repeats.key()
     problem = problem_of(user_id, sent.problem_id)
     if sent.stream_id is not None:
         _check_owner(user_id, sent.stream_id)
-    asked = services().turns.ask(_question(user_id, sent, problem, key, _fingerprint(values)))
+    asked = services().turns.ask(_question(user_id, sent, problem, key, repeats.fingerprint(values) if key else ""))
     status, payload = orjson.loads(asked.repeated or _record(user_id, asked.stream_id, asked.kind))
     wanted = negotiate.wants(request)
     if wanted in ("fragment", "page"):
         return tutor_pages.asked(user_id, payload["stream_id"], sent, problem, as_fragment=wanted == "fragment")
-    response = jsonify(payload)
-    response.status_code = status
-    response.headers["X-Stream-Id"] = payload["stream_id"]
-    return response
+    return answered.as_json(payload, status)
 
 
 @blueprint.get("/v1/tutor/stream")
@@ -55,10 +51,10 @@ def ask() -> Response:
 def subscribe() -> Response:
     """Follow a stream by its ticket."""
     who, stream_id = identity.for_stream(None)
-    return streams.follow(who.user.id, StreamId(stream_id))
+    return streams.read(who.user.id, StreamId(stream_id))
 
 
-@blueprint.delete("/v1/tutor/stream/<stream_id>")
+@blueprint.route("/v1/tutor/stream/<stream_id>", methods=["DELETE", "POST"])
 def stop(stream_id: str) -> Response:
     """Close a stream."""
     return streams.stop(stream_id)
@@ -196,29 +192,17 @@ def _known(session: Session, user_id: int, sent: TutorInput) -> tuple[str | None
 
 def _record(user_id: int, stream_id: str, kind: Kind) -> str:
     """The answer to a question, so that a repeated request can be given the same."""
-    places = {"stream_id": stream_id, "stream_url": f"/v1/tutor/stream?token={streams.ticket_for(user_id, stream_id)}"}
+    places = answered.places(user_id, "tutor", stream_id)
     if kind == "follow":
+        del places["stop_url"]
         return _json([200, {"message": _TO_EXISTING, **places}])
-    stop_url = f"/v1/tutor/stream/{stream_id}"
     extra = {"message": _TO_EXISTING} if kind == "successor" else {}
-    return _json([201, {**extra, **places, "stop_url": stop_url}])
+    return _json([201, {**extra, **places}])
 
 
 def _check_owner(user_id: int, stream_id: str) -> None:
     if services().log.state(UserId(user_id), StreamId(stream_id)) is None:
-        streams.answers_of(user_id, stream_id)
-
-
-def _idempotency_key() -> str:
-    key = request.headers.get("Idempotency-Key", "").strip()
-    if len(key) > _MAX_KEY_CHARS:
-        raise errors.InvalidInput([FieldError("Idempotency-Key", f"must have at most {_MAX_KEY_CHARS} characters")])
-    return key
-
-
-def _fingerprint(values: Mapping[str, Any]) -> str:
-    said = {name: value for name, value in values.items() if name != "csrf_token"} | {"path": request.path}
-    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        answers_of(user_id, stream_id)
 
 
 def _keep_submission(session: Session, user_id: int, sent: tutor.SubmissionInput) -> str:

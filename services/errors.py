@@ -42,6 +42,7 @@ class AppError(Exception):
         message: Safe to show to anybody.
         retryable: Whether the same request may succeed later.
         retry_after_s: Seconds to wait before that, or None.
+        detail: A specification's own words for it, where `message` says more; else the same.
         extra: More members of the problem document.
     """
 
@@ -55,9 +56,11 @@ class AppError(Exception):
         *,
         code: str | None = None,
         retry_after_s: int | None = None,
+        detail: str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         self.message = message or self.default_message
+        self.detail = detail or self.message
         self.code = code or type(self).code
         self.retry_after_s = retry_after_s
         self.extra: dict[str, Any] = dict(extra or {})

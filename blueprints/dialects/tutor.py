@@ -24,6 +24,7 @@ class TutorDialect(JsonDialect):
             "timestamp": _now(),
             "stream_url": f"/api/streams/{stream.stream_id}",
             "stop_url": f"/api/streams/{stream.stream_id}/stop",
+            **_engine_of(replay),
         }
         return frame(payload, name="stream.start", event_id=format_event_id(stream.stream_id, replay.position))
 
@@ -59,6 +60,12 @@ def _shape(entry: Entry, stream: StreamFacts) -> tuple[str, Any] | None:
         case "close":
             return "stream.close", {"reason": data["reason"]}
     return None
+
+
+def _engine_of(replay: Replay) -> dict[str, str]:
+    """Who answers, or is asked to while nobody has answered; nothing for a reader that was told before."""
+    names = [entry.event.data["engine"] for entry in replay.entries if entry.event.data.get("engine")]
+    return {"engine": names[-1]} if names else {}
 
 
 def _now() -> str:

@@ -92,13 +92,17 @@ class Turns:
 
     Args:
         assistants: By name.
+        engine: The name of whatever is asked first; an answer's `metadata` says who gave it.
     """
 
-    def __init__(self, settings: Settings, database: Database, runs: Runs, assistants: Mapping[str, Assistant]) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, runs: Runs, assistants: Mapping[str, Assistant], *, engine: str
+    ) -> None:
         self._settings = settings
         self._database = database
         self._runs = runs
         self._assistants = assistants
+        self._engine = engine
 
     def ask(self, ask: Ask) -> Asked:
         """Start an answer.
@@ -117,11 +121,22 @@ class Turns:
             raise errors.NotFound("Stream not found")
         return self._on_new_stream(ask, "successor", stored)
 
-    def go_on(self, user_id: int, stream_id: str, *, from_partial: bool, request_id: str) -> Asked:
+    def go_on(
+        self,
+        user_id: int,
+        stream_id: str,
+        *,
+        from_partial: bool,
+        request_id: str,
+        idempotency_key: str = "",
+        fingerprint: str = "",
+        record: Callable[[StreamId, Kind], str] | None = None,
+    ) -> Asked:
         """Continue a cut-off answer, or try it again from its stored turn.
 
         Args:
             from_partial: Whether the new text goes on from what came, or begins anew.
+            request_id, idempotency_key, fingerprint, record: As in `Ask`.
 
         Raises:
             NotFound: No such stream of this user's.
@@ -148,6 +163,9 @@ class Turns:
             conversation_id=last.conversation_id,
             idle_s=self._settings.stream_idle_s if conversation.assistant == "tutor" else 0.0,
             request_id=request_id,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint,
+            record=record,
         )
         stored = _Stored(None, {**turn, "partial": partial}, last.id if from_partial else None, partial=partial)
         return self._on_new_stream(ask, "new", stored)
@@ -190,6 +208,7 @@ class Turns:
                     "message_id": message_id,
                     "assistant": ask.assistant,
                     "request_id": ask.request_id,
+                    "engine": self._engine,
                     **({"partial": stored.partial} if stored.partial else {}),
                 },
             ),

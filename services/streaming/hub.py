@@ -129,6 +129,11 @@ class Hub:
         follow = self._follows.get((user_id, stream_id))
         return follow.facts if follow is not None and follow.entries else None
 
+    def writes(self, user_id: UserId, stream_id: StreamId) -> bool:
+        """Whether a run of this worker is writing this stream."""
+        follow = self._follows.get((user_id, stream_id))
+        return follow is not None and follow.writer is not None and bool(follow.entries)
+
     def has_viewers(self, key: Key) -> bool:
         """Whether anybody watches this stream from this worker."""
         follow = self._follows.get(key)

@@ -94,8 +94,10 @@ class Starter:
     def _no_slot(self, scope: str, limit: int, running: Sequence[str]) -> errors.NoSlotFree:
         self._metrics.refused(scope)
         where = "in this assistant" if scope == "assistant" else "over all assistants"
+        said = f"User has reached maximum concurrent streams ({limit})"
         return errors.NoSlotFree(
-            f"User has reached maximum concurrent streams ({limit}) {where}. Stop one, or wait for its end.",
+            f"{said} {where}. Stop one, or wait for its end.",
             retry_after_s=_SLOT_RETRY_S,
+            detail=said,
             extra={"limit": limit, "current": len(running), "running": list(running)},
         )

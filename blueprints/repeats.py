@@ -1,0 +1,38 @@
+"""Requests that may be repeated without effect: the key that a client gives, and what the request said.
+
+Source: API.md, "Start" (Idempotency-Key on every start).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from flask import request
+
+from services.errors import FieldError, InvalidInput
+
+_HEADER: Final = "Idempotency-Key"
+_MAX_KEY_CHARS: Final = 255
+
+
+def key() -> str:
+    """The request's `Idempotency-Key`, empty without one.
+
+    Raises:
+        InvalidInput: It is too long.
+    """
+    sent = request.headers.get(_HEADER, "").strip()
+    if len(sent) > _MAX_KEY_CHARS:
+        raise InvalidInput([FieldError(_HEADER, f"must have at most {_MAX_KEY_CHARS} characters")])
+    return sent
+
+
+def fingerprint(values: Mapping[str, Any]) -> str:
+    """Tells one request from another under the same key: where it went and what it said, tokens aside."""
+    said = {name: value for name, value in values.items() if name != "csrf_token"} | {"path": request.path}
+    try:
+        text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # nested deeper than can be written again
+        text = request.path.encode() + b"\n" + request.get_data()
+    return hashlib.sha256(text).hexdigest()

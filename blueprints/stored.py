@@ -1,0 +1,145 @@
+"""A stream told from its stored answers, when its log has expired: the same events, and never a second answer."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask import g
+
+from blueprints.extensions import services
+from services import errors
+from services.store import conversations
+from services.store.conversations import Message
+from services.streaming.answers import folded
+from services.streaming.events import (
+    CLOSE,
+    DELTA,
+    END,
+    ERROR,
+    METADATA,
+    START,
+    STOPPED,
+    Entry,
+    Event,
+    StreamId,
+    UserId,
+)
+from services.streaming.views import StreamFacts
+from services.streaming.wire import parse_event_id
+
+_STREAM_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
+_GONE: Final = "Nothing of this answer is kept. Ask again."
+_BROKEN_OFF: Final = "The answer did not come to its end. What came is kept; continue or try again."
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStream:
+    """What is left of a stream without a log: its facts, its answers and the events that they make."""
+
+    facts: StreamFacts
+    answers: Sequence[Message]
+    entries: Sequence[Entry]
+
+    @property
+    def last(self) -> int:
+        """The seq of the last answer's end in the log that there was; 0 if nobody knows."""
+        return _last_of(self.answers[-1])
+
+    def has_been_read(self, last_event_id: str | None) -> bool:
+        """Whether a reader with this cursor has seen all of it."""
+        place = parse_event_id(last_event_id) if last_event_id else None
+        return bool(
+            place and place[0] == self.facts.stream_id and self.last and self.last <= place[1] <= self.entries[-1].seq
+        )
+
+
+def answers_of(user_id: int, stream_id: str) -> list[Message]:
+    """The stored answers of a stream, the newest last.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    rows: list[Message] = []
+    if _STREAM_ID.fullmatch(stream_id):
+        rows = services().database.run(conversations.by_stream, user_id, stream_id)
+    rows = [row for row in rows if row.role == "assistant"]
+    if not rows:
+        raise errors.NotFound("Stream not found")
+    return rows
+
+
+def settled_answers_of(user_id: int, stream_id: str) -> list[Message]:
+    """As `answers_of`, after settling those whose runs ended without being stored.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+        Unavailable: Redis is away.
+    """
+    rows = answers_of(user_id, stream_id)
+    running = [row for row in rows if row.outcome is None]
+    for row in running:
+        services().turns.recover(row, user_id)
+    return answers_of(user_id, stream_id) if running else rows
+
+
+def stored_stream(user_id: int, stream_id: StreamId) -> StoredStream:
+    """A stream whose log has expired.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+        Unavailable: Redis is away.
+    """
+    rows = settled_answers_of(user_id, stream_id)
+    conversation = services().database.run(conversations.get, user_id, rows[-1].conversation_id)
+    facts = StreamFacts(UserId(user_id), stream_id, conversation.assistant, conversation.id)
+    return StoredStream(facts, rows, entries_of(rows))
+
+
+def entries_of(rows: Sequence[Message]) -> list[Entry]:
+    """Stored answers as the events that a log would have held; their ends keep their places."""
+    entries: list[Entry] = []
+    for row in rows:
+        first = entries[-1].seq + 1 if entries else 1
+        entries += [Entry(1, first + place, event) for place, event in enumerate(_events_of(row))]
+        last = max(_last_of(row), entries[-1].seq + 1)
+        entries.append(Entry(1, last, Event(END, _end(row))))
+    reason = "stopped" if rows[-1].outcome == STOPPED else "idle"
+    return [*entries, Entry(1, entries[-1].seq + 1, Event(CLOSE, {"reason": reason}))]
+
+
+def _events_of(row: Message) -> list[Event]:
+    extras = row.extras or {}
+    return [
+        Event(START, {"run_id": row.run_id, "message_id": row.id}),
+        Event(METADATA, _metadata(row)),
+        *([Event(DELTA, {"text": row.content})] if row.content else []),
+        *(Event(name, data) for name, many in extras.items() if isinstance(many, list) for data in many),
+        *([Event(ERROR, _error(row))] if row.error_code else []),
+    ]
+
+
+def _last_of(row: Message) -> int:
+    return int((row.extras or {}).get("last", 0))
+
+
+def _metadata(row: Message) -> dict[str, Any]:
+    level = ((row.turn or {}).get("facts") or {}).get("hint_level")
+    return {"engine": row.engine or "", "fallback": row.fallback, "message_id": row.id, "hint_level": level}
+
+
+def _error(row: Message) -> dict[str, Any]:
+    is_gone = not row.content and not _last_of(row)
+    return {
+        "code": "STREAM_GONE" if is_gone else row.error_code,
+        "message": _GONE if is_gone else _BROKEN_OFF,
+        "retryable": True,
+        "request_id": g.request_id,
+    }
+
+
+def _end(row: Message) -> dict[str, Any]:
+    answer = folded([Entry(1, 1, Event(DELTA, {"text": row.content}))])
+    end = answer.closing(row.outcome or "", None)[-1].data
+    usage = row.usage or end["usage"]
+    return {**end, "finish_reason": row.finish_reason or end["finish_reason"], "usage": usage}
