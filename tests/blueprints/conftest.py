@@ -2,8 +2,10 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, NoReturn
 
+import gevent
 import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
@@ -13,8 +15,11 @@ from blueprints import body, identity
 from blueprints.extensions import creation_rate
 from blueprints.security import accepts_uploads
 from services import errors, settings
+from services.streaming.embedded_valkey import private_valkey
+from tests.blueprints.people import Person
 from tests.blueprints.streams import Streams
 from tests.conftest import sign_up
+from tests.model_server import ModelServer
 
 PASSWORD = "correct horse battery staple"
 
@@ -193,3 +198,63 @@ def slow_streams(make_app: Callable[..., Flask]) -> Streams:
 def streams_of() -> Callable[..., Streams]:
     """Streams of a new account on a site of the test's own."""
     return lambda app, email="ada@example.org": Streams(sign_up(app.test_client(), email))
+
+
+@pytest.fixture(scope="session")
+def make_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Flask]]:
+    """Sites for a whole session, each with a database of its own in Redis too; every test brings its own people."""
+    made, numbers = [], count()
+    with private_valkey(tmp_path_factory.mktemp("sites")) as url:
+
+        def make(**environ: str) -> Flask:
+            own = {
+                "DATA_DIR": str(tmp_path_factory.mktemp("site")),
+                "SECRET_KEY": "a secret for a site that tests share",
+                "REDIS_URL": f"{url}?db={next(numbers)}",
+                "TUTOR_RATE_LIMIT": "100000/minute",
+                "MAX_STREAMING_CONNECTIONS": "10000",
+                "BUILTIN_PACE_MS": "0",
+            }
+            site = create_app(settings.load({**own, **environ}))
+            made.append(site.extensions["rill"])
+            made[-1].database.migrate()
+            made[-1].start()
+            return site
+
+        yield make
+        for services in made:
+            services.close()
+
+
+@pytest.fixture(scope="session")
+def _model() -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture
+def model(_model: ModelServer) -> Iterator[ModelServer]:
+    """The scripted model behind the shared sites: twenty words at once unless a test plays something else."""
+    _model.reset()
+    yield _model
+    _model.release()
+    gevent.sleep(0)  # let those that stalled see it before the next test resets it
+
+
+@pytest.fixture(scope="session")
+def modelled(make_shared: Callable[..., Flask], _model: ModelServer) -> Flask:
+    """A site whose model is `model`."""
+    return make_shared(OPENAI_BASE_URL=_model.base_url, OPENAI_MODEL="scripted")
+
+
+@pytest.fixture
+def person(modelled: Flask, model: ModelServer) -> Person:
+    """Somebody on the site whose model is `model`."""
+    assert not model.calls, "needs a model that nobody has asked"
+    return Person(modelled, model)
+
+
+@pytest.fixture
+def stranger(modelled: Flask, model: ModelServer) -> Person:
+    """Somebody else on that site."""
+    return Person(modelled, model)
