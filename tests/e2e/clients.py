@@ -84,12 +84,13 @@ class Account:
         """A connection that is kept open; with a pid, one that this worker has taken, as the log says."""
         for _ in range(200):
             connection = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=_TIMEOUT_S)
-            connection.connect()
-            if pid is None:
-                return connection
-            seen = _exchange(connection, "GET", "/healthz")
-            if self.site.pid_of_request(seen.request_id) == pid:
-                return connection
+            try:
+                connection.connect()
+                if pid is None or self.site.pid_of_request(_exchange(connection, "GET", "/healthz").request_id) == pid:
+                    return connection
+            except BaseException:
+                connection.close()
+                raise
             connection.close()
         raise AssertionError(f"worker {pid} takes no connection")
 
@@ -267,8 +268,8 @@ class Viewer(threading.Thread):
         self,
         account: Account,
         stream_id: str,
-        *,
         pid: int | None = None,
+        *,
         cuts: Sequence[int] = (),
         until: str = "message.end",
         retry_s: float = _RETRY_S,

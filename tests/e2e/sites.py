@@ -171,13 +171,12 @@ class Site:
     def _serves(self) -> bool:
         assert self._process
         assert self._process.poll() is None, f"the site ended:\n{self.tail()}"
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-            connection.request("GET", "/readyz")
-            ready = connection.getresponse().status == 200
-            connection.close()
-        except OSError:
-            return False
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+            try:
+                connection.request("GET", "/readyz")
+                ready = connection.getresponse().status == 200
+            except (OSError, http.client.HTTPException):
+                return False
         return ready and len(self.workers()) == int(self._environ["WEB_CONCURRENCY"])
 
     def tell(self, number: int) -> None:
