@@ -1,17 +1,28 @@
 // Gives elements their behaviour, those that come later too. Without it the pages work as plain forms.
-const MODULES = new Set([
-  "announce", "composer", "copy", "follow", "keep", "ladder", "math", "reconnect", "theme", "waiting",
-])
+import * as announce from "./announce.js"
+import * as composer from "./composer.js"
+import * as copy from "./copy.js"
+import * as follow from "./follow.js"
+import * as keep from "./keep.js"
+import * as ladder from "./ladder.js"
+import * as math from "./math.js"
+import * as reconnect from "./reconnect.js"
+import * as theme from "./theme.js"
+import * as waiting from "./waiting.js"
+
+// Imported by name, so that all are there before the page counts as loaded: Enter must not miss the composer.
+const MODULES = new Map(Object.entries({
+  announce, composer, copy, follow, keep, ladder, math, reconnect, theme, waiting,
+}))
 const attached = new WeakMap()
 
-async function attachTo(element) {
+function attachTo(element) {
   const done = attached.get(element) ?? new Set()
   attached.set(element, done)
   for (const name of element.dataset.behavior.split(/\s+/)) {
     if (!MODULES.has(name) || done.has(name)) continue
     done.add(name)
-    const { attach } = await import(`./${name}.js`)
-    attach(element)
+    MODULES.get(name).attach(element)
   }
 }
 
