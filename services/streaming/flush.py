@@ -31,6 +31,8 @@ class Writer:
         seq: Of the last entry that was given a place.
         committed: Seq of the last entry that the log has accepted.
         lost: Whether somebody else has taken the run; nothing more is written then.
+        followed: Whether another worker follows, so that entries are published as well. A worker that
+            begins to follow says so on the control channel; a PUBLISH that nobody received ends it.
     """
 
     __slots__ = (
@@ -44,6 +46,7 @@ class Writer:
         "committed",
         "connection_number",
         "fence",
+        "followed",
         "in_flight",
         "log_key",
         "lost",
@@ -53,7 +56,15 @@ class Writer:
         "user_id",
     )
 
-    def __init__(self, user_id: UserId, stream_id: StreamId, started: Started, *, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        user_id: UserId,
+        stream_id: StreamId,
+        started: Started,
+        *,
+        on_lost: Callable[[], None],
+        followed: bool = True,
+    ) -> None:
         self.user_id = user_id
         self.stream_id = stream_id
         self.log_key = keys.log(user_id, stream_id)
@@ -62,6 +73,7 @@ class Writer:
         self.seq = started.seq
         self.committed = started.seq
         self.lost = False
+        self.followed = followed
         self.queued = False
         self.connection_number = 0
         self.in_flight: list[Entry] = []
@@ -106,15 +118,14 @@ class Writer:
         self._pending.clear()
 
     def commands(self) -> list[bytes]:
-        """XADD and PUBLISH of what is in flight, packed."""
+        """XADD, and PUBLISH if somebody follows, of what is in flight; packed."""
         packed = []
         for entry in self.in_flight:
             entry_id, payload = b"%d-%d" % (entry.fence, entry.seq), encode(entry.event)
             id_size, size = len(entry_id), len(payload)
-            packed.append(
-                b"%b$%d\r\n%b\r\n$1\r\ne\r\n$%d\r\n%b\r\n%b$%d\r\n%b %b\r\n"
-                % (self._xadd, id_size, entry_id, size, payload, self._publish, id_size + 1 + size, entry_id, payload)
-            )
+            packed.append(b"%b$%d\r\n%b\r\n$1\r\ne\r\n$%d\r\n%b\r\n" % (self._xadd, id_size, entry_id, size, payload))
+            if self.followed:
+                packed.append(b"%b$%d\r\n%b %b\r\n" % (self._publish, id_size + 1 + size, entry_id, payload))
         return packed
 
     def accept(self, count: int) -> list[Entry]:
@@ -236,19 +247,19 @@ class Flusher:
         if unsure:
             self._catch_up(unsure)
         commands: list[bytes] = []
-        sent: list[tuple[Writer, int]] = []
+        sent: list[tuple[Writer, int, bool]] = []
         for writer in writers:
-            sent.append((writer, len(writer.in_flight)))
+            sent.append((writer, len(writer.in_flight), writer.followed))
             commands += writer.commands()
         if not commands:
             return []
         connection.send_packed_command([b"".join(commands)], check_health=False)
-        doubtful = [writer for writer, count in sent if not self._read(connection, writer, count)]
+        doubtful = [writer for writer, count, published in sent if not self._read(connection, writer, count, published)]
         if doubtful:
             self._catch_up(doubtful)
         return [writer for writer in doubtful if writer.in_flight]
 
-    def _read(self, connection: Any, writer: Writer, count: int) -> bool:
+    def _read(self, connection: Any, writer: Writer, count: int, published: bool) -> bool:
         """Read the replies to `count` entries of a writer; whether the log took all of them."""
         taken, whole = 0, True
         for _ in range(count):
@@ -260,7 +271,8 @@ class Flusher:
                 whole = False
             elif whole:
                 taken += 1
-            connection.read_response()
+            if published and not connection.read_response():
+                writer.followed = False
         # The writer may have been lost meanwhile; then whoever follows reads the log itself.
         if taken and not writer.lost:
             self._on_commit(writer, writer.accept(taken))

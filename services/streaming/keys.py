@@ -10,7 +10,8 @@
 | rill:{u7}:idem:<hash> | string | the first answer to an Idempotency-Key | 24 h |
 | rill:{site}:slots | zset | stream -> lease: what runs on the whole site | a lease |
 
-Channels: rill:{u7}:live:<stream> (a stream's new entries), rill:control (stops, for the run's owner).
+Channels: rill:{u7}:live:<stream> (a stream's new entries), rill:control (for the run's owner:
+`<stream>` was stopped or left, `+<stream>` is followed elsewhere from now on).
 All keys of one user share a hash tag, so that one script can change them together.
 """
 
@@ -21,6 +22,7 @@ from services.streaming.events import StreamId, UserId
 
 SITE_SLOTS: Final = "rill:{site}:slots"
 CONTROL: Final = "rill:control"
+FOLLOWED: Final = "+"
 
 
 def log(user_id: UserId, stream_id: StreamId) -> str:

@@ -76,8 +76,17 @@ class Remote:
                 follow.is_listening = True
                 name = keys.live(*follow.key)
                 self._subscription.add(name, lambda message: self._message(follow, message), timeout_s=_CONFIRM_S)
+                self._ask_for_news([follow])
             self.fill(follow)
             follow.is_attached = True
+
+    def _ask_for_news(self, follows: Sequence[Follow]) -> None:
+        """Tell the owners that somebody follows. What they write before they hear it is a gap, and read later."""
+        with contextlib.suppress(RedisError):
+            pipeline = self._redis.pipeline(transaction=False)
+            for follow in follows:
+                pipeline.publish(keys.CONTROL, keys.FOLLOWED + follow.facts.stream_id)
+            pipeline.execute()
 
     def adopt(self, follow: Follow) -> None:
         """As `attach`, in a greenlet of its own; the next poll tries again."""
@@ -149,6 +158,7 @@ class Remote:
         status, left_ms = reply[1], int(reply[2])
         seq = int(top[0][0].partition(b"-")[2]) if top else 0
         if seq > follow.tail:
+            self._ask_for_news([follow])
             self.catch_up(follow)
         if status in (b"running", b"sealed") and left_ms < 0:
             self.on_orphan(*follow.key)
@@ -169,9 +179,10 @@ class Remote:
             gevent.spawn(self.catch_up, follow)
 
     def _resumed(self) -> None:
-        for follow in list(self._follows.values()):
-            if follow.is_listening:
-                self.catch_up(follow)
+        follows = [follow for follow in self._follows.values() if follow.is_listening]
+        self._ask_for_news(follows)
+        for follow in follows:
+            self.catch_up(follow)
 
     def _poll(self) -> None:
         while True:

@@ -5,6 +5,7 @@ assistant, writes them through the flusher, and ends by the finish script; whoev
 finds its lease lapsed, seals the log first and writes the same end in its place.
 """
 
+import contextlib
 import logging
 import secrets
 import time
@@ -17,6 +18,7 @@ from redis import Redis
 
 from services import errors
 from services.errors import AppError
+from services.streaming import keys
 from services.streaming.answers import (
     Answer,
     DeadlinePassed,
@@ -44,7 +46,7 @@ from services.streaming.events import (
 from services.streaming.flush import Writer
 from services.streaming.hub import Hub
 from services.streaming.leases import Leases
-from services.streaming.log import EventLog, NewRun, Started
+from services.streaming.log import EventLog, NewRun, Started, plain
 from services.streaming.metrics import Metrics
 from services.streaming.slots import SiteSlots
 from services.streaming.starting import Repeated, Starter, StreamClosed
@@ -170,7 +172,7 @@ class Runs:
         return self._started(spec, taken) if isinstance(taken, Started) else taken
 
     def _started(self, spec: NewRun, started: Started) -> Run:
-        writer = Writer(spec.user_id, spec.stream_id, started, on_lost=lambda: _kill(run))
+        writer = Writer(spec.user_id, spec.stream_id, started, on_lost=lambda: _kill(run), followed=spec.follow)
         now_s = time.monotonic()
         run = Run(spec, writer, Answer(request_id=spec.first.data.get("request_id", "")), now_s, now_s)
         self._runs[run.key] = run
@@ -231,21 +233,28 @@ class Runs:
             return (FAILED, EmptyAnswer()) if run.answer.is_empty else (COMPLETED, None)
         except Taken:
             return "", None
-        except gevent.Timeout as timeout:
-            if timeout is not deadline:
-                raise
-            return FAILED, DeadlinePassed()
         except AppError as problem:
             return FAILED, problem
-        except Exception:  # the top of a greenlet
+        except (Exception, gevent.Timeout) as problem:  # the top of a greenlet
+            if problem is deadline:
+                return FAILED, DeadlinePassed()
             logger.exception("run failed", extra={"run_id": run.spec.run_id})
             return FAILED, RunFailed()
         finally:
-            run.producing = False
             deadline.close()
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()
+            run.producing = False
+            self._leave_generator(run, events)
+
+    def _leave_generator(self, run: Run, events: Iterator[Event]) -> None:
+        """Close the call to the model. A `Taken` that is on its way already arrives here at the latest."""
+        close = getattr(events, "close", None)
+        if close is None:
+            return
+        closing = gevent.spawn(close)
+        while not closing.dead:
+            # In a greenlet of its own, so that nothing on its way to this one interrupts it.
+            with contextlib.suppress(Taken):
+                closing.join()
 
     def _take_all(self, run: Run, events: Iterator[Event]) -> None:
         normaliser = Normaliser()
@@ -274,6 +283,8 @@ class Runs:
             self._write(run, delta(held))
 
     def _write(self, run: Run, event: Event) -> None:
+        # A delta is clean by now; the rest must not surprise those who write and show it for everybody.
+        event = event if event.name == DELTA else plain(event)
         run.answer.take(event)
         self._hub.flusher.put(run.writer, event)
 
@@ -349,10 +360,15 @@ class Runs:
             run.writer.lose()
 
     def _controlled(self, message: bytes) -> None:
-        """A stop was written for this stream, or its last viewer elsewhere has left; if its run is ours, look."""
-        stream_id = StreamId(message.decode())
+        """Somebody follows a stream from elsewhere, stopped it, or was its last viewer: if its run is ours, look."""
+        text = message.decode()
+        stream_id = StreamId(text.removeprefix(keys.FOLLOWED))
         for run in list(self._runs.values()):
-            if run.spec.stream_id == stream_id:
+            if run.spec.stream_id != stream_id:
+                continue
+            if text.startswith(keys.FOLLOWED):
+                run.writer.followed = True
+            else:
                 gevent.spawn(self._leases.renew, [run])
 
     def _left(self, user_id: UserId, stream_id: StreamId) -> None:
