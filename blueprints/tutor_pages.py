@@ -94,7 +94,7 @@ def asked(user_id: int, stream_id: str, sent: TutorInput, problem: Problem, *, a
 def submitted(user_id: int, problem_id: str) -> Response:
     """A submission's panel, for htmx."""
     latest = services().database.run(submissions.latest, user_id, problem_id, 1)
-    return Response(render_template("tutor/_submission.html", submission=latest[0] if latest else None))
+    return Response(render_template("tutor/_submitted.html", submission=latest[0] if latest else None))
 
 
 def not_kept(problem: Mapping[str, Any], form: Mapping[str, Any]) -> str:
