@@ -102,6 +102,7 @@ class FaultProxy:
         self.plan: list[int | str] = []
         self.streams: list[Seen] = []
         self._open: set[socket.socket] = set()
+        self._frozen: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._is_up = True
 
@@ -121,6 +122,11 @@ class FaultProxy:
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def freeze(self) -> None:
+        """As a pulled cable: what is connected now stays so and is silent for ever."""
+        with self._lock:
+            self._frozen |= self._open
 
     def down(self) -> None:
         """Break all connections and take no new one."""
@@ -149,6 +155,7 @@ class FaultProxy:
         finally:
             with self._lock:
                 self._open.discard(client)
+                self._frozen.discard(client)
 
     def _pass(self, client: socket.socket) -> None:
         """One request and its answer; the connection ends with it."""
@@ -192,6 +199,9 @@ class FaultProxy:
                 site.sendall(more)
             if site not in readable:
                 continue
+            if client in self._frozen:
+                select.select([client], [], [])
+                return
             piece = site.recv(_PIECE)
             if not piece:
                 return
@@ -231,6 +241,7 @@ class Watch:
 
     Attributes:
         complaints: Console errors and warnings (broken rules of the CSP are such), and uncaught exceptions.
+        refusals: What the browser says of each response with an error status.
         foreign: Requests to other origins.
         dialogs: alert() and its like.
         requests: Every request, as "METHOD path".
@@ -238,6 +249,7 @@ class Watch:
 
     def __init__(self, page: Page) -> None:
         self.complaints: list[str] = []
+        self.refusals: list[str] = []
         self.foreign: list[str] = []
         self.dialogs: list[str] = []
         self.requests: list[str] = []
@@ -248,7 +260,9 @@ class Watch:
         page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
 
     def _hear(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
+        if text.startswith("Failed to load resource: the server responded with a status of"):
+            self.refusals.append(text)
+        elif kind in ("error", "warning"):
             self.complaints.append(f"{kind}: {text}")
 
     def _see(self, method: str, url: str) -> None:
@@ -260,7 +274,7 @@ class Watch:
 
     def forget(self) -> None:
         """Begin anew."""
-        for told in (self.complaints, self.foreign, self.dialogs, self.requests):
+        for told in (self.complaints, self.refusals, self.foreign, self.dialogs, self.requests):
             told.clear()
 
 

@@ -420,4 +420,4 @@ def test_our_own_page_shows_the_answer_once_after_a_drop_and_a_503(
     assert [seen.status for seen in proxy.streams] == [200, 503, 200]
     assert all("text/html, text/event-stream" in seen.headers["accept"] for seen in proxy.streams)
     assert len(model.calls()) == 1
-    until(page, lambda: any("503" in said for said in watch.complaints), what="the 503 did not reach the page")
+    until(page, lambda: any("503" in said for said in watch.refusals), what="the 503 did not reach the page")
