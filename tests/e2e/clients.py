@@ -102,11 +102,12 @@ class Account:
         *,
         pid: int | None = None,
         connection: http.client.HTTPConnection | None = None,
-        **headers: str,
+        **headers: str | None,
     ) -> Answer:
-        """One request of this person's; header names with underscores for hyphens."""
-        sent = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        """One request of this person's; header names with underscores for hyphens, None to leave one out."""
+        given = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {name: value for name, value in given.items() if value is not None}
         text = None
         if body is not None:
             text, sent["Content-Type"] = json.dumps(body), "application/json"

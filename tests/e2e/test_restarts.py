@@ -1,12 +1,14 @@
 """Deploys and stops under live answers: nothing lost, nothing twice, nothing without an end, nothing left."""
 
+import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.clients import Account, Transcript, Viewer
+from tests.e2e.clients import Account, Answer, Transcript, Viewer, at_once
 from tests.e2e.sites import Model, Site, eventually, prose, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -136,3 +138,77 @@ def test_quick_stop_leaves_nothing_and_the_next_start_ends_what_was_cut(
     assert seen.text == ada.stored(viewer.stream_id)["content"] == text[: len(seen.text)]
     record_property("longest_pause_s", round(viewer.pause_s, 2))
     assert ada.running() == []
+
+
+@pytest.mark.req("T41", "T42")
+def test_killed_valkey_costs_time_but_no_character(model: Model, site: Site, record_property: Record) -> None:
+    ada, text, viewers = _watched_on_both_workers(model, site)
+    valkey = site.valkey()
+    assert valkey is not None
+
+    os.kill(valkey, signal.SIGKILL)
+    killed_s = time.monotonic()
+    eventually(lambda: site.valkey() not in (None, valkey), within_s=5, what="Valkey is not started again")
+    eventually(lambda: ada.call("GET", "/readyz").status == 200, within_s=5, what="Valkey is not back within 5 s")
+    record_property("back_after_s", round(time.monotonic() - killed_s, 2))
+
+    _ended_well(model, site, ada, text, viewers)
+    record_property("longest_pause_s", round(max(viewer.pause_s for viewer in viewers), 2))
+
+
+@pytest.mark.req("T41", "T42")
+def test_frozen_valkey_costs_time_but_no_character_and_starts_are_refused_soon(
+    model: Model, site: Site, record_property: Record
+) -> None:
+    ada, text, viewers = _watched_on_both_workers(model, site)
+    valkey = site.valkey()
+    assert valkey is not None
+
+    os.kill(valkey, signal.SIGSTOP)
+    try:
+        frozen_s = time.monotonic()
+        answers = [ada.ask(pid=pid) for pid in sorted(site.workers())]
+        pages = [ada.call("GET", path, Accept="text/html", Authorization=None) for path in ("/", "/login")]
+        pages.append(ada.call("GET", "/", Accept="text/html"))
+        health = [ada.call("GET", path) for path in ("/healthz", "/readyz")]
+        eventually(lambda: time.monotonic() - frozen_s > 5)
+    finally:
+        os.kill(valkey, signal.SIGCONT)
+
+    for answer in answers:
+        assert (answer.status, answer.headers["Content-Type"]) == (503, "application/problem+json")
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert answer.took_s < 2
+    assert [page.status for page in pages] == [200, 200, 200]
+    assert [answer.status for answer in health] == [200, 503]
+    assert max(answer.took_s for answer in (*pages, *health)) < 2
+    record_property("refused_within_s", round(max(answer.took_s for answer in answers), 2))
+    _ended_well(model, site, ada, text, viewers)
+    record_property("longest_pause_s", round(max(viewer.pause_s for viewer in viewers), 2))
+
+
+def _watched_on_both_workers(model: Model, site: Site) -> tuple[Account, str, list[Viewer]]:
+    """A run in mid-answer, with two viewers on each worker."""
+    ada, text = Account(site), prose(300, seed=12)
+    model.play(text=text, pace_s=0.02)
+    workers = sorted(site.workers())
+    stream_id = ada.start(pid=workers[0])
+    viewers = [Viewer(ada, stream_id, pid).opened() for pid in (*workers, *workers)]
+    eventually(lambda: all(viewer.seen.text for viewer in viewers), what="not everybody sees text")
+    return ada, text, viewers
+
+
+def _ended_well(model: Model, site: Site, ada: Account, text: str, viewers: list[Viewer]) -> None:
+    """The answer came to its own end, everywhere the same, and limits hold afterwards."""
+    for seen in [viewer.done() for viewer in viewers]:
+        assert seen.names == ["message.start", "message.delta", "message.end"]
+        assert (seen.text, seen.end["finish_reason"]) == (text, "stop")
+    stored = ada.stored(viewers[0].stream_id)
+    assert (stored["content"], stored["outcome"]) == (text, "completed")
+    assert ada.running() == []
+    model.play(text=prose(3000), pace_s=0.02, times=2)
+    answers: list[Answer] = at_once(20, lambda _: ada.ask())
+    assert sorted(answer.status for answer in answers) == [201] * 2 + [429] * 18
+    for stream_id in ada.running():
+        assert ada.stop(stream_id).json["confirmed"] is True
+    assert len(model.calls()) == 3, "no question was put to the model twice"
