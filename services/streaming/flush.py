@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 _FIRST_BACKOFF_S: Final = 0.05
 _LAST_BACKOFF_S: Final = 1.0
+_REFUSED_S: Final = 0.1
 
 
 class Writer:
@@ -202,14 +203,14 @@ class Flusher:
         """Hand over an event; returns at once."""
         writer.connection_number = writer.connection_number or self._number
         writer.put(event)
-        if not writer.queued and not writer.lost:
-            writer.queued = True
-            self._queue.append(writer)
-            self._wake.set()
+        self._enqueue(writer)
 
     def recheck(self, writer: Writer) -> None:
         """Compare a writer with the log before it writes again."""
         writer.connection_number = -1
+        self._enqueue(writer)
+
+    def _enqueue(self, writer: Writer) -> None:
         if not writer.queued and not writer.lost:
             writer.queued = True
             self._queue.append(writer)
@@ -224,12 +225,19 @@ class Flusher:
             for writer in writers:
                 writer.queued = False
                 writer.take()
-            while writers:
+            done = False
+            while not done:
                 try:
-                    writers = self._flush(writers)
-                    backoff_s = _FIRST_BACKOFF_S
-                except (RedisError, OSError) as problem:
-                    logger.warning("redis is away, events wait", extra={"reason": type(problem).__name__})
+                    refused = self._flush(writers)
+                    done, backoff_s = True, _FIRST_BACKOFF_S
+                    for writer in refused:
+                        # The server takes no writes now (no memory, no disk): the others need not wait for it.
+                        gevent.spawn_later(_REFUSED_S, self._enqueue, writer)
+                except Exception as problem:  # the top of a greenlet: all runs of this worker depend on it
+                    if isinstance(problem, RedisError | OSError):
+                        logger.warning("redis is away, events wait", extra={"reason": type(problem).__name__})
+                    else:
+                        logger.exception("events not written, tried again")
                     self._disconnect()
                     gevent.sleep(backoff_s)
                     backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)

@@ -247,12 +247,9 @@ class Runs:
 
     def _leave_generator(self, run: Run, events: Iterator[Event]) -> None:
         """Close the call to the model. A `Taken` that is on its way already arrives here at the latest."""
-        close = getattr(events, "close", None)
-        if close is None:
-            return
-        closing = gevent.spawn(close)
+        # In a greenlet of its own, so that nothing on its way to this one interrupts it.
+        closing = gevent.spawn(_close, run, events)
         while not closing.dead:
-            # In a greenlet of its own, so that nothing on its way to this one interrupts it.
             with contextlib.suppress(Taken):
                 closing.join()
 
@@ -263,7 +260,13 @@ class Runs:
                 run.answer.take(event)
                 continue
             if event.name == DELTA:
-                text = normaliser.add(event.data["text"])
+                whole = normaliser.add(event.data["text"])
+                text = _fitting(whole, MAX_ANSWER_BYTES - run.answer.size)
+                if text is not whole:
+                    run.answer.finish_reason = "length"
+                    if text:
+                        self._write(run, delta(text))
+                    return
                 if not text:
                     continue
                 if text is not event.data["text"]:
@@ -275,9 +278,6 @@ class Runs:
             if run.writer.backlog > _MAX_BACKLOG:
                 # A model that is faster than the loop would keep it from everybody else, and from this very stream.
                 run.writer.settle(_BACKLOG_WAIT_S)
-            if run.answer.size > MAX_ANSWER_BYTES:
-                run.answer.finish_reason = "length"
-                break
         held = normaliser.end()
         if held:
             self._write(run, delta(held))
@@ -413,6 +413,23 @@ def _kill(run: Run) -> None:
     if run.producing and run.greenlet is not None:
         run.producing = False
         run.greenlet.kill(Taken, block=False)
+
+
+def _fitting(text: str, room: int) -> str:
+    """As much of a text as fits into so many bytes; the same object if all of it does."""
+    if 4 * len(text) <= room or len(data := text.encode()) <= room:
+        return text
+    return data[:room].decode("utf-8", "ignore")
+
+
+def _close(run: Run, events: Iterator[Event]) -> None:
+    close = getattr(events, "close", None)
+    if close is None:
+        return
+    try:
+        close()
+    except Exception:  # the top of a greenlet: the run has its outcome already
+        logger.exception("assistant not closed", extra={"run_id": run.spec.run_id})
 
 
 def _fail_to_store() -> Iterator[Event]:
