@@ -22,7 +22,8 @@ from services.streaming.flush import Writer
 from services.streaming.hub import Finished, Hub
 from services.streaming.log import EventLog, NewRun
 from services.streaming.metrics import Metrics
-from services.streaming.runs import Run, Runs, new_id
+from services.streaming.producing import Run
+from services.streaming.runs import Runs, new_id
 from services.streaming.slots import SiteSlots
 from services.streaming.views import Replay, StreamFacts
 

@@ -20,7 +20,8 @@ from services.store.database import Database, Session
 from services.streaming.answers import Settled
 from services.streaming.events import METADATA, START, Event, RunId, StreamId, UserId
 from services.streaming.log import NewRun
-from services.streaming.runs import Run, Runs, new_id
+from services.streaming.producing import Run
+from services.streaming.runs import Runs, new_id
 from services.streaming.starting import Repeated, StreamClosed
 
 logger = logging.getLogger(__name__)

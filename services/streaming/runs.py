@@ -5,12 +5,10 @@ assistant, writes them through the flusher, and ends by the finish script; whoev
 finds its lease lapsed, seals the log first and writes the same end in its place.
 """
 
-import contextlib
 import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import gevent
@@ -21,19 +19,11 @@ from services.errors import AppError
 from services.streaming import keys
 from services.streaming.answers import (
     Answer,
-    DeadlinePassed,
-    EmptyAnswer,
-    RunFailed,
     Settled,
 )
 from services.streaming.closing import Closer
-from services.streaming.coalesce import Normaliser
 from services.streaming.events import (
     CLOSE,
-    COMPLETED,
-    DELTA,
-    END,
-    FAILED,
     INTERRUPTED,
     STOPPED,
     Entry,
@@ -41,55 +31,24 @@ from services.streaming.events import (
     RunId,
     StreamId,
     UserId,
-    delta,
 )
 from services.streaming.flush import Writer
 from services.streaming.hub import Hub
 from services.streaming.leases import Leases
-from services.streaming.log import EventLog, NewRun, Started, plain
+from services.streaming.log import EventLog, NewRun, Started
 from services.streaming.metrics import Metrics
+from services.streaming.producing import Producer, Run, kill
 from services.streaming.slots import SiteSlots
 from services.streaming.starting import Repeated, Starter, StreamClosed
 from services.streaming.views import StreamFacts
 
 logger = logging.getLogger(__name__)
 
-MAX_ANSWER_BYTES: Final = 1 << 20
-# Deltas that may wait in one entry before the run waits for the log.
-_MAX_BACKLOG: Final = 32
-_BACKLOG_WAIT_S: Final = 0.1
 # How long what is left at the end of a drain may take to be interrupted.
 _LAST_WORDS_S: Final = 4.0
 _FINISH_BACKOFF_S: Final = 0.1
 # How long a run whose answer is complete waits for Redis to come back and take its end.
 _FINISH_PATIENCE_S: Final = 300.0
-
-
-class Taken(gevent.GreenletExit):
-    """Thrown into a run's greenlet: somebody else has the run, or it must end at once."""
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """One execution of an assistant, in the worker that owns it.
-
-    Attributes:
-        left_s: When its last viewer in this worker left, on the monotonic clock; None if it had none.
-    """
-
-    spec: NewRun
-    writer: Writer
-    answer: Answer
-    started_s: float
-    renewed_s: float
-    greenlet: "gevent.Greenlet[..., Any] | None" = None
-    producing: bool = False
-    first_text_s: float | None = None
-    left_s: float | None = None
-
-    @property
-    def key(self) -> tuple[UserId, StreamId]:
-        return self.spec.user_id, self.spec.stream_id
 
 
 def new_id() -> str:
@@ -126,6 +85,7 @@ class Runs:
         self._greenlet: gevent.Greenlet[..., None] | None = None
         self.draining = False
         self._closer = Closer(log, site, on_sealed=self._sealed, on_settled=self._settle)
+        self._producer = Producer(hub.flusher.put, metrics)
         self._starter = Starter(log, site, metrics)
         self._leases = Leases(
             redis,
@@ -172,7 +132,7 @@ class Runs:
         return self._started(spec, taken) if isinstance(taken, Started) else taken
 
     def _started(self, spec: NewRun, started: Started) -> Run:
-        writer = Writer(spec.user_id, spec.stream_id, started, on_lost=lambda: _kill(run), followed=spec.follow)
+        writer = Writer(spec.user_id, spec.stream_id, started, on_lost=lambda: kill(run), followed=spec.follow)
         now_s = time.monotonic()
         run = Run(spec, writer, Answer(request_id=spec.first.data.get("request_id", "")), now_s, now_s)
         self._runs[run.key] = run
@@ -207,7 +167,7 @@ class Runs:
         fields = {"run_id": spec.run_id, "stream_id": spec.stream_id, "assistant": spec.assistant}
         logger.info("run started", extra=fields)
         self._metrics.started(spec.assistant)
-        outcome, problem = self._produce(run, produce)
+        outcome, problem = self._producer.produce(run, produce)
         # In a greenlet of its own: a `Taken` on its way to this one must not interrupt the end.
         gevent.spawn(self._conclude, run, outcome, problem, fields)
 
@@ -218,75 +178,6 @@ class Runs:
             self._taken(run)
         elapsed_s = round(time.monotonic() - run.started_s, 3)
         logger.info("run ended", extra={**fields, "outcome": outcome or "taken", "duration_s": elapsed_s})
-
-    def _produce(self, run: Run, produce: Callable[[], Iterator[Event]]) -> tuple[str, AppError | None]:
-        """Take events until there are no more; the outcome, empty if the run was taken away."""
-        events: Iterator[Event] = iter(())
-        deadline = gevent.Timeout(run.spec.deadline_ms / 1000)
-        run.producing = True
-        try:
-            if run.writer.lost:
-                raise Taken
-            deadline.start()
-            events = produce()
-            self._take_all(run, events)
-            return (FAILED, EmptyAnswer()) if run.answer.is_empty else (COMPLETED, None)
-        except Taken:
-            return "", None
-        except AppError as problem:
-            return FAILED, problem
-        except (Exception, gevent.Timeout) as problem:  # the top of a greenlet
-            if problem is deadline:
-                return FAILED, DeadlinePassed()
-            logger.exception("run failed", extra={"run_id": run.spec.run_id})
-            return FAILED, RunFailed()
-        finally:
-            deadline.close()
-            run.producing = False
-            self._leave_generator(run, events)
-
-    def _leave_generator(self, run: Run, events: Iterator[Event]) -> None:
-        """Close the call to the model. A `Taken` that is on its way already arrives here at the latest."""
-        # In a greenlet of its own, so that nothing on its way to this one interrupts it.
-        closing = gevent.spawn(_close, run, events)
-        while not closing.dead:
-            with contextlib.suppress(Taken):
-                closing.join()
-
-    def _take_all(self, run: Run, events: Iterator[Event]) -> None:
-        normaliser = Normaliser()
-        for event in events:
-            if event.name == END:
-                run.answer.take(event)
-                continue
-            if event.name == DELTA:
-                whole = normaliser.add(event.data["text"])
-                text = _fitting(whole, MAX_ANSWER_BYTES - run.answer.size)
-                if text is not whole:
-                    run.answer.finish_reason = "length"
-                    if text:
-                        self._write(run, delta(text))
-                    return
-                if not text:
-                    continue
-                if text is not event.data["text"]:
-                    event = delta(text)
-                if run.first_text_s is None:
-                    run.first_text_s = time.monotonic() - run.started_s
-                    self._metrics.first_text(run.spec.assistant, run.first_text_s)
-            self._write(run, event)
-            if run.writer.backlog > _MAX_BACKLOG:
-                # A model that is faster than the loop would keep it from everybody else, and from this very stream.
-                run.writer.settle(_BACKLOG_WAIT_S)
-        held = normaliser.end()
-        if held:
-            self._write(run, delta(held))
-
-    def _write(self, run: Run, event: Event) -> None:
-        # A delta is clean by now; the rest must not surprise those who write and show it for everybody.
-        event = event if event.name == DELTA else plain(event)
-        run.answer.take(event)
-        self._hub.flusher.put(run.writer, event)
 
     def _end(self, run: Run, outcome: str, problem: AppError | None) -> str:
         """Write the run's end under a raised fence; the outcome, empty if somebody else has written it."""
@@ -406,30 +297,6 @@ class Runs:
         ]
         gevent.joinall(left, timeout=_LAST_WORDS_S)
         notify()
-
-
-def _kill(run: Run) -> None:
-    """End a run's greenlet where it waits: for the model, whose call it closes on the way out."""
-    if run.producing and run.greenlet is not None:
-        run.producing = False
-        run.greenlet.kill(Taken, block=False)
-
-
-def _fitting(text: str, room: int) -> str:
-    """As much of a text as fits into so many bytes; the same object if all of it does."""
-    if 4 * len(text) <= room or len(data := text.encode()) <= room:
-        return text
-    return data[:room].decode("utf-8", "ignore")
-
-
-def _close(run: Run, events: Iterator[Event]) -> None:
-    close = getattr(events, "close", None)
-    if close is None:
-        return
-    try:
-        close()
-    except Exception:  # the top of a greenlet: the run has its outcome already
-        logger.exception("assistant not closed", extra={"run_id": run.spec.run_id})
 
 
 def _fail_to_store() -> Iterator[Event]:

@@ -8,7 +8,7 @@ import pytest
 
 from services import errors
 from services.streaming.events import DELTA, END, ERROR, METADATA, TESTS, Event, delta
-from services.streaming.runs import MAX_ANSWER_BYTES
+from services.streaming.producing import MAX_ANSWER_BYTES
 from tests.services.streaming.nodes import Node, Script, check_log, told, until
 
 Nodes = Callable[..., Node]
