@@ -104,7 +104,8 @@ def when_ready(server: Arbiter) -> None:
 
 
 def on_reload(server: Arbiter) -> None:
-    """Valkey lives through a reload; if its keeper was killed, this brings it back."""
+    """Let the old workers serve until the new ones do. Valkey lives on; if its keeper was killed, bring it back."""
+    server.worker_class.handover.begin(server.worker_age)
     if hasattr(server, "valkey"):
         server.valkey.start()
 

@@ -2,10 +2,12 @@
 
 gunicorn's own stop waits for responses only, cuts runs in the background, and its master kills as soon
 as its own clock says so. So, once told to go, this worker closes its listener, sends its viewers away,
-then waits for its runs while it keeps telling the master that it lives.
+then waits for its runs while it keeps telling the master that it lives. At a reload it serves on until
+the next workers do.
 """
 
 import gc
+import mmap
 import time
 from functools import partial
 from typing import Any, Final
@@ -19,6 +21,33 @@ from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped
 _RETRY_MS: Final = 150
 # How long responses that have been told to end may take to do so.
 _LAST_BYTES_S: Final = 2.0
+
+
+class Handover:
+    """Memory that the master shares with all its workers: at a reload, which of the new ones serve already.
+
+    A worker's age is its number among all that the master has started.
+    """
+
+    _PLACES: Final = 4096
+
+    def __init__(self) -> None:
+        # Anonymous and shared: made when the master imports this module, inherited by every fork.
+        self._memory = mmap.mmap(-1, 8 + self._PLACES)
+
+    def begin(self, age: int) -> None:
+        """A reload begins: workers up to this age are replaced. Called by the master."""
+        self._memory[:] = age.to_bytes(8, "big") + bytes(self._PLACES)
+
+    def serving(self, age: int) -> None:
+        """The worker of this age serves now."""
+        self._memory[8 + age % self._PLACES] = 1
+
+    def is_pending(self, age: int, workers: int) -> bool:
+        """Whether a worker of this age is replaced by workers of which some do not serve yet."""
+        replaced = int.from_bytes(self._memory[:8], "big")
+        successors = range(replaced + 1, replaced + 1 + workers)
+        return age <= replaced and not all(self._memory[8 + one % self._PLACES] for one in successors)
 
 
 def _calm_the_collector() -> None:
@@ -35,6 +64,8 @@ def _calm_the_collector() -> None:
 class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
     """See the module's text."""
 
+    handover: Final = Handover()
+
     def init_process(self) -> None:
         """Load the application, then open its connections before the first request."""
         self._servers: list[Any] = []
@@ -46,6 +77,7 @@ class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
         services.start()
         _calm_the_collector()
         self._listen()
+        self.handover.serving(self.age)
         while self.alive:
             self.notify()
             gevent.sleep(0.1)
@@ -69,12 +101,16 @@ class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
     def _drain(self, services: Any) -> None:
         started = time.monotonic()
         drain_s = services.settings.drain_s
+        # At a reload the next workers import the site first; whoever was sent away now would wait for that.
+        while self.handover.is_pending(self.age, self.cfg.workers) and time.monotonic() < started + drain_s / 2:
+            self.notify()
+            gevent.sleep(0.02)
         # The listener first: viewers that were sent away must not come back to this worker.
         for server in self._servers:
             server.close()
         services.runs.draining = True
         services.hub.send_away(retry_ms=_RETRY_MS)
-        services.runs.drain(seconds=drain_s, notify=self.notify)
+        services.runs.drain(seconds=started + drain_s - time.monotonic(), notify=self.notify)
         patience = max(started + drain_s, time.monotonic()) + _LAST_BYTES_S
         while self._busy() and time.monotonic() < patience:
             self.notify()
