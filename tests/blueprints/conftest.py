@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any, NoReturn
 
-import gevent
 import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
@@ -238,7 +237,6 @@ def model(_model: ModelServer) -> Iterator[ModelServer]:
     _model.reset()
     yield _model
     _model.release()
-    gevent.sleep(0)  # let those that stalled see it before the next test resets it
 
 
 @pytest.fixture(scope="session")
@@ -248,13 +246,26 @@ def modelled(make_shared: Callable[..., Flask], _model: ModelServer) -> Flask:
 
 
 @pytest.fixture
-def person(modelled: Flask, model: ModelServer) -> Person:
-    """Somebody on the site whose model is `model`."""
-    assert not model.calls, "needs a model that nobody has asked"
-    return Person(modelled, model)
+def make_person(model: ModelServer) -> Iterator[Callable[[Flask], Person]]:
+    """Somebody on a shared site; what they leave running is stopped before the next test plays its script."""
+    people: list[Person] = []
+
+    def make(site: Flask) -> Person:
+        people.append(Person(site, model))
+        return people[-1]
+
+    yield make
+    for somebody in people:
+        somebody.stop_all()
 
 
 @pytest.fixture
-def stranger(modelled: Flask, model: ModelServer) -> Person:
+def person(modelled: Flask, make_person: Callable[[Flask], Person]) -> Person:
+    """Somebody on the site whose model is `model`."""
+    return make_person(modelled)
+
+
+@pytest.fixture
+def stranger(modelled: Flask, make_person: Callable[[Flask], Person]) -> Person:
     """Somebody else on that site."""
-    return Person(modelled, model)
+    return make_person(modelled)

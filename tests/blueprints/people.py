@@ -71,6 +71,11 @@ class Person:
             stream.rest()
         return stream_id, stream.frames
 
+    def stop_all(self) -> None:
+        """Stop every answer that runs."""
+        for stream in self.client.get("/api/streams").json["streams"]:
+            assert self.client.post(stream["stop_url"]).json["confirmed"]
+
     def read_words(self, stream: Stream, words: int) -> None:
         """Read until so many words have come."""
         while len(text_of(stream.frames).split()) < words:

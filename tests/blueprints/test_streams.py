@@ -1,9 +1,10 @@
 """Subscribing: where a reader stands, what it is told, and what it gets (API.md, "Subscribe")."""
 
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
 
 import pytest
+from flask import Flask
 
 from blueprints.dialects.registry import published
 from services.streaming.events import StreamId, UserId
@@ -208,8 +209,10 @@ def test_a_stream_takes_ten_viewers_who_read_the_same(person: Person, model: Mod
 
 
 @pytest.mark.req("T17", "R18")
-def test_heartbeats_are_comments_without_ids(make_shared: Any, model: ModelServer) -> None:
-    person = Person(make_shared(STREAM_HEARTBEAT="0.1", OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted"), model)
+def test_heartbeats_are_comments_without_ids(
+    make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer
+) -> None:
+    person = make_person(make_shared(STREAM_HEARTBEAT="0.1", OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted"))
     model.play("stall-after-5")
 
     with person.follow(person.asked()["stream_id"]) as stream:
@@ -231,8 +234,10 @@ def test_a_silent_stream_is_pinged_by_name_without_an_id() -> None:
     assert "timestamp" in ping.json
 
 
-def test_viewers_are_sent_away_with_a_time_to_come_back(make_shared: Any, model: ModelServer) -> None:
-    person = Person(make_shared(OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted"), model)
+def test_viewers_are_sent_away_with_a_time_to_come_back(
+    make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer
+) -> None:
+    person = make_person(make_shared(OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted"))
     model.play("stall-after-5")
     stream_id = person.asked()["stream_id"]
 
