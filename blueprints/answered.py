@@ -9,6 +9,7 @@ from flask import Response, jsonify, render_template, request
 from flask_wtf.csrf import generate_csrf
 
 from blueprints import negotiate
+from blueprints.auth import safe_path
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import services
 from blueprints.tickets import stream_ticket
@@ -113,7 +114,12 @@ def again(user_id: int, body: Mapping[str, str]) -> Response:
 
 
 def came_from() -> str:
-    """The page of ours that a form was sent from, or home."""
+    """The page of ours that a form names or was sent from, or home.
+
+    A page that grows has the address of a POST, to which there is no way back: its form names another.
+    """
+    if named := request.form.get("next"):
+        return safe_path(named)
     referrer = request.referrer or ""
     own = request.host_url
     return "/" + referrer.removeprefix(own) if referrer.startswith(own) else "/"
