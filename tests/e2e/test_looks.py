@@ -1,0 +1,341 @@
+"""How the pages look and behave: still, in reach, quiet, on a phone, in the dark and without script."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.browsing import ROOT, Watch, sign_in, until, words
+from tests.e2e.chats import PROBLEM, QUESTION, ask, composer, ended, shown, shows
+from tests.e2e.clients import Account
+from tests.e2e.conftest import PASSWORD, PHONE
+from tests.e2e.sites import Model, Site, prose, running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+
+AXE: Final = (ROOT / "tests/e2e/node_modules/axe-core/axe.min.js").read_text()
+# Everything that a page's text can be made of.
+RICH: Final = r"""Think of *pairs* first: $a \oplus a = 0$, so
+
+$$\bigoplus_{i=1}^{n} socks_i = x$$
+
+| step | left |
+| --- | --- |
+| one | 4, 9, 4 |
+| two | 9 |
+
+1. Read the [list](https://example.org/list) once.
+2. Keep `one` number only.
+
+> Which one stays?
+
+```tests
+[{"input": "socks = [7]", "expected": "7", "why": "a single sock"}]
+```
+"""
+PUBLIC: Final = ("/", "/login", "/register", "/nothing-here")
+MINE: Final = ("/", "/tutor", "/tutor?q=zzz", "/tutor/new", "/account", PROBLEM, "/tutor/nothing-here")
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[Model]:
+    with Model() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def site(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "scripted"}
+    with running(tmp_path_factory.mktemp("looks"), **settings) as started:
+        yield started
+        assert started.complaints() == []
+
+
+@pytest.fixture(autouse=True)
+def fresh(model: Model) -> Iterator[None]:
+    model.reset()
+    yield
+    model.reset()
+
+
+@pytest.fixture
+def ada(site: Site) -> Account:
+    return Account(site)
+
+
+@pytest.fixture
+def chat(make_page: Callable[..., Page], site: Site, ada: Account) -> Iterator[Page]:
+    """Ada's page of a problem; whatever the test does, nothing may be complained about."""
+    page = make_page(site)
+    watch = Watch(page)
+    sign_in(page, ada)
+    page.goto(PROBLEM)
+    yield page
+    assert watch.complaints == []
+
+
+def box(locator: Locator) -> dict[str, float]:
+    """Where an element is, in whole pixels."""
+    found = locator.bounding_box()
+    assert found
+    return {name: round(value) for name, value in found.items()}
+
+
+# -- nothing jumps
+
+
+@pytest.mark.req("T3")
+def test_the_composer_stays_where_it_is(model: Model, chat: Page) -> None:
+    ask(chat)  # the first question opens what the ladder says of its lock
+    ended(chat)
+    places = [box(chat.locator("#ask"))]
+
+    model.play(text=prose(60), stall_after=20)
+    ask(chat)
+    places.append(box(chat.locator("#ask")))
+    shows(chat, words(prose(60))[:40])
+    places.append(box(chat.locator("#ask")))
+    release(model)
+    ended(chat)
+    places.append(box(chat.locator("#ask")))
+
+    assert places == [places[0]] * 4
+
+
+@pytest.mark.req("T3")
+def test_finished_blocks_and_the_end_of_an_answer_move_nothing(model: Model, chat: Page) -> None:
+    text = "A first block.\n\nA second block.\n\n" + prose(30)
+    model.play(text=text, stall_after=25)
+    ask(chat)
+    first, status = chat.get_by_text("A first block."), chat.locator(".answer__status")
+    shows(chat, "A second block.")
+    before = box(first)
+
+    release(model)
+    until(chat, lambda: words(text) == shown(chat))
+    ended(chat)
+
+    assert box(first) == before
+    assert box(status)["height"] >= 44, "the line that told what was waited for keeps its place"
+
+
+@pytest.mark.req("T38")
+def test_who_has_scrolled_up_is_left_in_peace(model: Model, chat: Page) -> None:
+    log = chat.locator("#chat-log")
+    model.play(text=prose(400))
+    ask(chat)
+    ended(chat)
+    model.play(text=prose(300, seed=2), pace_s=0.01)
+    ask(chat)
+    shows(chat, words(prose(300, seed=2))[:60])
+
+    log.hover()
+    chat.mouse.wheel(0, -400)
+    until(chat, lambda: log.evaluate("(box) => box.scrollHeight - box.clientHeight - box.scrollTop") > 200)
+    chat.wait_for_function(
+        "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+    )
+    top = log.evaluate("(box) => box.scrollTop")
+    ended(chat)
+
+    assert log.evaluate("(box) => box.scrollTop") == top
+    chat.get_by_role("button", name="Latest").click()
+    until(chat, lambda: log.evaluate("(box) => box.scrollHeight - box.clientHeight - box.scrollTop") < 2)
+
+
+@pytest.mark.req("T38")
+def test_an_answer_is_followed_as_it_grows(model: Model, chat: Page) -> None:
+    model.play(text=prose(600), pace_s=0.005)
+    ask(chat)
+    shows(chat, words(prose(600))[-400:])
+
+    log = chat.locator("#chat-log")
+    until(chat, lambda: log.evaluate("(box) => box.scrollHeight - box.clientHeight - box.scrollTop") < 60)
+    assert log.evaluate("(box) => box.scrollTop") > 0
+
+
+def release(model: Model) -> None:
+    model._call("POST", "/__release")
+
+
+# -- every page
+
+
+@pytest.fixture
+def pages(model: Model, ada: Account, make_page: Callable[..., Page], site: Site) -> tuple[Page, list[str]]:
+    """A page that is signed in, and the paths of all that it may see, a conversation with answers among them."""
+    page = sign_in(make_page(site), ada)
+    page.goto(PROBLEM)
+    for script, outcome in (({"text": RICH}, "completed"), ({"text": prose(40), "cut_after": 20}, "failed")):
+        model.play(**script)
+        ask(page)
+        ended(page, outcome)
+    return page, list(MINE)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(
+    scheme: Any, pages: tuple[Page, list[str]], make_page: Callable[..., Page], site: Site
+) -> None:
+    page, mine = pages
+    stranger = make_page(site)
+    found = []
+    for who, paths in ((page, mine), (stranger, PUBLIC)):
+        who.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for path in paths:
+            who.goto(path)
+            found += [(path, *violation) for violation in serious(who)]
+
+    assert found == []
+
+
+def serious(page: Page) -> list[tuple[str, str]]:
+    """What axe calls serious or critical: its rule, and where."""
+    for details in page.locator("details").all():
+        details.evaluate("(element) => { element.open = true }")
+    page.evaluate(AXE)
+    result = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        (violation["id"], str([node["target"] for node in violation["nodes"]]))
+        for violation in result["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.req("T43")
+def test_no_page_complains_or_reaches_out(
+    pages: tuple[Page, list[str]], make_page: Callable[..., Page], site: Site
+) -> None:
+    page, mine = pages
+    stranger = make_page(site)
+    for who, paths in ((page, mine), (stranger, PUBLIC)):
+        watch = Watch(who)
+        for path in paths:
+            answered = who.goto(path, wait_until="networkidle")
+            assert answered
+            assert "script-src" not in answered.headers["content-security-policy"], "scripts are the site's own files"
+            assert (watch.complaints, watch.foreign) == ([], []), path
+            refused = [] if answered.status == 200 else [answered.status]
+            assert len(watch.refusals) == len(refused), (path, watch.refusals)
+            watch.forget()
+
+
+def test_no_page_scrolls_sideways_on_a_phone(
+    pages: tuple[Page, list[str]], ada: Account, make_page: Callable[..., Page], site: Site
+) -> None:
+    _, mine = pages
+    phone, stranger = sign_in(make_page(site, **PHONE), ada), make_page(site, **PHONE)
+    wide = []
+    for who, paths in ((phone, mine), (stranger, PUBLIC)):
+        for path in paths:
+            who.goto(path)
+            for details in who.locator("details").all():
+                details.evaluate("(element) => { element.open = true }")
+            widths = who.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
+            wide += [(path, width) for width in widths if width > 390]
+
+    assert wide == []
+
+
+@pytest.mark.req("T38")
+def test_what_one_can_press_is_large_enough_on_a_phone(
+    pages: tuple[Page, list[str]], ada: Account, make_page: Callable[..., Page], site: Site
+) -> None:
+    phone = sign_in(make_page(site, **PHONE), ada)
+    phone.goto(PROBLEM)
+
+    for button in phone.locator(".composer button, .ladder__quick button, .outcome__actions button").all():
+        assert box(button)["height"] >= 44, button
+
+
+# -- the theme
+
+
+def test_the_theme_is_switched_and_kept(chat: Page) -> None:
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = chat.evaluate(paper)
+
+    chat.get_by_role("button", name="Switch between light and dark").click()
+    dark = chat.evaluate(paper)
+    assert dark != light
+    served = chat.goto("/account")
+
+    assert served
+    assert 'data-theme="dark"' in served.text(), "the first paint must have it"
+    assert chat.evaluate(paper) == dark
+    chat.get_by_role("button", name="Switch between light and dark").click()
+    assert chat.evaluate(paper) == light
+
+
+# -- who listens
+
+
+@pytest.mark.req("T38", "R30")
+def test_screen_readers_hear_the_bounds_of_an_answer_only(model: Model, chat: Page) -> None:
+    chat.evaluate(
+        """() => {
+          window.said = []
+          const region = document.querySelector("[role=status]")
+          new MutationObserver(() => said.push(region.textContent)).observe(region, { childList: true })
+        }"""
+    )
+    model.play(text=prose(50), pace_s=0.01)
+    ask(chat)
+    expect(chat.get_by_role("log", name="Answer")).to_have_attribute("aria-live", "off")
+    ended(chat)
+
+    assert chat.evaluate("said") == ["Generating answer", "Answer complete"]
+
+
+# -- without script
+
+
+@pytest.mark.req("T41", "T2", "R23")
+def test_without_script_a_newcomer_reads_the_hint_as_it_comes(
+    model: Model, make_page: Callable[..., Page], site: Site
+) -> None:
+    text = "A first block.\n\nA second block.\n\n" + prose(40)
+    page = make_page(site, java_script_enabled=False)
+    page.goto("/")
+    page.get_by_role("link", name="Create an account").click()
+    page.get_by_label("E-mail").fill("plain@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    page.get_by_role("link", name="Open the tutor").click()
+    page.get_by_role("link", name="The odd sock").click()
+
+    model.play(text=text, stall_after=25)
+    composer(page).fill(QUESTION)
+    page.get_by_role("button", name="Send").click(no_wait_after=True)
+    expect(page.get_by_text("A first block.")).to_be_visible()
+    expect(page.get_by_text("A second block.")).to_be_visible()
+    release(model)
+    page.get_by_role("link", name="Back to The odd sock").last.click()
+
+    expect(page.get_by_text("A first block.")).to_be_visible()
+    assert shown(page) == words(text)
+    expect(page.get_by_text(QUESTION)).to_be_visible()
+
+
+@pytest.mark.req("T41", "T9")
+def test_without_script_an_answer_can_be_stopped_and_continued(
+    model: Model, ada: Account, make_page: Callable[..., Page], site: Site
+) -> None:
+    page = sign_in(make_page(site, java_script_enabled=False), ada)
+    page.goto(PROBLEM)
+    model.play(text="A first block.\n\nA second block.\n\n" + prose(40), stall_after=25)
+    composer(page).fill(QUESTION)
+    page.get_by_role("button", name="Send").click(no_wait_after=True)
+    expect(page.get_by_text("A second block.")).to_be_visible()
+
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped. What came is kept.")).to_be_visible()
+    model.play(text=" and so it goes on.")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("and so it goes on.")).to_be_visible()
+    page.get_by_role("link", name="Back to").last.click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("The odd sock")
+    assert page.locator(".answer").count() == 1
+    assert shown(page).endswith("and so it goes on.")
