@@ -15,13 +15,15 @@ import gevent
 from services import errors
 from services.streaming.answers import Answer, Interrupted, Settled, folded, of_run
 from services.streaming.events import CLOSE, END, INTERRUPTED, STOPPED, Event, RunId, StreamId, UserId
-from services.streaming.log import EventLog, Sealed
+from services.streaming.log import EventLog, NewRun, Sealed
 from services.streaming.slots import SiteSlots
 
 logger = logging.getLogger(__name__)
 
 _CONFIRM_S: Final = 2.0
 _CONFIRM_POLL_S: Final = 0.02
+# A start that was lost is taken back as soon as Redis answers; after a lease there is little left of it.
+_TAKE_BACK_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,20 @@ class Closer:
             closing = answer.closing(INTERRUPTED, Interrupted())
             return answer.settled(user_id, stream_id, run_id, message_id, closing[-1], last=0)
         return answer.settled(user_id, stream_id, run_id, message_id, last.event, last=last.seq)
+
+    def take_back(self, spec: NewRun) -> None:
+        """Undo a start that Redis may have heard although nobody has heard its answer: nothing of it remains.
+
+        On a stream that existed before, the lease does it: whoever watches sees the run end as interrupted.
+        """
+        for wait_s in _TAKE_BACK_S if not spec.follow else ():
+            gevent.sleep(wait_s)
+            try:
+                self._log.abandon(spec)
+                self._site.release(spec.stream_id)
+                break
+            except errors.Unavailable:
+                logger.debug("lost start must wait", extra={"run_id": spec.run_id})
 
     def give_back(self, stream_id: StreamId) -> None:
         """Free the site's slot of a run that has ended; its lease does so if Redis is away."""

@@ -128,7 +128,11 @@ class Runs:
         """
         if self.draining:
             raise errors.Unavailable("The site is restarting. Try again in a moment.", retry_after_s=1)
-        taken = self._starter.take(spec)
+        try:
+            taken = self._starter.take(spec)
+        except errors.Unavailable:
+            gevent.spawn(self._closer.take_back, spec)
+            raise
         return self._started(spec, taken) if isinstance(taken, Started) else taken
 
     def _started(self, spec: NewRun, started: Started) -> Run:
