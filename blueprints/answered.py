@@ -122,7 +122,8 @@ def came_from() -> str:
         return safe_path(named)
     referrer = request.referrer or ""
     own = request.host_url
-    return "/" + referrer.removeprefix(own) if referrer.startswith(own) else "/"
+    # Two slashes, however they lean, would name another site.
+    return "/" + referrer.removeprefix(own).lstrip("/\\") if referrer.startswith(own) else "/"
 
 
 class _Page:
