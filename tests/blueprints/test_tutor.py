@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.blueprints.streams import Streams
+from tests.conftest import PASSWORD
 from tests.sse import Frame
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 ASK = {"session_id": "s1", "problem_id": "", "message": "How do I start?"}
 PROBLEM = {"title": "Count the odd ones", "statement": "Given a list of numbers, count those that are odd."}
@@ -73,7 +78,7 @@ def test_a_question_answers_201_with_places_to_follow_and_stop_it(ask: Callable[
     assert response.headers["X-Stream-Id"] == response.json["stream_id"]
 
 
-@pytest.mark.req("T5", "T8", "T11", "T12", "T14", "T15", "T16", "T33", "T42", "R17")
+@pytest.mark.req("T5", "T8", "T11", "T12", "T14", "T15", "T16", "T33", "T42", "R2", "R17", "R34")
 def test_a_stream_gives_start_deltas_and_an_end_that_proves_the_text(ask: Callable[..., Any], streams: Streams) -> None:
     asked = ask(hint_level=2).json
 
@@ -94,7 +99,7 @@ def test_a_stream_gives_start_deltas_and_an_end_that_proves_the_text(ask: Callab
         f"{asked['stream_id']}-0",
         "exact",
     )
-    assert "timestamp" in first.json
+    assert datetime.fromisoformat(first.json["timestamp"]).utcoffset() is not None
     assert start.name == "message.start"
     assert start.json["stream_id"] == asked["stream_id"]
     assert start.json["hint_level"] == 2
@@ -374,3 +379,55 @@ def test_an_idle_stream_is_closed_with_its_reason(
 
     assert names(frames)[-2:] == ["message.end", "stream.close"]
     assert frames[-1].json == {"reason": "idle"}
+
+
+@pytest.mark.req("A6-13", "R11")
+def test_a_word_comes_when_it_is_spoken_not_when_many_have_gathered(
+    ask_slowly: Callable[..., Any], slow_streams: Streams
+) -> None:
+    asked = ask_slowly().json
+
+    with slow_streams.open(asked["stream_url"]) as stream:
+        first = stream.until("message.delta")[-1]
+
+        standing = slow_streams.client.get(f"/api/streams/{asked['stream_id']}", headers={"Accept": "application/json"})
+
+    assert len(first.json["content"].split()) <= 3
+    assert standing.json["state"] == "running"
+
+
+@pytest.mark.req("T19")
+def test_a_streams_record_is_in_redis_and_does_not_stay_for_ever(
+    ask: Callable[..., Any], streams: Streams, redis: "Redis"
+) -> None:
+    asked = ask().json
+    with streams.open(asked["stream_url"]) as stream:
+        stream.until("message.end")
+
+    kept = list(redis.scan_iter(match=f"*{asked['stream_id']}*"))
+
+    assert len(kept) >= 2
+    assert all(60 <= redis.ttl(key) <= 3600 + 60 + 300 + 60 for key in kept)
+
+
+@pytest.mark.req("T21", "R20")
+def test_a_turn_is_answered_from_what_is_stored_by_another_worker(
+    ask_slowly: Callable[..., Any], slow_streams: Streams, make_app: Callable[..., Flask]
+) -> None:
+    asked = ask_slowly(message="Which edge cases are there?", hint_level=2).json
+    with slow_streams.open(asked["stream_url"]) as stream:
+        stream.until("message.delta")
+        slow_streams.client.delete(asked["stop_url"])
+        stream.until("message.end")
+    partial = stream.text("message.delta", "content")
+    other = make_app().test_client()
+    token = {"email": "slow@example.org", "password": PASSWORD}
+    bearer = {"Authorization": f"Bearer {other.post('/api/auth/token', json=token).json['access_token']}"}
+
+    more = other.post(f"/api/streams/{asked['stream_id']}/continue", headers=bearer).json
+    with Streams(other).open(more["stream_url"], headers=bearer) as stream:
+        end = stream.until("message.end")[-1]
+
+    assert end.json["finish_reason"] == "stop"
+    assert partial
+    assert not stream.text("message.delta", "content").startswith(partial)
