@@ -24,6 +24,10 @@ class Follow:
         writer: Of the run that writes it in this worker, if there is one.
         is_listening: Whether its channel of notifications is subscribed.
         is_attached: Whether it has been read from the log since then.
+        is_sure: Whether a notification may be taken as it comes. After a lost connection it may not, until
+            the log has been read: the wake-up of an overtaken writer looks like that of the one who is.
+        is_behind: Whether somebody is about to read the log already.
+        joining: Readers who are about to become viewers.
         is_closed: Whether nothing will follow.
         idle_since_s: When the last viewer or writer left, on the monotonic clock.
         lock: Held while it is read from the log.
@@ -35,6 +39,9 @@ class Follow:
     writer: Writer | None = None
     is_listening: bool = False
     is_attached: bool = False
+    is_sure: bool = False
+    is_behind: bool = False
+    joining: int = 0
     is_closed: bool = False
     idle_since_s: float = 0.0
     lock: BoundedSemaphore = field(default_factory=BoundedSemaphore)
@@ -55,6 +62,11 @@ class Follow:
     @property
     def viewers(self) -> int:
         return sum(len(channel.viewers) for channel in self.channels.values())
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody reads it here, or is about to."""
+        return self.joining > 0 or self.viewers > 0
 
     def append(self, entries: Sequence[Entry]) -> bool:
         """Take entries that the log has accepted; False if some are missing before them."""

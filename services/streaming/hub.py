@@ -24,7 +24,7 @@ from services.streaming.follow import Follow, Key, place
 from services.streaming.log import EventLog
 from services.streaming.push import Channel, Pusher, Viewer
 from services.streaming.remote import Remote
-from services.streaming.views import Dialect, Replay, StreamFacts
+from services.streaming.views import Dialect, Replay, StreamFacts, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Hub:
         if follow is None:
             follow = self._follows[key] = Follow(facts)
         follow.writer = writer
-        follow.is_closed = False
+        follow.is_closed = follow.is_sure = False
         if not follow.append([first]):
             self.remote.catch_up(follow)
 
@@ -119,7 +119,7 @@ class Hub:
         is_whole = closing is not None and follow.append(closing)
         if is_whole and closed:
             follow.is_closed = True
-        elif follow.viewers:
+        elif follow.is_wanted:
             gevent.spawn(self.remote.adopt, follow)
         else:
             self.remote.drop(follow)
@@ -142,7 +142,7 @@ class Hub:
     def _committed(self, writer: Writer, entries: list[Entry]) -> None:
         follow = self._follows.get((writer.user_id, writer.stream_id))
         if follow is not None and not follow.append(entries):
-            gevent.spawn(self.remote.catch_up, follow)
+            self.remote.catch_up_soon(follow)
 
     # -- viewers
 
@@ -174,11 +174,26 @@ class Hub:
                 extra={"limit": self._max_viewers, "current": self.viewers},
             )
         follow = self._followed(facts)
-        position, verdict = place(last_event_id, facts.stream_id, follow.tail)
-        if last_event_id is not None and verdict == "exact" and self._is_over(follow, dialect, position):
-            return Finished()
-        replay = Replay(last_event_id, position, follow.tail, verdict, merged(follow.entries[position:]))
-        return self._join(follow, dialect, replay, environ, stays)
+        # Whoever is about to read keeps it from being dropped while Redis is asked.
+        follow.joining += 1
+        try:
+            self._make_whole(follow)
+            position, verdict = self._place(follow, last_event_id)
+            if last_event_id is not None and verdict == "exact" and self._is_over(follow, dialect, position):
+                return Finished()
+            replay = Replay(last_event_id, position, follow.tail, verdict, merged(follow.entries[position:]))
+            return self._join(follow, dialect, replay, environ, stays)
+        finally:
+            follow.joining -= 1
+            follow.idle_since_s = time.monotonic()
+
+    def _place(self, follow: Follow, last_event_id: str | None) -> tuple[int, Verdict]:
+        position, verdict = place(last_event_id, follow.facts.stream_id, follow.tail)
+        if verdict == "snapshot" and follow.writer is None and not follow.is_closed:
+            # The reader may have seen elsewhere what has not come here yet.
+            self.remote.catch_up(follow)
+            position, verdict = place(last_event_id, follow.facts.stream_id, follow.tail)
+        return position, verdict
 
     def _join(
         self, follow: Follow, dialect: Dialect, replay: Replay, environ: Mapping[str, Any], stays: bool
@@ -234,20 +249,22 @@ class Hub:
     # -- streams that others write
 
     def _followed(self, facts: StreamFacts) -> Follow:
-        """The stream's `Follow`, whole up to now and fed from now on."""
         key = (facts.user_id, facts.stream_id)
         follow = self._follows.get(key)
         if follow is None:
             follow = self._follows[key] = Follow(facts)
-        follow.idle_since_s = time.monotonic()
+        return follow
+
+    def _make_whole(self, follow: Follow) -> None:
+        """Have everything up to now, and be fed from now on."""
         if follow.writer is None and not follow.is_closed and not follow.is_attached:
             self.remote.attach(follow)
         elif not follow.entries:
             self.remote.catch_up(follow)
         if not follow.entries:
-            self._follows.pop(key, None)
+            if follow.joining == 1:
+                self.remote.drop(follow)
             raise errors.NotFound("Stream not found")
-        return follow
 
     def _is_over(self, follow: Follow, dialect: Dialect, position: int) -> bool:
         """Whether the stream is closed and a reader who stands at `position` has seen all of it."""
@@ -280,7 +297,7 @@ class Hub:
         for viewer in self._all_viewers():
             if not viewer.stays and now_s > viewer.until_s:
                 viewer.dismiss(random.randint(100, 1000))  # noqa: S311 - jitter
-        idle = [follow for follow in self._follows.values() if follow.writer is None and not follow.viewers]
+        idle = [follow for follow in self._follows.values() if follow.writer is None and not follow.is_wanted]
         spare = len(idle) - _MAX_LINGERING
         for count, follow in enumerate(idle):
             linger_s = _LINGER_S if follow.is_closed else _JOIN_S

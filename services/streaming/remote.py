@@ -49,7 +49,7 @@ class Remote:
         self._follows = follows
         self._worker = worker
         self._watch = redis.register_script((LUA / "watch.lua").read_text())
-        self._subscription = Subscription(connect, on_resume=self._resumed)
+        self._subscription = Subscription(connect, on_lose=self._lost, on_resume=self._resumed)
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self, *, on_control: Callable[[bytes], None]) -> None:
@@ -70,7 +70,7 @@ class Remote:
             Unavailable: Redis is away; what was subscribed stays so.
         """
         with follow.lock:
-            if follow.writer is not None:
+            if follow.writer is not None or self._follows.get(follow.key) is not follow:
                 return
             if not follow.is_listening:
                 follow.is_listening = True
@@ -102,10 +102,12 @@ class Remote:
             Unavailable: Redis is away.
         """
         follow.append(self._log.read(*follow.key, first=follow.top))
+        follow.is_sure = follow.is_listening
 
     def catch_up(self, follow: Follow) -> None:
         """As `fill`, in a greenlet of its own: what fails now is tried again by the next poll."""
         with follow.lock:
+            follow.is_behind = False
             try:
                 self.fill(follow)
             except errors.Unavailable:
@@ -117,7 +119,10 @@ class Remote:
             reply = self._watch(keys=[keys.state(*follow.key), keys.viewers(*follow.key)], args=[self._worker, 0])
         except RedisError:
             reply = []  # the lease on being watched lapses by itself
-        if follow.viewers or follow.writer is not None:
+        if follow.is_wanted or follow.writer is not None:
+            # Somebody came meanwhile, and may have told so before it was told that all had left.
+            if follow.viewers and follow.writer is None:
+                self.tell_watched([follow])
             return
         self.drop(follow)
         if reply and not reply[0] and reply[1] == b"running":
@@ -127,10 +132,11 @@ class Remote:
 
     def drop(self, follow: Follow) -> None:
         """Know nothing more of a stream."""
-        if self._follows.get(follow.key) is follow:
-            del self._follows[follow.key]
+        if self._follows.get(follow.key) is not follow:
+            return
+        del self._follows[follow.key]
         if follow.is_listening:
-            follow.is_listening = follow.is_attached = False
+            follow.is_listening = follow.is_attached = follow.is_sure = False
             self._subscription.remove(keys.live(*follow.key))
 
     def tell_watched(self, follows: Sequence[Follow]) -> None:
@@ -174,9 +180,21 @@ class Remote:
             logger.debug("closing must wait", extra={"stream_id": follow.facts.stream_id})
 
     def _message(self, follow: Follow, message: bytes) -> None:
+        if follow.writer is not None:
+            return  # this worker's own flusher tells what is in the log
         entry_id, _, payload = message.partition(b" ")
-        if not follow.append([decode(entry_id, payload)]):
+        if not follow.is_sure or not follow.append([decode(entry_id, payload)]):
+            self.catch_up_soon(follow)
+
+    def catch_up_soon(self, follow: Follow) -> None:
+        """Read the log in the background, once for all who ask before it is read."""
+        if not follow.is_behind:
+            follow.is_behind = True
             gevent.spawn(self.catch_up, follow)
+
+    def _lost(self) -> None:
+        for follow in self._follows.values():
+            follow.is_sure = False
 
     def _resumed(self) -> None:
         follows = [follow for follow in self._follows.values() if follow.is_listening]

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 _PING_S: Final = 5.0
 _SILENCE_S: Final = 12.0
+_OPEN_S: Final = 2.0
 _FIRST_BACKOFF_S: Final = 0.05
 _LAST_BACKOFF_S: Final = 1.0
 
@@ -28,15 +29,29 @@ class Subscription:
 
     Args:
         connect: Makes a bare redis-py `Connection` without a read time-out.
-        on_resume: Called after a reconnect, when all channels are subscribed again.
+        ping_s, silence_s: How often to ask whether the peer lives, and after which silence it does not.
+        on_lose: Called when the connection is lost; must not wait.
+        on_resume: Called after a reconnect, when Redis has confirmed all channels again.
     """
 
-    def __init__(self, connect: Callable[[], Any], *, on_resume: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        *,
+        on_lose: Callable[[], None],
+        on_resume: Callable[[], None],
+        ping_s: float = _PING_S,
+        silence_s: float = _SILENCE_S,
+    ) -> None:
         self._connect = connect
+        self._ping_s = ping_s
+        self._silence_s = silence_s
+        self._on_lose = on_lose
         self._on_resume = on_resume
         self._connection: Any = None
         self._receivers: dict[bytes, Callable[[bytes], None]] = {}
         self._confirmed: dict[bytes, Signal] = {}
+        self._resuming: set[bytes] = set()
         self._writing = BoundedSemaphore()
         self._heard_s = 0.0
         self._greenlets: list[gevent.Greenlet[..., None]] = []
@@ -69,37 +84,42 @@ class Subscription:
             self._send("UNSUBSCRIBE", name)
 
     def _send(self, *command: Any) -> None:
-        connection = self._connection
-        if connection is None:
-            return
         # A failed write surfaces in the reader, which reconnects and subscribes to everything.
         with self._writing, contextlib.suppress(RedisError, OSError):
-            connection.send_command(*command, check_health=False)
+            if self._connection is not None:
+                self._connection.send_command(*command, check_health=False)
 
     def _run(self) -> None:
-        backoff_s, first = _FIRST_BACKOFF_S, True
+        backoff_s = _FIRST_BACKOFF_S
         while True:
             try:
-                self._open()
-                if not first:
-                    gevent.spawn(self._on_resume)
-                first, backoff_s = False, _FIRST_BACKOFF_S
-                while True:
-                    self._receive(self._connection.read_response())
-            except (RedisError, OSError) as problem:
-                logger.warning("subscription lost", extra={"reason": type(problem).__name__})
+                connection = self._open()
+                backoff_s = _FIRST_BACKOFF_S
+                # Until `_ping` has given it up.
+                while self._connection is connection:
+                    self._receive(connection.read_response())
+            except Exception as problem:  # the top of a greenlet: this worker follows nothing without it
+                if isinstance(problem, RedisError | OSError):
+                    logger.warning("subscription lost", extra={"reason": type(problem).__name__})
+                else:
+                    logger.exception("subscription broken, opened again")
             self._disconnect()
+            self._on_lose()
             gevent.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
 
-    def _open(self) -> None:
+    def _open(self) -> Any:
         connection = self._connect()
-        connection.connect()
+        # The connection has no read time-out, and a peer may vanish while it is greeted.
+        with gevent.Timeout(_OPEN_S, TimeoutError):
+            connection.connect()
         self._heard_s = time.monotonic()
         with self._writing:
+            self._resuming = set(self._receivers)
             self._connection = connection
             if self._receivers:
                 connection.send_command("SUBSCRIBE", *self._receivers, check_health=False)
+        return connection
 
     def _receive(self, message: Any) -> None:
         self._heard_s = time.monotonic()
@@ -112,12 +132,16 @@ class Subscription:
             confirmed = self._confirmed.get(message[1])
             if confirmed is not None:
                 confirmed.set()
+            if self._resuming:
+                self._resuming.discard(message[1])
+                if not self._resuming:
+                    gevent.spawn(self._on_resume)
 
     def _ping(self) -> None:
         """A peer that vanished without a word is noticed by its silence."""
         while True:
-            gevent.sleep(_PING_S)
-            if time.monotonic() - self._heard_s > _SILENCE_S:
+            gevent.sleep(self._ping_s)
+            if time.monotonic() - self._heard_s > self._silence_s:
                 self._disconnect()
             else:
                 self._send("PING")

@@ -11,7 +11,7 @@ import orjson
 from services.streaming.events import StreamId
 
 HEARTBEAT: Final = b": \n\n"
-_CURSOR: Final = re.compile(r"([a-z0-9]{1,64})-(\d{1,15})")
+_CURSOR: Final = re.compile(r"([a-z0-9]{1,64})-([0-9]{1,15})")
 # The standard ends a line at CRLF, LF or CR only; str.splitlines() also cuts at U+2028.
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _UNSAFE: Final = re.compile(r"[\r\n\x00]")

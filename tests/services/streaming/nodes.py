@@ -313,6 +313,7 @@ class Watching:
     def leave(self) -> None:
         """Close the response, as a server does when the client has gone."""
         self._greenlet.kill()
+        self.viewer.close()  # a response that was never read is closed as well
 
 
 def make(
