@@ -57,13 +57,16 @@ def rename(conversation_id: str) -> Response:
 
 @blueprint.delete("/api/conversations/<conversation_id>")
 def delete(conversation_id: str) -> Response:
-    """Delete it with its messages; an answer that runs in it is stopped first."""
-    user_id = identity.require().user.id
+    """Delete it with its messages and what is left of their streams; an answer that runs in it is stopped first."""
+    user_id = UserId(identity.require().user.id)
     _, messages = load(user_id, conversation_id)
-    for row in messages:
-        if row.role == "assistant" and row.outcome is None and row.stream_id:
-            services().runs.stop(UserId(user_id), StreamId(row.stream_id))
+    streams = {StreamId(row.stream_id): row.outcome is None for row in messages if row.stream_id}
+    stops = [services().runs.stop(user_id, stream_id) for stream_id, is_running in streams.items() if is_running]
     services().database.run(conversations.delete, user_id, conversation_id)
+    # A writer that has not confirmed might write once more; what it wrote then goes with its time to live.
+    if all(stopped is None or stopped.confirmed for stopped in stops):
+        with contextlib.suppress(errors.Unavailable):
+            services().log.forget(user_id, list(streams))
     return Response(status=204)
 
 

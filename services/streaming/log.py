@@ -306,6 +306,15 @@ class EventLog:
         except RedisError as problem:
             raise errors.Unavailable from problem
 
+    def forget(self, user_id: UserId, stream_ids: Sequence[StreamId]) -> None:
+        """Delete what is kept of streams on which nothing runs any more."""
+        names = [key(user_id, stream_id) for stream_id in stream_ids for key in (keys.log, keys.state, keys.viewers)]
+        try:
+            if names:
+                self._redis.delete(*names)
+        except RedisError as problem:
+            raise errors.Unavailable from problem
+
     def state(self, user_id: UserId, stream_id: StreamId) -> State | None:
         """A stream's state, or None if there is none (any more) of this user's."""
         try:
