@@ -98,7 +98,7 @@ def test_an_answer_of_tests_only_gets_a_sentence() -> None:
     assert text_of(events) == ONLY_TESTS
 
 
-@pytest.mark.req("T27")
+@pytest.mark.req("T27", "A6-8")
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_no_event_carries_the_withheld_solution(level: int) -> None:
     answer = f"Since you insist:\n\n```python\n{SOLUTION}```\nWhat does it cost?\n"
