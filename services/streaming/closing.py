@@ -69,7 +69,10 @@ class Closer:
         """
         sealed = self._log.seal(user_id, stream_id, outcome=outcome, run_id=run_id)
         if not isinstance(sealed, Sealed):
-            return None if sealed is None else Stopped(sealed, confirmed=True)
+            if sealed is None:
+                return None
+            # Another stop came first; its run may be on its way out still.
+            return Stopped(sealed, confirmed=sealed != STOPPED or self._confirmed(user_id, stream_id))
         self._on_sealed(user_id, stream_id)
         self._close(user_id, stream_id, sealed)
         return Stopped(sealed.seal, self._confirmed(user_id, stream_id))
@@ -120,17 +123,17 @@ class Closer:
             gevent.sleep(wait_s)
             try:
                 self._log.abandon(spec)
-                self._site.release(spec.stream_id)
+                self._site.release(spec.run_id)
                 break
             except errors.Unavailable:
                 logger.debug("lost start must wait", extra={"run_id": spec.run_id})
 
-    def give_back(self, stream_id: StreamId) -> None:
+    def give_back(self, run_id: RunId) -> None:
         """Free the site's slot of a run that has ended; its lease does so if Redis is away."""
         try:
-            self._site.release(stream_id)
+            self._site.release(run_id)
         except errors.Unavailable:
-            logger.debug("site slot is left to its lease", extra={"stream_id": stream_id})
+            logger.debug("site slot is left to its lease", extra={"run_id": run_id})
 
     def _confirmed(self, user_id: UserId, stream_id: StreamId) -> bool:
         patience = time.monotonic() + _CONFIRM_S
@@ -162,7 +165,7 @@ class Closer:
             close=Event(CLOSE, {"reason": "stopped" if outcome == STOPPED else "idle"}),
             close_now=outcome == STOPPED,
         )
-        self.give_back(stream_id)
         if said == "finished":
+            self.give_back(state.run_id)
             last = sealed.seq + len(closing)
             self._on_settled(answer.settled(user_id, stream_id, state.run_id, state.message_id, closing[-1], last=last))

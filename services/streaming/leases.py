@@ -84,7 +84,7 @@ class Leases:
             ours = {id(run) for run, reply in zip(runs, replies, strict=True) if _is_ours(reply)}
             # Only what goes on: a run that has just ended has given its slot back.
             going_on = [run for run in self._runs() if id(run) in ours]
-            self._site.renew([run.spec.stream_id for run in going_on])
+            self._site.renew([run.spec.run_id for run in going_on])
         except (RedisError, errors.Unavailable) as problem:
             logger.warning("redis is away, leases wait", extra={"reason": type(problem).__name__, "runs": len(runs)})
             return

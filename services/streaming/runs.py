@@ -82,6 +82,8 @@ class Runs:
         self._grace_s = grace_s
         self._store = on_settled
         self._runs: dict[tuple[UserId, StreamId], Run] = {}
+        # Runs that have left `_runs`, perhaps, but whose answers are not stored yet.
+        self._ending: set[gevent.Greenlet[..., None]] = set()
         self._greenlet: gevent.Greenlet[..., None] | None = None
         self.draining = False
         self._closer = Closer(log, site, on_sealed=self._sealed, on_settled=self._settle)
@@ -156,7 +158,7 @@ class Runs:
         self._hub.close_local(run.key, None, closed=False)
         try:
             self._log.abandon(run.spec)
-            self._site.release(run.spec.stream_id)
+            self._site.release(run.spec.run_id)
         except errors.Unavailable:
             logger.warning("abandoned run is left to its lease", extra={"run_id": run.spec.run_id})
 
@@ -173,7 +175,9 @@ class Runs:
         self._metrics.started(spec.assistant)
         outcome, problem = self._producer.produce(run, produce)
         # In a greenlet of its own: a `Taken` on its way to this one must not interrupt the end.
-        gevent.spawn(self._conclude, run, outcome, problem, fields)
+        ending = gevent.spawn(self._conclude, run, outcome, problem, fields)
+        self._ending.add(ending)
+        ending.link(self._ending.discard)
 
     def _conclude(self, run: Run, outcome: str, problem: AppError | None, fields: Mapping[str, Any]) -> None:
         if outcome:
@@ -241,7 +245,7 @@ class Runs:
         if self._runs.get(run.key) is run:
             del self._runs[run.key]
         self._hub.close_local(run.key, closing, closed=closed)
-        gevent.spawn(self._closer.give_back, run.spec.stream_id)
+        gevent.spawn(self._closer.give_back, run.spec.run_id)
 
     def _settle(self, settled: Settled) -> None:
         self._metrics.ended(settled.outcome)
@@ -292,14 +296,14 @@ class Runs:
         """
         self.draining = True
         patience = time.monotonic() + seconds
-        while self._runs and time.monotonic() < patience:
+        while (self._runs or self._ending) and time.monotonic() < patience:
             notify()
             gevent.sleep(0.1)
         left = [
             gevent.spawn(self._end_from_outside, *run.key, INTERRUPTED, run.spec.run_id)
             for run in list(self._runs.values())
         ]
-        gevent.joinall(left, timeout=_LAST_WORDS_S)
+        gevent.joinall([*left, *self._ending], timeout=_LAST_WORDS_S)
         notify()
 
 

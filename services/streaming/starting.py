@@ -42,7 +42,7 @@ class Starter:
             Unavailable: Redis is away.
         """
         try:
-            self._site.acquire(spec.stream_id)
+            self._site.acquire(spec.run_id)
         except errors.SiteFull:
             known = self._known(spec)
             if known is not None:
@@ -57,7 +57,7 @@ class Starter:
             if not isinstance(reply, Started):
                 # A slot that cannot be given back now falls free with its lease.
                 with contextlib.suppress(errors.Unavailable):
-                    self._site.release(spec.stream_id)
+                    self._site.release(spec.run_id)
         return reply if isinstance(reply, Started) else self._refused(reply)
 
     def _known(self, spec: NewRun) -> Repeated | None:

@@ -1,6 +1,6 @@
 -- Take one of the site's slots, dropping leases that have lapsed, or renew those that are held.
--- KEYS[1]  zset: member = stream id, score = lease, ms on the Redis clock
--- ARGV     1 limit (slots), 0 to renew   2 lease (ms)   3... stream ids (one to take, any number to renew)
+-- KEYS[1]  zset: member = run id, score = lease, ms on the Redis clock
+-- ARGV     1 limit (slots), 0 to renew   2 lease (ms)   3... run ids (one to take, any number to renew)
 -- Returns  {1} if taken or renewed · {0, held} if every slot is held
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
