@@ -102,7 +102,7 @@ class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
         started = time.monotonic()
         drain_s = services.settings.drain_s
         # At a reload the next workers import the site first; whoever was sent away now would wait for that.
-        while self.handover.is_pending(self.age, self.cfg.workers) and time.monotonic() < started + drain_s / 2:
+        while self.handover.is_pending(self.age, self.cfg.workers) and time.monotonic() < started + drain_s:
             self.notify()
             gevent.sleep(0.02)
         # The listener first: viewers that were sent away must not come back to this worker.
