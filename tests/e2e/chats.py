@@ -27,6 +27,7 @@ def composer(page: Page) -> Locator:
 
 def ask(page: Page, message: str = QUESTION) -> None:
     """Send a message, and wait until an answer runs."""
+    page.wait_for_load_state()  # by then Enter sends
     before = page.locator(".turn").count()
     composer(page).fill(message)
     composer(page).press("Enter")

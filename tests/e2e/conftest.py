@@ -10,7 +10,10 @@ import pytest
 from gevent import monkey
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.e2e.sites import Model, Site
+from tests.e2e.browsing import FaultProxy, HostPages, Watch, sign_in
+from tests.e2e.chats import PROBLEM
+from tests.e2e.clients import Account
+from tests.e2e.sites import Model, Site, running
 
 # What a failed test leaves for whoever reads it: screenshots and the sites' logs.
 KEPT: Final = Path(__file__).resolve().parents[2] / "var" / "e2e"
@@ -90,11 +93,65 @@ def site(make_site: Callable[..., Site]) -> Site:
     return make_site()
 
 
-@pytest.fixture
-def model() -> Iterator[Model]:
-    """A scripted model server; its `base_url` goes into `OPENAI_BASE_URL`."""
+@pytest.fixture(scope="session")
+def shared_model() -> Iterator[Model]:
+    """The scripted model of `shared_site`; tests take `model`."""
     with Model() as server:
         yield server
+
+
+@pytest.fixture
+def model(shared_model: Model) -> Iterator[Model]:
+    """The scripted model of `shared_site`, as if it had just been started."""
+    shared_model.reset()
+    yield shared_model
+    shared_model.reset()
+
+
+@pytest.fixture(scope="session")
+def hosts() -> Iterator[HostPages]:
+    """Pages of another origin, which `shared_site` lets read."""
+    with HostPages() as pages:
+        yield pages
+
+
+@pytest.fixture(scope="session")
+def shared_site(shared_model: Model, hosts: HostPages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site for all tests that leave it as it was; each has accounts of its own."""
+    settings = {
+        "OPENAI_BASE_URL": shared_model.base_url,
+        "OPENAI_MODEL": "scripted",
+        "CORS_ORIGINS": f"{hosts.origin},{hosts.foreign_origin}",
+        "STREAM_IDLE": "1",
+    }
+    with running(tmp_path_factory.mktemp("shared"), **settings) as started:
+        yield started
+        assert started.complaints() == []
+
+
+@pytest.fixture
+def proxy(shared_site: Site) -> Iterator[FaultProxy]:
+    """A network before `shared_site` that fails on demand."""
+    with FaultProxy(shared_site.port) as network:
+        yield network
+
+
+@pytest.fixture
+def ada(shared_site: Site) -> Account:
+    """Somebody new on `shared_site`."""
+    return Account(shared_site)
+
+
+@pytest.fixture
+def chat(make_page: Callable[..., Page], shared_site: Site, ada: Account) -> Iterator[Page]:
+    """Ada's page of a problem. Whatever the test does there: nothing may be complained about or reached for."""
+    page = make_page(shared_site)
+    watch = Watch(page)
+    sign_in(page, ada)
+    page.goto(PROBLEM)
+    yield page
+    assert watch.complaints == []
+    assert watch.foreign == []
 
 
 @pytest.fixture(scope="session")

@@ -110,9 +110,13 @@ class Model:
         """The latest request, once there is one."""
         return eventually(self.calls, what="the model was not asked")[-1]
 
+    def release(self) -> None:
+        """End all stalls, until `reset`."""
+        self._call("POST", "/__release")
+
     def reset(self) -> None:
         """End all stalls, and forget calls and scripts in line."""
-        self._call("POST", "/__release")
+        self.release()
         self._call("POST", "/__reset")
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -178,6 +182,11 @@ class Site:
             except (OSError, http.client.HTTPException):
                 return False
         return ready and len(self.workers()) == int(self._environ["WEB_CONCURRENCY"])
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its master lives."""
+        return self._process is not None and self._process.poll() is None
 
     def tell(self, number: int) -> None:
         """Signal the master."""

@@ -1,16 +1,16 @@
 """How the pages look and behave: still, in reach, quiet, on a phone, in the dark and without script."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, expect
 
 from tests.e2e.browsing import ROOT, Watch, sign_in, until, words
 from tests.e2e.chats import PROBLEM, QUESTION, ask, composer, ended, shown, shows
 from tests.e2e.clients import Account
 from tests.e2e.conftest import PASSWORD, PHONE
-from tests.e2e.sites import Model, Site, prose, running
+from tests.e2e.sites import Model, Site, prose
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
@@ -38,43 +38,6 @@ PUBLIC: Final = ("/", "/login", "/register", "/nothing-here")
 MINE: Final = ("/", "/tutor", "/tutor?q=zzz", "/tutor/new", "/account", PROBLEM, "/tutor/nothing-here")
 
 
-@pytest.fixture(scope="module")
-def model() -> Iterator[Model]:
-    with Model() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def site(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "scripted"}
-    with running(tmp_path_factory.mktemp("looks"), **settings) as started:
-        yield started
-        assert started.complaints() == []
-
-
-@pytest.fixture(autouse=True)
-def fresh(model: Model) -> Iterator[None]:
-    model.reset()
-    yield
-    model.reset()
-
-
-@pytest.fixture
-def ada(site: Site) -> Account:
-    return Account(site)
-
-
-@pytest.fixture
-def chat(make_page: Callable[..., Page], site: Site, ada: Account) -> Iterator[Page]:
-    """Ada's page of a problem; whatever the test does, nothing may be complained about."""
-    page = make_page(site)
-    watch = Watch(page)
-    sign_in(page, ada)
-    page.goto(PROBLEM)
-    yield page
-    assert watch.complaints == []
-
-
 def box(locator: Locator) -> dict[str, float]:
     """Where an element is, in whole pixels."""
     found = locator.bounding_box()
@@ -96,7 +59,7 @@ def test_the_composer_stays_where_it_is(model: Model, chat: Page) -> None:
     places.append(box(chat.locator("#ask")))
     shows(chat, words(prose(60))[:40])
     places.append(box(chat.locator("#ask")))
-    release(model)
+    model.release()
     ended(chat)
     places.append(box(chat.locator("#ask")))
 
@@ -112,7 +75,7 @@ def test_finished_blocks_and_the_end_of_an_answer_move_nothing(model: Model, cha
     shows(chat, "A second block.")
     before = box(first)
 
-    release(model)
+    model.release()
     until(chat, lambda: words(text) == shown(chat))
     ended(chat)
 
@@ -155,45 +118,53 @@ def test_an_answer_is_followed_as_it_grows(model: Model, chat: Page) -> None:
     assert log.evaluate("(box) => box.scrollTop") > 0
 
 
-def release(model: Model) -> None:
-    model._call("POST", "/__release")
-
-
 # -- every page
 
 
-@pytest.fixture
-def pages(model: Model, ada: Account, make_page: Callable[..., Page], site: Site) -> tuple[Page, list[str]]:
-    """A page that is signed in, and the paths of all that it may see, a conversation with answers among them."""
-    page = sign_in(make_page(site), ada)
-    page.goto(PROBLEM)
-    for script, outcome in (({"text": RICH}, "completed"), ({"text": prose(40), "cut_after": 20}, "failed")):
-        model.play(**script)
-        ask(page)
-        ended(page, outcome)
-    return page, list(MINE)
+@pytest.fixture(scope="module")
+def storied(shared_model: Model, shared_site: Site) -> Account:
+    """Somebody whose page of a problem has all kinds of answers."""
+    somebody = Account(shared_site)
+    for script in ({"text": RICH}, {"text": prose(40), "cut_after": 20}):
+        shared_model.play(**script)
+        stream_id = somebody.start(session_id="page-odd-sock", problem_id="odd-sock")
+        somebody.stored(stream_id)
+    return somebody
 
 
+def visits(page: Page, paths: Sequence[str]) -> Iterator[tuple[str, Response]]:
+    """Each page, with all that can be opened open."""
+    for path in paths:
+        answered = page.goto(path)
+        assert answered
+        for details in page.locator("details").all():
+            details.evaluate("(element) => { element.open = true }")
+        yield path, answered
+
+
+@pytest.mark.req("T43")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_page(
-    scheme: Any, pages: tuple[Page, list[str]], make_page: Callable[..., Page], site: Site
+def test_no_page_complains_reaches_out_or_keeps_anybody_out(
+    scheme: Any, storied: Account, make_page: Callable[..., Page], shared_site: Site
 ) -> None:
-    page, mine = pages
-    stranger = make_page(site)
-    found = []
-    for who, paths in ((page, mine), (stranger, PUBLIC)):
-        who.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        for path in paths:
-            who.goto(path)
-            found += [(path, *violation) for violation in serious(who)]
+    found: list[Any] = []
+    for page, paths in ((sign_in(make_page(shared_site), storied), MINE), (make_page(shared_site), PUBLIC)):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        watch = Watch(page)
+        for path, answered in visits(page, paths):
+            found += [(path, *violation) for violation in serious(page)]
+            found += [(path, said) for said in watch.complaints + watch.foreign]
+            assert len(watch.refusals) == (answered.status != 200), (path, watch.refusals)
+            policy = answered.headers["content-security-policy"]
+            assert "default-src 'self'" in policy
+            assert "unsafe" not in policy
+            watch.forget()
 
     assert found == []
 
 
 def serious(page: Page) -> list[tuple[str, str]]:
     """What axe calls serious or critical: its rule, and where."""
-    for details in page.locator("details").all():
-        details.evaluate("(element) => { element.open = true }")
     page.evaluate(AXE)
     result = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     return [
@@ -203,36 +174,14 @@ def serious(page: Page) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.req("T43")
-def test_no_page_complains_or_reaches_out(
-    pages: tuple[Page, list[str]], make_page: Callable[..., Page], site: Site
-) -> None:
-    page, mine = pages
-    stranger = make_page(site)
-    for who, paths in ((page, mine), (stranger, PUBLIC)):
-        watch = Watch(who)
-        for path in paths:
-            answered = who.goto(path, wait_until="networkidle")
-            assert answered
-            assert "script-src" not in answered.headers["content-security-policy"], "scripts are the site's own files"
-            assert (watch.complaints, watch.foreign) == ([], []), path
-            refused = [] if answered.status == 200 else [answered.status]
-            assert len(watch.refusals) == len(refused), (path, watch.refusals)
-            watch.forget()
-
-
 def test_no_page_scrolls_sideways_on_a_phone(
-    pages: tuple[Page, list[str]], ada: Account, make_page: Callable[..., Page], site: Site
+    storied: Account, make_page: Callable[..., Page], shared_site: Site
 ) -> None:
-    _, mine = pages
-    phone, stranger = sign_in(make_page(site, **PHONE), ada), make_page(site, **PHONE)
     wide = []
-    for who, paths in ((phone, mine), (stranger, PUBLIC)):
-        for path in paths:
-            who.goto(path)
-            for details in who.locator("details").all():
-                details.evaluate("(element) => { element.open = true }")
-            widths = who.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
+    phone, stranger = sign_in(make_page(shared_site, **PHONE), storied), make_page(shared_site, **PHONE)
+    for page, paths in ((phone, MINE), (stranger, PUBLIC)):
+        for path, _ in visits(page, paths):
+            widths = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
             wide += [(path, width) for width in widths if width > 390]
 
     assert wide == []
@@ -240,9 +189,9 @@ def test_no_page_scrolls_sideways_on_a_phone(
 
 @pytest.mark.req("T38")
 def test_what_one_can_press_is_large_enough_on_a_phone(
-    pages: tuple[Page, list[str]], ada: Account, make_page: Callable[..., Page], site: Site
+    storied: Account, make_page: Callable[..., Page], shared_site: Site
 ) -> None:
-    phone = sign_in(make_page(site, **PHONE), ada)
+    phone = sign_in(make_page(shared_site, **PHONE), storied)
     phone.goto(PROBLEM)
 
     for button in phone.locator(".composer button, .ladder__quick button, .outcome__actions button").all():
@@ -293,10 +242,10 @@ def test_screen_readers_hear_the_bounds_of_an_answer_only(model: Model, chat: Pa
 
 @pytest.mark.req("T41", "T2", "R23")
 def test_without_script_a_newcomer_reads_the_hint_as_it_comes(
-    model: Model, make_page: Callable[..., Page], site: Site
+    model: Model, make_page: Callable[..., Page], shared_site: Site
 ) -> None:
     text = "A first block.\n\nA second block.\n\n" + prose(40)
-    page = make_page(site, java_script_enabled=False)
+    page = make_page(shared_site, java_script_enabled=False)
     page.goto("/")
     page.get_by_role("link", name="Create an account").click()
     page.get_by_label("E-mail").fill("plain@example.org")
@@ -310,7 +259,7 @@ def test_without_script_a_newcomer_reads_the_hint_as_it_comes(
     page.get_by_role("button", name="Send").click(no_wait_after=True)
     expect(page.get_by_text("A first block.")).to_be_visible()
     expect(page.get_by_text("A second block.")).to_be_visible()
-    release(model)
+    model.release()
     page.get_by_role("link", name="Back to The odd sock").last.click()
 
     expect(page.get_by_text("A first block.")).to_be_visible()
@@ -320,9 +269,9 @@ def test_without_script_a_newcomer_reads_the_hint_as_it_comes(
 
 @pytest.mark.req("T41", "T9")
 def test_without_script_an_answer_can_be_stopped_and_continued(
-    model: Model, ada: Account, make_page: Callable[..., Page], site: Site
+    model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
 ) -> None:
-    page = sign_in(make_page(site, java_script_enabled=False), ada)
+    page = sign_in(make_page(shared_site, java_script_enabled=False), ada)
     page.goto(PROBLEM)
     model.play(text="A first block.\n\nA second block.\n\n" + prose(40), stall_after=25)
     composer(page).fill(QUESTION)

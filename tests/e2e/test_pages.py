@@ -1,6 +1,6 @@
 """The tutor in Chromium: from the first visit to a streamed hint, and nothing lost on the way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,7 +9,7 @@ from tests.e2e.browsing import FaultProxy, Watch, sign_in, until, words
 from tests.e2e.chats import PROBLEM, QUESTION, answer, ask, composer, ended, shown, shows, watch_lengths
 from tests.e2e.clients import Account
 from tests.e2e.conftest import PASSWORD
-from tests.e2e.sites import Model, Site, prose, running
+from tests.e2e.sites import Model, Site, prose
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
@@ -23,51 +23,9 @@ TESTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def model() -> Iterator[Model]:
-    with Model() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def site(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "scripted"}
-    with running(tmp_path_factory.mktemp("pages"), **settings) as started:
-        yield started
-        assert started.complaints() == []
-
-
-@pytest.fixture(autouse=True)
-def fresh(model: Model) -> Iterator[None]:
-    model.reset()
-    yield
-    model.reset()
-
-
-@pytest.fixture
-def ada(site: Site) -> Account:
-    return Account(site)
-
-
-@pytest.fixture
-def chat(make_page: Callable[..., Page], site: Site, ada: Account) -> Iterator[Page]:
-    """Ada's page of a problem; whatever the test does, nothing may be complained about."""
-    page = make_page(site)
-    watch = Watch(page)
-    sign_in(page, ada)
-    page.goto(PROBLEM)
-    yield page
-    assert watch.complaints == []
-    assert watch.foreign == []
-
-
 def stall(model: Model, text: str = TEXT) -> None:
-    """The next answer falls silent in its middle until `resume`."""
+    """The next answer falls silent in its middle until it is released."""
     model.play(text=text, stall_after=FIRST)
-
-
-def resume(model: Model) -> None:
-    model._call("POST", "/__release")
 
 
 # -- the newcomer's way
@@ -118,7 +76,7 @@ def test_reload_in_mid_answer_shows_everything_and_goes_on(model: Model, chat: P
 
     chat.reload()
     shows(chat, HALF)
-    resume(model)
+    model.release()
     ended(chat)
 
     assert shown(chat) == words(TEXT)
@@ -128,7 +86,7 @@ def test_reload_in_mid_answer_shows_everything_and_goes_on(model: Model, chat: P
 
 @pytest.mark.req("T42", "R4")
 def test_a_second_tab_and_a_second_device_show_the_same(
-    model: Model, site: Site, ada: Account, chat: Page, make_page: Callable[..., Page]
+    model: Model, shared_site: Site, ada: Account, chat: Page, make_page: Callable[..., Page]
 ) -> None:
     stall(model)
     ask(chat)
@@ -136,11 +94,11 @@ def test_a_second_tab_and_a_second_device_show_the_same(
 
     tab = chat.context.new_page()
     tab.goto(PROBLEM)
-    device = sign_in(make_page(site), ada)
+    device = sign_in(make_page(shared_site), ada)
     device.goto(PROBLEM)
     for page in (tab, device):
         shows(page, HALF)
-    resume(model)
+    model.release()
     for page in (chat, tab, device):
         ended(page)
 
@@ -150,12 +108,12 @@ def test_a_second_tab_and_a_second_device_show_the_same(
 @pytest.mark.req("T42", "T32")
 @pytest.mark.parametrize("how", ["the network breaks", "the cable is pulled"])
 def test_without_a_network_in_mid_answer_nothing_is_lost(
-    how: str, model: Model, site: Site, ada: Account, make_page: Callable[..., Page]
+    how: str, model: Model, shared_site: Site, ada: Account, make_page: Callable[..., Page]
 ) -> None:
     text = prose(110, seed=6)
     model.play(text=text, pace_s=0.05)
-    with FaultProxy(site.port) as network:
-        page = sign_in(make_page(site, base_url=network.origin), ada)
+    with FaultProxy(shared_site.port) as network:
+        page = sign_in(make_page(shared_site, base_url=network.origin), ada)
         page.goto(PROBLEM)
         ask(page)
         shows(page, words(" ".join(text.split()[:10])))
@@ -325,9 +283,9 @@ def test_the_ladder_locks_softly(model: Model, chat: Page) -> None:
 
 @pytest.mark.req("T25")
 def test_the_next_rung_opens_after_a_while(
-    model: Model, ada: Account, site: Site, make_page: Callable[..., Page]
+    model: Model, ada: Account, shared_site: Site, make_page: Callable[..., Page]
 ) -> None:
-    page = make_page(site)
+    page = make_page(shared_site)
     page.clock.install()
     sign_in(page, ada)
     page.goto(PROBLEM)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from playwright.sync_api import Page
 
 from tests.e2e.browsing import FaultProxy, HostPages, Watch, sign_in, until, words
 from tests.e2e.clients import Account
-from tests.e2e.sites import Model, Site, prose, running
+from tests.e2e.host_pages import HTMX_2, HTMX_4, HTMX_4_LEGACY, closed, host_page, shown_by_host
+from tests.e2e.sites import Model, Site, prose
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
@@ -39,73 +40,7 @@ NATIVE = """async ({ url, withCredentials, until }) => new Promise((resolve) => 
   source.onerror = () => { if (source.readyState === EventSource.CLOSED) done() }
 })"""
 
-# The element is all that API.md asks of a host page; what is told to `seen` is for this test.
-HOST = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Host</title>{config}
-<script>
-  window.seen = []
-  window.sources = []
-  window.EventSource = class extends EventSource {{ constructor(...all) {{ super(...all); sources.push(this) }} }}
-  for (const name of ["htmx:sseClose", "htmx:sse:close"])
-    document.addEventListener(name, ({{ detail }}) => seen.push([name, detail.type ?? detail.reason]))
-</script>{scripts}
-<body {body}><article id="answer-{stream_id}" {attributes} hx-swap="{swap}"></article></body></html>"""
-HTMX_2 = {
-    "config": "",
-    "scripts": '<script src="/htmx2.js"></script><script src="/sse2.js"></script>',
-    "body": 'hx-ext="sse"',
-    "attributes": 'sse-connect="{url}" sse-swap="message" sse-close="close"',
-}
-HTMX_4 = {
-    "config": """<meta name="htmx-config" content='{"mode": "cors", "extensions": "sse"}'>""",
-    "scripts": '<script src="/htmx4.js"></script><script src="/sse4.js"></script>',
-    "body": "",
-    "attributes": 'hx-sse:connect="{url}" hx-sse:close="close"',
-}
-HTMX_4_LEGACY = {**HTMX_4, "attributes": 'sse-connect="{url}" sse-close="close"'}
 BOTH = pytest.mark.parametrize("htmx", [HTMX_2, HTMX_4], ids=["htmx-2.0.11", "htmx-4.0.1"])
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[Model]:
-    with Model() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def hosts() -> Iterator[HostPages]:
-    with HostPages() as pages:
-        yield pages
-
-
-@pytest.fixture(scope="module")
-def site(model: Model, hosts: HostPages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = {
-        "OPENAI_BASE_URL": model.base_url,
-        "OPENAI_MODEL": "scripted",
-        "CORS_ORIGINS": f"{hosts.origin},{hosts.foreign_origin}",
-        "STREAM_IDLE": "1",
-    }
-    with running(tmp_path_factory.mktemp("readers"), **settings) as started:
-        yield started
-        assert started.complaints() == []
-
-
-@pytest.fixture(scope="module")
-def ada(site: Site) -> Account:
-    return Account(site)
-
-
-@pytest.fixture
-def proxy(site: Site) -> Iterator[FaultProxy]:
-    with FaultProxy(site.port) as network:
-        yield network
-
-
-@pytest.fixture(autouse=True)
-def fresh(model: Model) -> Iterator[None]:
-    model.reset()
-    yield
-    model.reset()
 
 
 @pytest.fixture
@@ -144,9 +79,9 @@ def native(page: Page, url: str, *, until: str = "message.end", with_credentials
 
 @pytest.mark.req("T8", "T11", "T12", "T13", "T14", "T15", "T42")
 def test_native_eventsource_reads_a_stream_with_the_cookie(
-    site: Site, ada: Account, ask: Callable[..., tuple[str, str]], make_page: Callable[..., Page]
+    shared_site: Site, ada: Account, ask: Callable[..., tuple[str, str]], make_page: Callable[..., Page]
 ) -> None:
-    page = sign_in(make_page(site), ada)
+    page = sign_in(make_page(shared_site), ada)
 
     stream_id, _ = ask(TEXT + TESTS)
     events = native(page, f"/api/streams/{stream_id}", until="stream.close")
@@ -165,39 +100,39 @@ def test_native_eventsource_reads_a_stream_with_the_cookie(
 @pytest.mark.parametrize("with_cookie", [True, False], ids=["cookie", "ticket"])
 def test_native_eventsource_reads_a_stream_from_another_origin(
     with_cookie: bool,
-    site: Site,
+    shared_site: Site,
     hosts: HostPages,
     ada: Account,
     ask: Callable[..., tuple[str, str]],
     make_page: Callable[..., Page],
 ) -> None:
-    page = make_page(site)
+    page = make_page(shared_site)
     if with_cookie:
         sign_in(page, ada)
     page.goto(hosts.page("<!doctype html>", foreign=not with_cookie))
 
     stream_id, stream_url = ask()
     path = f"/api/streams/{stream_id}" if with_cookie else stream_url
-    events = native(page, f"http://127.0.0.1:{site.port}{path}", with_credentials=with_cookie)
+    events = native(page, f"http://127.0.0.1:{shared_site.port}{path}", with_credentials=with_cookie)
 
     prove(events, ada.stored(stream_id)["content"])
 
 
 @pytest.mark.req("R5")
 def test_an_origin_that_is_not_named_reads_nothing(
-    site: Site, ask: Callable[..., tuple[str, str]], make_page: Callable[..., Page]
+    shared_site: Site, ask: Callable[..., tuple[str, str]], make_page: Callable[..., Page]
 ) -> None:
-    page = make_page(site)
+    page = make_page(shared_site)
     with HostPages() as stranger:
         page.goto(stranger.page("<!doctype html>"))
         _, stream_url = ask()
 
-        assert native(page, f"http://127.0.0.1:{site.port}{stream_url}") == []
+        assert native(page, f"http://127.0.0.1:{shared_site.port}{stream_url}") == []
 
 
 @pytest.mark.req("A6-9", "A6-1", "T17")
 def test_native_eventsource_goes_on_after_a_drop_and_stops_at_204(
-    model: Model, site: Site, ada: Account, ask: Callable[..., tuple[str, str]], proxy: FaultProxy, page: Page
+    model: Model, shared_site: Site, ada: Account, ask: Callable[..., tuple[str, str]], proxy: FaultProxy, page: Page
 ) -> None:
     proxy.plan[:] = [CUT]
     page.goto(proxy.origin + "/login")
@@ -236,10 +171,10 @@ def test_npm_eventsource_reads_a_stream_over_a_drop(
 
 
 @pytest.mark.req("T8", "T40")
-def test_httpx_sse_reads_a_stream(site: Site, ada: Account, ask: Callable[..., tuple[str, str]]) -> None:
+def test_httpx_sse_reads_a_stream(shared_site: Site, ada: Account, ask: Callable[..., tuple[str, str]]) -> None:
     stream_id, _ = ask()
     events: list[Event] = []
-    url = f"http://127.0.0.1:{site.port}/api/streams/{stream_id}"
+    url = f"http://127.0.0.1:{shared_site.port}/api/streams/{stream_id}"
     headers = {"Authorization": f"Bearer {ada.token}"}
     with httpx.Client() as client, connect_sse(client, "GET", url, headers=headers) as source:
         events.extend((event.event, event.id, event.json()) for event in source.iter_sse())
@@ -251,47 +186,26 @@ def test_httpx_sse_reads_a_stream(site: Site, ada: Account, ask: Callable[..., t
 # -- htmx, on pages of another origin
 
 
-def host_page(hosts: HostPages, htmx: dict[str, str], stream_id: str, url: str, *, swap: str = "none") -> str:
-    """A page that shows an answer with nothing but its element."""
-    attributes = htmx["attributes"].format(url=url.replace("&", "&amp;"))
-    return hosts.page(HOST.format(**{**htmx, "attributes": attributes}, stream_id=stream_id, swap=swap))
-
-
-def closed(page: Page) -> None:
-    """Wait until the page has closed its stream because it was told to."""
-    page.wait_for_function("seen.length > 0", timeout=30_000)
-    assert page.evaluate("seen.map(([, why]) => why)") == ["message"]
-    assert page.evaluate("sources.every((source) => source.readyState === EventSource.CLOSED)")
-
-
-def shown(page: Page, stream_id: str) -> str:
-    """The answer's text as the page shows it; no id may be there twice."""
-    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((element) => element.id)")
-    assert len(ids) == len(set(ids))
-    assert all(name.startswith(f"answer-{stream_id}") for name in ids)
-    return words(page.locator(f"#answer-{stream_id}-body").inner_text())
-
-
 @pytest.mark.req("T38", "T3", "R29")
 @pytest.mark.parametrize(
     "htmx", [HTMX_2, HTMX_4, HTMX_4_LEGACY], ids=["htmx-2.0.11", "htmx-4.0.1", "htmx-4.0.1-legacy-attributes"]
 )
 def test_case_a_htmx_shows_the_whole_answer_over_one_connection(
     htmx: dict[str, str],
-    site: Site,
+    shared_site: Site,
     hosts: HostPages,
     ada: Account,
     ask: Callable[..., tuple[str, str]],
     proxy: FaultProxy,
     make_page: Callable[..., Page],
 ) -> None:
-    page = make_page(site)
+    page = make_page(shared_site)
 
     stream_id, stream_url = ask(TEXT + TESTS)
     page.goto(host_page(hosts, htmx, stream_id, f"{proxy.origin}{stream_url}&view=html"))
     closed(page)
 
-    assert shown(page, stream_id) == words(ada.stored(stream_id)["content"]) == words(TEXT)
+    assert shown_by_host(page, stream_id) == words(ada.stored(stream_id)["content"]) == words(TEXT)
     assert "two of them" in page.locator(f"#answer-{stream_id}-tests").inner_text()
     assert len(proxy.streams) == 1
 
@@ -301,21 +215,21 @@ def test_case_a_htmx_shows_the_whole_answer_over_one_connection(
 def test_case_d_htmx_shows_the_answer_once_after_a_drop(
     htmx: dict[str, str],
     model: Model,
-    site: Site,
+    shared_site: Site,
     hosts: HostPages,
     ada: Account,
     ask: Callable[..., tuple[str, str]],
     proxy: FaultProxy,
     make_page: Callable[..., Page],
 ) -> None:
-    page = make_page(site)
+    page = make_page(shared_site)
     proxy.plan[:] = [CUT]
 
     stream_id, stream_url = ask()
     page.goto(host_page(hosts, htmx, stream_id, f"{proxy.origin}{stream_url}&view=html"))
     closed(page)
 
-    assert shown(page, stream_id) == words(ada.stored(stream_id)["content"])
+    assert shown_by_host(page, stream_id) == words(ada.stored(stream_id)["content"])
     assert [seen.status for seen in proxy.streams] == [200, 200]
     assert len(model.calls()) == 1
 
@@ -325,21 +239,21 @@ def test_case_d_htmx_shows_the_answer_once_after_a_drop(
 def test_cases_e_and_f_htmx_shows_the_answer_once_after_a_drop_and_a_503(
     htmx: dict[str, str],
     model: Model,
-    site: Site,
+    shared_site: Site,
     hosts: HostPages,
     ada: Account,
     ask: Callable[..., tuple[str, str]],
     proxy: FaultProxy,
     make_page: Callable[..., Page],
 ) -> None:
-    page = make_page(site)
+    page = make_page(shared_site)
     proxy.plan[:] = [CUT, "503"]
 
     stream_id, stream_url = ask()
     page.goto(host_page(hosts, htmx, stream_id, f"{proxy.origin}{stream_url}&view=html"))
     closed(page)
 
-    assert shown(page, stream_id) == words(ada.stored(stream_id)["content"])
+    assert shown_by_host(page, stream_id) == words(ada.stored(stream_id)["content"])
     assert [seen.status for seen in proxy.streams] == [200, 503, 200]
     # Case E: htmx 2 has lost its cursor by then, htmx 4 has not. Case F: neither needs it.
     assert ("last-event-id" in proxy.streams[2].headers) == (htmx is HTMX_4)
@@ -364,20 +278,21 @@ def test_case_g_htmx_shows_a_refusal_and_closes(
     signed_in: bool,
     said: str,
     htmx: dict[str, str],
-    site: Site,
+    shared_site: Site,
     hosts: HostPages,
     ada: Account,
     proxy: FaultProxy,
     make_page: Callable[..., Page],
 ) -> None:
-    page = make_page(site)
+    page = make_page(shared_site)
     if signed_in:
         sign_in(page, ada)
     unknown = "01UNKNOWNUNKNOWNUNKNOWNUNK"
     # htmx 4 sends cookies to its own origin only, unless asked.
-    inclusive = {**htmx, "attributes": htmx["attributes"] + """ hx-config='{{"credentials": "include"}}'"""}
+    inclusive = """hx-config='{"credentials": "include"}'"""
 
-    page.goto(host_page(hosts, inclusive, unknown, proxy.origin + path.format(unknown=unknown)))
+    url = proxy.origin + path.format(unknown=unknown)
+    page.goto(host_page(hosts, htmx, unknown, url, more=inclusive))
     closed(page)
 
     assert said in page.locator(f"#answer-{unknown} [role=alert]").inner_text().lower()
@@ -387,9 +302,9 @@ def test_case_g_htmx_shows_a_refusal_and_closes(
 @BOTH
 @pytest.mark.req("T31")
 def test_case_g_htmx_shows_that_a_ticket_is_no_good_and_closes(
-    htmx: dict[str, str], site: Site, hosts: HostPages, proxy: FaultProxy, make_page: Callable[..., Page]
+    htmx: dict[str, str], shared_site: Site, hosts: HostPages, proxy: FaultProxy, make_page: Callable[..., Page]
 ) -> None:
-    page = make_page(site)
+    page = make_page(shared_site)
 
     page.goto(host_page(hosts, htmx, "x", f"{proxy.origin}/v1/tutor/stream?token=no-good&view=html", swap="innerHTML"))
     closed(page)
@@ -403,9 +318,9 @@ def test_case_g_htmx_shows_that_a_ticket_is_no_good_and_closes(
 
 @pytest.mark.req("T38", "T42", "A6-16")
 def test_our_own_page_shows_the_answer_once_after_a_drop_and_a_503(
-    model: Model, site: Site, ada: Account, proxy: FaultProxy, make_page: Callable[..., Page]
+    model: Model, shared_site: Site, ada: Account, proxy: FaultProxy, make_page: Callable[..., Page]
 ) -> None:
-    page = make_page(site, base_url=proxy.origin)
+    page = make_page(shared_site, base_url=proxy.origin)
     watch = Watch(page)
     sign_in(page, ada)
     page.goto("/tutor/odd-sock")
