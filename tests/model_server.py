@@ -292,7 +292,6 @@ class _Reply:
     def _cut(self) -> bool:
         if self._script.ending == "done":
             self._event("[DONE]")
-            self._connection.sendall(b"0\r\n\r\n")
             return True
         if self._script.ending == "reset":
             linger = struct.pack("ii", 1, 0)
