@@ -25,7 +25,7 @@ check: setup-dev ## Formatting, lint, types, layers, requirements
 	@$(PY) -m scripts.requirements --check
 
 test: setup-dev ## The tests, on SQLite and a private Valkey
-	@$(PY) -m pytest -q $(ARGS)
+	@$(PY) $(if $(ARGS),-m pytest -q $(ARGS),-m scripts.tests)
 
 e2e: setup-e2e test-model ## The whole site in headless Chromium, and test-model
 	@sh scripts/browser.sh

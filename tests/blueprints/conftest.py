@@ -269,3 +269,32 @@ def person(modelled: Flask, make_person: Callable[[Flask], Person]) -> Person:
 def stranger(modelled: Flask, make_person: Callable[[Flask], Person]) -> Person:
     """Somebody else on that site."""
     return make_person(modelled)
+
+
+@pytest.fixture
+def ask_of() -> Callable[..., Any]:
+    """Who asks a question of the first problem there is, unless told otherwise."""
+
+    def of(client: FlaskClient) -> Callable[..., Any]:
+        problem_id = client.get("/v1/tutor/problems").json["problems"][0]["id"]
+
+        def send(**fields: Any) -> Any:
+            headers = fields.pop("headers", {})
+            body = {"session_id": "s1", "problem_id": problem_id, "message": "How do I start?", **fields}
+            return client.post("/v1/tutor/messages", json=body, headers=headers)
+
+        return send
+
+    return of
+
+
+@pytest.fixture
+def ask(ask_of: Callable[..., Any], signed_in: FlaskClient) -> Callable[..., Any]:
+    """Asks as `signed_in`."""
+    return ask_of(signed_in)
+
+
+@pytest.fixture
+def ask_slowly(ask_of: Callable[..., Any], slow_streams: Streams) -> Callable[..., Any]:
+    """As `ask`, on a site whose answers take a while."""
+    return ask_of(slow_streams.client)
