@@ -127,7 +127,7 @@ def play(model: Model, ada: Account) -> Callable[[Fault], Played]:
             model.play(times=ATTEMPTS, **fault.script)
         with model.away() if fault.is_away else contextlib.nullcontext():
             # The shortest hint: the built-in engine speaks at a reader's pace.
-            stream_id = ada.start(hint_level=1)
+            stream_id = ada.start(hint_level=1, problem_id="garden-path")
             seen = Viewer(ada, stream_id, until="stream.close").opened().done()
         page = ada.call("GET", f"/api/streams/{stream_id}?view=html")
         assert page.status == 200

@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -29,11 +28,21 @@ def fresh(model: Model) -> Iterator[None]:
     model.reset()
 
 
-@pytest.fixture
-def site(model: Model, tmp_path: Path) -> Iterator[Site]:
-    with running(tmp_path, OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted", DRAIN_SECONDS="8") as started:
+@pytest.fixture(scope="module")
+def shared(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "scripted", "DRAIN_SECONDS": "8"}
+    with running(tmp_path_factory.mktemp("restarts"), **settings) as started:
         yield started
-        assert started.complaints() == []
+        started.stop()
+
+
+@pytest.fixture
+def site(shared: Site) -> Iterator[Site]:
+    """A site that serves, whatever the test before has done to it."""
+    if not shared.is_up:
+        shared.start()
+    yield shared
+    assert shared.complaints() == []
 
 
 @pytest.mark.req("T41", "T42", "A6-3")
@@ -117,9 +126,8 @@ def test_stop_and_start_ends_what_can_end_and_interrupts_the_rest(
 
 
 @pytest.mark.req("T20", "T41")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_quick_stop_leaves_nothing_and_the_next_start_ends_what_was_cut(
-    model: Model, site: Site, number: signal.Signals, record_property: Record
+    model: Model, site: Site, record_property: Record
 ) -> None:
     ada = Account(site)
     text = prose(3000, seed=8)
@@ -127,7 +135,7 @@ def test_quick_stop_leaves_nothing_and_the_next_start_ends_what_was_cut(
     viewer = Viewer(ada, ada.start()).opened()
     eventually(lambda: viewer.seen.text)
 
-    site.stop(number, within_s=15)
+    site.stop(signal.SIGINT, within_s=15)
 
     assert site.processes() == set()
     assert not site.socket.exists()
@@ -209,6 +217,7 @@ def _ended_well(model: Model, site: Site, ada: Account, text: str, viewers: list
     model.play(text=prose(3000), pace_s=0.02, times=2)
     answers: list[Answer] = at_once(20, lambda _: ada.ask())
     assert sorted(answer.status for answer in answers) == [201] * 2 + [429] * 18
+    eventually(lambda: len(model.calls()) == 3, what="the model is not asked")
     for stream_id in ada.running():
         assert ada.stop(stream_id).json["confirmed"] is True
     assert len(model.calls()) == 3, "no question was put to the model twice"
