@@ -4,6 +4,7 @@ Lenient about what servers leave out (llama.cpp, Ollama and vLLM each do), stric
 change the answer: a chunk that is not a JSON object, or one that reports an error.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -79,10 +80,7 @@ class ReplyState:
         if data.strip() == _DONE:
             self.is_done = True
             return ""
-        try:
-            chunk = orjson.loads(data)
-        except orjson.JSONDecodeError as exc:
-            raise BadChunk("not JSON") from exc
+        chunk = _parsed(data)
         if not isinstance(chunk, dict):
             raise BadChunk("not an object")
         if chunk.get("error"):
@@ -187,3 +185,15 @@ def _text(content: Any) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
     raise BadChunk("content is not text")
+
+
+def _parsed(data: bytes) -> Any:
+    """A chunk's JSON; halves of surrogate pairs too, which some servers send one by one as `\\ud83d`."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(data.decode())
+    except (ValueError, RecursionError) as exc:
+        raise BadChunk("not JSON") from exc

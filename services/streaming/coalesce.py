@@ -50,6 +50,12 @@ class Normaliser:
         return "\ufffd" if held else ""
 
 
+def clean(text: str) -> str:
+    """A whole text as `Normaliser` leaves it."""
+    normaliser = Normaliser()
+    return normaliser.add(text) + normaliser.end()
+
+
 def merged(entries: Sequence[Entry]) -> list[Entry]:
     """Consecutive deltas as one entry that carries the seq of the last; the rest as it is."""
     result: list[Entry] = []

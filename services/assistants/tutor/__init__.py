@@ -20,6 +20,7 @@ from services.assistants.tutor.input import SubmissionInput, TutorInput, parse_m
 from services.assistants.tutor.ladder import authored
 from services.errors import ModelBroken, ModelError
 from services.llm.messages import Began, Delta, Finish, Part, Request, ToolCall, Usage
+from services.streaming.coalesce import Normaliser
 from services.streaming.events import END, METADATA, TESTS, Event, delta
 
 __all__ = ["SubmissionInput", "Tutor", "TutorInput", "facts", "parse_message", "parse_submission", "resolve"]
@@ -107,6 +108,8 @@ class _Filters:
     """The `tests` filter and the guard, one behind the other."""
 
     def __init__(self, turn: Turn) -> None:
+        # First of all: what is taken out later could join what the guard has seen apart.
+        self._normaliser = Normaliser()
         self._tests = TestsFilter()
         self._guard = Guard(
             context.hint_level(turn.facts), reference=turn.facts.get("reference"), own=context.own_texts(turn)
@@ -120,11 +123,11 @@ class _Filters:
 
     def feed(self, text: str) -> Iterator[Event]:
         self._received += len(text)
-        for piece in self._tests.feed(text):
+        for piece in self._tests.feed(self._normaliser.add(text)):
             yield from self._pass(piece)
 
     def finish(self, *, whole: bool) -> Iterator[Event]:
-        for piece in self._tests.finish():
+        for piece in (*self._tests.feed(self._normaliser.end()), *self._tests.finish()):
             yield from self._pass(piece)
         yield from self._say(self._guard.finish())
         if whole and self._has_tests and not self._has_text:

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from services.streaming.coalesce import clean
+
 Tests = list[dict[str, str]]
 
 MAX_TESTS: Final = 20
@@ -154,7 +156,7 @@ def parse_tests(block: str) -> Tests:
     """The tests of a block's content, in order; at most MAX_TESTS."""
     try:
         whole = json.loads(block)
-    except ValueError:
+    except (ValueError, RecursionError):
         whole = None
     if isinstance(whole, list) and whole and all(isinstance(item, dict) for item in whole):
         found = [tests_entry(item) for item in whole]
@@ -177,7 +179,7 @@ def _parse_line(line: str) -> dict[str, str]:
     if line.startswith("{"):
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if isinstance(value, dict) and tests_entry(value):
             return tests_entry(value)
@@ -193,4 +195,5 @@ def _parse_line(line: str) -> dict[str, str]:
 
 def _as_text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text[:MAX_FIELD_CHARS]
+    # JSON's escapes bring back what the text itself has lost.
+    return clean(text)[:MAX_FIELD_CHARS]
