@@ -1,0 +1,107 @@
+"""The tutor specification's own tests, under their own names (REQUIREMENTS T39 and T40), against this product."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from services.assistants import problem_bank
+from services.streaming.wire import frame
+from tests.conftest import sign_up
+from tests.sse import Reader, frames
+
+PROBLEM = next(iter(problem_bank.bundled()))
+
+
+def ask(client: FlaskClient, **fields: Any) -> Any:
+    body = {"session_id": "session_1", "problem_id": PROBLEM, "message": "I need a hint", **fields}
+    return client.post("/v1/tutor/messages", json=body)
+
+
+@pytest.fixture
+def slow(make_app: Callable[..., Flask]) -> FlaskClient:
+    """Somebody on a site whose answers take seconds."""
+    return sign_up(make_app(BUILTIN_PACE_MS="500").test_client(), "ada@example.org")
+
+
+@pytest.mark.req("T16", "T39", "A6-1")
+def test_sse_message_formatting() -> None:
+    message = frame({"content": "Grüße\nvon hier", "type": "markdown"}, name="message.delta", event_id="s-1")
+
+    text = message.decode()
+    assert "id: s-1\n" in text
+    assert "event: message.delta\n" in text
+    assert "data: " in text
+    assert "Grüße" in text
+    assert text.endswith("\n\n")
+    # Two in a row are two events to a browser.
+    first, second = frames([message, message])
+    assert first == second
+    assert (first.name, first.id) == ("message.delta", "s-1")
+    assert first.json == {"content": "Grüße\nvon hier", "type": "markdown"}
+
+
+@pytest.mark.req("T16", "A6-1", "A6-15")
+def test_a_message_is_the_same_wherever_it_is_cut() -> None:
+    message = frame({"content": "👋🏽 Grüße"}, name="message.delta", event_id="s-1") * 2
+    whole = list(frames([message]))
+
+    for place in range(len(message)):
+        reader = Reader()
+        assert reader.feed(message[:place]) + reader.feed(message[place:]) == whole
+
+
+@pytest.mark.req("T19", "T20", "T21", "T39")
+def test_stream_creation(slow: FlaskClient, app: Flask) -> None:
+    created = ask(slow)
+
+    assert created.status_code == 201
+    stream_id = created.json["stream_id"]
+    assert created.json["stream_url"].startswith("/v1/tutor/stream?token=")
+    assert [stream["stream_id"] for stream in slow.get("/api/streams").json["streams"]] == [stream_id]
+    # Kept in Redis, for every worker, with a time to live; what to answer is kept with the conversation.
+    redis = app.extensions["rill"].redis
+    kept = [key for key in redis.scan_iter("rill:*") if stream_id.encode() in key]
+    assert kept
+    assert all(redis.ttl(key) > 0 for key in kept)
+    # Another worker, with nothing in its memory, finds the stream and its context.
+    state = app.extensions["rill"].log.state(1, stream_id)
+    assert (state.status, state.assistant) == ("running", "tutor")
+
+
+@pytest.mark.req("T4", "T18", "T23", "T39", "A6-3")
+def test_concurrent_stream_limit(slow: FlaskClient) -> None:
+    first, second = ask(slow), ask(slow, session_id="session_2")
+
+    third = ask(slow, session_id="session_3")
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert third.status_code == 429
+    assert third.json["detail"] == "User has reached maximum concurrent streams (2)"
+    assert slow.delete(first.json["stop_url"]).json["message"] == "Stream closed"
+    assert ask(slow, session_id="session_3").status_code == 201
+
+
+@pytest.mark.req("T2", "T5", "T7", "T8", "T40", "T42", "A6-1")
+def test_tutor_stream_flow(signed_in: FlaskClient) -> None:
+    created = ask(signed_in, hint_level=1)
+    assert created.status_code == 201
+
+    seen = []
+    response = signed_in.get(created.json["stream_url"], headers={"Accept": "text/event-stream"})
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/event-stream"
+    for event in frames(response.response):
+        seen.append(event)
+        if event.name == "message.end":
+            break
+    response.close()
+
+    names = [event.name for event in seen]
+    assert names[:2] == ["stream.start", "message.start"]
+    assert names.count("message.delta") > 1
+    assert names[-1] == "message.end"
+    assert "".join(event.json["content"] for event in seen if event.name == "message.delta").strip()
+    assert {"total_tokens", "finish_reason"} <= set(seen[-1].json)
