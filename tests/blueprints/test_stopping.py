@@ -121,7 +121,7 @@ def test_a_cookie_needs_a_csrf_token_to_stop_or_go_on(modelled: Flask, model: Mo
     assert model.calls == []
 
 
-@pytest.mark.req("R24")
+@pytest.mark.req("T32", "R21", "R24")
 @pytest.mark.parametrize("grace", ["0", "300"])
 def test_a_run_that_its_last_viewer_left_is_stopped_after_the_grace(
     make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer, grace: str

@@ -139,15 +139,17 @@ def test_a_tests_block_of_nothing_but_brackets_harms_nobody(person: Person, mode
     assert text_of(frames).endswith("Good luck.\n")
 
 
-@pytest.mark.req("T27")
+@pytest.mark.req("T27", "A6-8")
 def test_controls_do_not_carry_code_past_the_guard(person: Person, model: ModelServer) -> None:
     code = "def solve(watts, budget):\n    seen = {}\n    for place, watt in enumerate(watts):\n        return place\n"
     model.play(said("Here:\n\n```python\n" + "\x01".join(code) + "```\n", *"\x00".join("for x in y: return x[0]\n")))
 
-    _, frames = person.answered()
+    stream_id, frames = person.answered()
+    logged = str(person.services.log.read(person.user.id, stream_id))
 
-    assert "enumerate" not in text_of(frames)
-    assert "return x[0]" not in text_of(frames)
+    for text in (text_of(frames), logged):
+        assert "enumerate" not in text
+        assert "return x[0]" not in text
 
 
 @pytest.mark.req("R19")
