@@ -199,7 +199,7 @@ class Hub:
         self, follow: Follow, dialect: Dialect, replay: Replay, environ: Mapping[str, Any], stays: bool
     ) -> Viewer:
         channel = follow.channels.get(dialect.key)
-        if channel is None:
+        if channel is None or channel.is_broken:
             view = dialect.view(follow.facts)
             channel = Channel(view, interval_s=dialect.interval_s, pusher=self.pusher)
             channel.prime(follow.entries)

@@ -6,6 +6,7 @@ the event loop sends them, and the generator only waits for the client to leave.
 """
 
 import contextlib
+import logging
 import math
 import os
 import socket
@@ -21,6 +22,8 @@ from gevent.event import Event as Signal
 from services.streaming.events import Entry
 from services.streaming.views import Replay, View
 from services.streaming.wire import farewell
+
+logger = logging.getLogger(__name__)
 
 # What a channel keeps for viewers that have fallen behind; one further behind is closed and comes
 # back with its last event id.
@@ -38,11 +41,13 @@ class Channel:
 
     __slots__ = (
         "_chunks", "_due", "_fed_s", "_interval_s", "_kept_bytes", "_pinged_s", "_pusher", "_start", "_waiting",
-        "last_beat_s", "last_frame_s", "view", "viewers",
+        "is_broken", "last_beat_s", "last_frame_s", "view", "viewers",
     )  # fmt: skip
 
     def __init__(self, view: View, *, interval_s: float, pusher: "Pusher") -> None:
         self.view = view
+        # Whether its view has failed: nothing comes through it any more.
+        self.is_broken = False
         self.viewers: set[Viewer] = set()
         self.last_frame_s = self.last_beat_s = time.monotonic()
         self._pinged_s = 0.0
@@ -72,7 +77,7 @@ class Channel:
     def feed(self, entries: Sequence[Entry]) -> None:
         """Take what the log gained and send it on, at once or when the interval has passed."""
         if not self._interval_s:
-            self._show(self.view.feed(entries))
+            self._feed(entries)
             return
         self._waiting.extend(entries)
         wait_s = self._fed_s + self._interval_s - time.monotonic()
@@ -87,7 +92,7 @@ class Channel:
         if self._waiting:
             entries, self._waiting = self._waiting, []
             self._fed_s = time.monotonic()
-            self._show(self.view.feed(entries))
+            self._feed(entries)
 
     def beat(self, now_s: float, *, every_s: float) -> None:
         """Send a heartbeat if one is due."""
@@ -97,7 +102,7 @@ class Channel:
         elif now_s - self.last_beat_s < every_s:
             return
         self.last_beat_s = now_s
-        self._keep(self.view.beat(idle_s))
+        self._give(self.view.beat(idle_s))
 
     def after(self, position: int) -> bytes | None:
         """All frames after a position, or None if they are not kept any more."""
@@ -121,19 +126,44 @@ class Channel:
             self._start, self._kept_bytes = slowest, 0
             return
         gone = 0
-        while gone < len(self._chunks) and (self._start + gone < slowest or self._kept_bytes > MAX_BEHIND_BYTES):
+        # The newest stays however large it is: those who have just been woken for it are not behind.
+        newest = len(self._chunks) - 1
+        while gone < newest and (self._start + gone < slowest or self._kept_bytes > MAX_BEHIND_BYTES):
             self._kept_bytes -= len(self._chunks[gone])
             gone += 1
         del self._chunks[:gone]
         self._start += gone
 
+    def _feed(self, entries: Sequence[Entry]) -> None:
+        if self.is_broken:
+            return
+        try:
+            frames = self.view.feed(entries)
+        except Exception:  # whoever writes or follows the stream for everybody must not fall with one dialect
+            logger.exception("view failed, its readers come back to a new one")
+            self.is_broken = True
+            for viewer in list(self.viewers):
+                viewer.cut()
+            return
+        self._show(frames)
+
     def _show(self, frames: bytes) -> None:
         if frames:
             self.last_frame_s = time.monotonic()
         if frames or self.view.done:
-            self._keep(frames)
+            self._give(frames)
 
-    def _keep(self, frames: bytes) -> None:
+    def _give(self, frames: bytes) -> None:
+        """Send frames now if every viewer has all that came before and can take them; else keep them for the others."""
+        if not self._chunks:
+            # Nearly always: what is kept and sent in a callback costs 2 us more an event, and a turn of the loop.
+            for viewer in self.viewers:
+                if not viewer.is_ready:
+                    break
+            else:
+                for viewer in self.viewers:
+                    viewer.take(frames)
+                return
         if frames:
             self._chunks.append(frames)
             self._kept_bytes += len(frames)
@@ -249,18 +279,27 @@ class Viewer:
         """The server is done with the response, whether or not it was iterated."""
         self.leave()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether its socket can be written now, and not by its own generator."""
+        return self._pushing and not self._rest
+
     def advance(self, frames: bytes | None, end: int) -> None:
-        """New frames: send them, or wake whoever does. Runs in the hub; never waits."""
+        """New frames that were kept: send them, or wake whoever does. Runs in the hub; never waits."""
         if frames is None:
             self.cut()
-        elif not self._pushing or self._rest:
+        elif not self.is_ready:
             self._wake.set()
         else:
             self.position = end
-            if frames:
-                self._send(b"%x\r\n%b\r\n" % (len(frames), frames) if self._chunked else frames)
-            if self.channel.done:
-                self._wake.set()
+            self.take(frames)
+
+    def take(self, frames: bytes) -> None:
+        """Send frames to a viewer that is ready; never waits."""
+        if frames:
+            self._send(b"%x\r\n%b\r\n" % (len(frames), frames) if self._chunked else frames)
+        if self.channel.view.done and self.channel.done:
+            self._wake.set()
 
     def cut(self) -> None:
         """End the connection where it stands; the client comes back with its last event id."""
@@ -271,7 +310,9 @@ class Viewer:
         self._wake.set()
 
     def dismiss(self, retry_ms: int) -> None:
-        """Send the client away; it is told when to come back."""
+        """Send the client away; it is told when to come back. One that has not gone by the next time is cut."""
+        if self._dismissed:
+            self.cut()
         self._farewell = farewell(retry_ms)
         self._dismissed = True
         self._wake.set()
@@ -367,5 +408,6 @@ class Viewer:
             # A pipelined request: the watcher is level-triggered and would spin; heartbeats must do.
             watcher.stop()
             return
-        self._gone = True
-        self._wake.set()
+        # Also a generator that waits for the client to take something goes on at once, and nothing spins.
+        watcher.stop()
+        self.cut()
