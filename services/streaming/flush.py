@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import gevent
 from gevent.event import Event as Signal
+from gevent.hub import Waiter
 from redis.exceptions import RedisError, ResponseError
 
 from services.streaming import keys
+from services.streaming.connections import Replies
 from services.streaming.events import DELTA, Entry, Event, StreamId, UserId, delta
 from services.streaming.log import Started, encode
 
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 _FIRST_BACKOFF_S: Final = 0.05
 _LAST_BACKOFF_S: Final = 1.0
 _REFUSED_S: Final = 0.1
+_MULTI: Final = b"*1\r\n$5\r\nMULTI\r\n"
+_EXEC: Final = b"*1\r\n$4\r\nEXEC\r\n"
 
 
 class Writer:
@@ -32,6 +36,7 @@ class Writer:
         seq: Of the last entry that was given a place.
         committed: Seq of the last entry that the log has accepted.
         lost: Whether somebody else has taken the run; nothing more is written then.
+        asks: How often somebody has asked to follow, and one.
         followed: Whether another worker follows, so that entries are published as well. A worker that
             begins to follow says so on the control channel; a PUBLISH that nobody received ends it.
     """
@@ -40,9 +45,10 @@ class Writer:
         "_on_lost",
         "_pending",
         "_publish",
-        "_settled",
+        "_waiting",
         "_written",
         "_xadd",
+        "asks",
         "channel",
         "committed",
         "connection_number",
@@ -75,6 +81,7 @@ class Writer:
         self.committed = started.seq
         self.lost = False
         self.followed = followed
+        self.asks = 1
         self.queued = False
         self.connection_number = 0
         self.in_flight: list[Entry] = []
@@ -84,19 +91,15 @@ class Writer:
         self._xadd = b"*6\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$10\r\nNOMKSTREAM\r\n" % (len(key), key)
         self._publish = b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%b\r\n" % (len(channel), channel)
         self._pending: list[Event | list[str]] = []
-        self._settled = Signal()
-        self._settled.set()
+        self._waiting: dict[Waiter[None], None] = {}
         self._on_lost = on_lost
 
     def put(self, event: Event) -> None:
         """Take an event; a delta joins the delta that waits before it."""
+        pending = self._pending
         if self.lost:
             return
-        pending = self._pending
-        if not pending:
-            self._settled.clear()
-            pending.append(event)
-        elif event.name != DELTA:
+        if not pending or event.name != DELTA:
             pending.append(event)
         elif isinstance(pending[-1], list):
             pending[-1].append(event.data["text"])
@@ -104,6 +107,16 @@ class Writer:
             pending[-1] = [pending[-1].data["text"], event.data["text"]]
         else:
             pending.append(event)
+
+    def follow(self) -> None:
+        """Publish from now on: somebody follows from another worker."""
+        self.followed = True
+        self.asks += 1
+
+    @property
+    def newest(self) -> Entry | None:
+        """The last entry that it has written and the log accepted."""
+        return self._written[-1] if self._written else None
 
     @property
     def backlog(self) -> int:
@@ -119,14 +132,21 @@ class Writer:
         self._pending.clear()
 
     def commands(self) -> list[bytes]:
-        """XADD, and PUBLISH if somebody follows, of what is in flight; packed."""
-        packed = []
+        """XADD, and PUBLISH if somebody follows, of what is in flight; packed.
+
+        Several entries are one transaction: a server that refused the first and took the second, having
+        memory again in between, would leave a hole that nothing can fill.
+        """
+        several = len(self.in_flight) > 1
+        packed = [_MULTI] if several else []
         for entry in self.in_flight:
             entry_id, payload = b"%d-%d" % (entry.fence, entry.seq), encode(entry.event)
             id_size, size = len(entry_id), len(payload)
             packed.append(b"%b$%d\r\n%b\r\n$1\r\ne\r\n$%d\r\n%b\r\n" % (self._xadd, id_size, entry_id, size, payload))
             if self.followed:
                 packed.append(b"%b$%d\r\n%b %b\r\n" % (self._publish, id_size + 1 + size, entry_id, payload))
+        if several:
+            packed.append(_EXEC)
         return packed
 
     def accept(self, count: int) -> list[Entry]:
@@ -139,8 +159,8 @@ class Writer:
         self._written += taken
         if taken:
             self.committed = taken[-1].seq
-        if not self.in_flight and not self._pending:
-            self._settled.set()
+        if self._waiting:
+            self._wake_waiting()
         return taken
 
     def rewind(self, top: int) -> list[Entry]:
@@ -156,7 +176,6 @@ class Writer:
         if missing:
             del self._written[-len(missing) :]
             self.in_flight[:0] = missing
-            self._settled.clear()
         return known
 
     def lose(self) -> None:
@@ -165,12 +184,32 @@ class Writer:
             self.lost = True
             self._pending.clear()
             self.in_flight.clear()
-            self._settled.set()
+            self._wake_waiting()
             self._on_lost()
 
     def settle(self, timeout_s: float | None = None) -> bool:
         """Wait until everything is in the log, or lost; whether that came in time."""
-        return bool(self._settled.wait(timeout_s))
+        if timeout_s is None:
+            return self._settled()
+        return bool(gevent.with_timeout(timeout_s, self._settled, timeout_value=False))
+
+    def _settled(self) -> bool:
+        # gevent's Event would do, at twice the cost: a run that waits for each of its events is woken for each.
+        while self.in_flight or self._pending:
+            waiter: Waiter[None] = Waiter()
+            self._waiting[waiter] = None
+            try:
+                waiter.get()
+            finally:
+                self._waiting.pop(waiter, None)
+        return True
+
+    def _wake_waiting(self) -> None:
+        """Let those go on who wait for this writer to settle, if it has."""
+        if self.in_flight or self._pending:
+            return
+        for waiter in self._waiting:
+            gevent.get_hub().loop.run_callback(waiter.switch, None)
 
 
 class Flusher:
@@ -185,6 +224,7 @@ class Flusher:
         self._connect = connect
         self._number = 0
         self._connection: Any = None  # a redis-py Connection; its methods are untyped
+        self._replies: Replies
         self._on_commit = on_commit
         self._queue: list[Writer] = []
         self._wake = Signal()
@@ -201,9 +241,10 @@ class Flusher:
 
     def put(self, writer: Writer, event: Event) -> None:
         """Hand over an event; returns at once."""
-        writer.connection_number = writer.connection_number or self._number
         writer.put(event)
-        self._enqueue(writer)
+        if not writer.queued:
+            writer.connection_number = writer.connection_number or self._number
+            self._enqueue(writer)
 
     def recheck(self, writer: Writer) -> None:
         """Compare a writer with the log before it writes again."""
@@ -247,7 +288,7 @@ class Flusher:
         if self._connection is None:
             connection = self._connect()
             connection.connect()
-            self._connection = connection
+            self._connection, self._replies = connection, Replies(connection)
             self._number += 1
         connection = self._connection
         # On a new connection nobody knows how much of what was sent on the old one has arrived.
@@ -255,36 +296,38 @@ class Flusher:
         if unsure:
             self._catch_up(unsure)
         commands: list[bytes] = []
-        sent: list[tuple[Writer, int, bool]] = []
+        sent: list[tuple[Writer, int, int]] = []
         for writer in writers:
-            sent.append((writer, len(writer.in_flight), writer.followed))
+            sent.append((writer, len(writer.in_flight), writer.asks if writer.followed else 0))
             commands += writer.commands()
         if not commands:
             return []
         connection.send_packed_command([b"".join(commands)], check_health=False)
-        doubtful = [writer for writer, count, published in sent if not self._read(connection, writer, count, published)]
+        doubtful = [writer for writer, count, published in sent if not self._read(writer, count, published)]
         if doubtful:
             self._catch_up(doubtful)
         return [writer for writer in doubtful if writer.in_flight]
 
-    def _read(self, connection: Any, writer: Writer, count: int, published: bool) -> bool:
-        """Read the replies to `count` entries of a writer; whether the log took all of them."""
-        taken, whole = 0, True
-        for _ in range(count):
-            try:
-                reply = connection.read_response()
-            except ResponseError:
-                reply = None
-            if reply is None:
-                whole = False
-            elif whole:
-                taken += 1
-            if published and not connection.read_response():
-                writer.followed = False
+    def _read(self, writer: Writer, count: int, published: int) -> bool:
+        """Read the replies to `count` entries of a writer; whether the log took all of them.
+
+        Args:
+            published: The writer's `asks` when they were sent, if they were published as well, else 0.
+        """
+        each = 2 if published else 1
+        if count > 1:
+            replies = self._replies.of_transaction(each * count)
+        else:
+            replies = [self._replies.following() for _ in range(each * count)]
+        # An id comes for each entry that was taken; a refusal, or nothing if there is no such log.
+        taken = next((place for place, reply in enumerate(replies[::each]) if not isinstance(reply, bytes)), count)
+        # Whoever asked after that was sent is not forgotten for it.
+        if published == writer.asks and replies and replies[-1] == 0:
+            writer.followed = False
         # The writer may have been lost meanwhile; then whoever follows reads the log itself.
         if taken and not writer.lost:
             self._on_commit(writer, writer.accept(taken))
-        return whole
+        return taken == count
 
     def _catch_up(self, writers: list[Writer]) -> None:
         """After doubt (a new connection, a refused entry): put in flight just what the log lacks."""
@@ -297,8 +340,8 @@ class Flusher:
                 ),
                 check_health=False,
             )
-            fence, status = connection.read_response()
-            top = connection.read_response()
+            fence, status = self._replies.good()
+            top = self._replies.good()
             writer.connection_number = self._number
             if writer.lost:
                 continue
