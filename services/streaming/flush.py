@@ -12,7 +12,7 @@ from typing import Any, Final
 import gevent
 from gevent.event import Event as Signal
 from gevent.hub import Waiter
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from services.streaming import keys
 from services.streaming.connections import Replies

@@ -5,6 +5,7 @@ assistant, writes them through the flusher, and ends by the finish script; whoev
 finds its lease lapsed, seals the log first and writes the same end in its place.
 """
 
+import contextlib
 import logging
 import secrets
 import time
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 import gevent
 from redis import Redis
+from redis.exceptions import RedisError
 
 from services import errors
 from services.errors import AppError
@@ -35,7 +37,7 @@ from services.streaming.events import (
 from services.streaming.flush import Writer
 from services.streaming.hub import Hub
 from services.streaming.leases import Leases
-from services.streaming.log import EventLog, NewRun, Started
+from services.streaming.log import EventLog, NewRun, Started, encode
 from services.streaming.metrics import Metrics
 from services.streaming.producing import Producer, Run, kill
 from services.streaming.slots import SiteSlots
@@ -75,6 +77,7 @@ class Runs:
         grace_s: float,
         on_settled: Callable[[Settled], None],
     ) -> None:
+        self._redis: Any = redis
         self._log = log
         self._site = site
         self._hub = hub
@@ -266,9 +269,17 @@ class Runs:
             if run.spec.stream_id != stream_id:
                 continue
             if text.startswith(keys.FOLLOWED):
-                run.writer.followed = True
+                run.writer.follow()
+                gevent.spawn(self._tell_newest, run)
             else:
                 gevent.spawn(self._leases.renew, [run])
+
+    def _tell_newest(self, run: Run) -> None:
+        """Publish a run's newest entry again: what it wrote just before it heard of a follower was not."""
+        entry = run.writer.newest
+        if entry is not None:
+            with contextlib.suppress(RedisError):
+                self._redis.publish(run.writer.channel, b"%d-%d %b" % (entry.fence, entry.seq, encode(entry.event)))
 
     def _left(self, user_id: UserId, stream_id: StreamId) -> None:
         """The last viewer here of a run of this worker has left; others may watch it elsewhere."""

@@ -240,7 +240,7 @@ class Node:
         for reader in self.readers:
             reader.leave()
         with contextlib.suppress(RedisError):
-            for _ in range(4):
+            for _ in range(10):
                 self.redis.ping()  # what the viewers' leaving has set off is done by then
         self.runs.close()
         self.redis.close()
