@@ -1,0 +1,52 @@
+"""Figures: counted here, and added up over all workers."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.streaming.metrics import Metrics
+
+WORKER = """
+from services.streaming.metrics import Metrics
+metrics = Metrics()
+metrics.started("tutor")
+metrics.observe(runs=2, viewers=3)
+print(metrics.expose(runs=2, viewers=3).decode())
+"""
+
+
+@pytest.mark.req("T41")
+def test_everything_is_counted() -> None:
+    metrics = Metrics()
+    metrics.started("tutor")
+    metrics.ended("completed")
+    metrics.first_text("tutor", 0.2)
+    metrics.resumed("exact")
+    metrics.refused("site")
+
+    text = metrics.expose(runs=1, viewers=4).decode()
+
+    for line in (
+        'rill_runs_started_total{assistant="tutor"} 1.0',
+        'rill_runs_ended_total{outcome="completed"} 1.0',
+        'rill_first_text_seconds_bucket{assistant="tutor",le="0.25"} 1.0',
+        'rill_resumes_total{verdict="exact"} 1.0',
+        'rill_refusals_total{limit="site"} 1.0',
+        "rill_runs_active 1.0",
+        "rill_viewers 4.0",
+    ):
+        assert line in text
+
+
+def test_workers_are_added_up(tmp_path: Path) -> None:
+    environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", WORKER]
+    root = Path(__file__).resolve().parents[3]
+
+    for _ in range(2):
+        said = subprocess.run(command, env=environ, cwd=root, capture_output=True, text=True, check=True).stdout
+
+    assert 'rill_runs_started_total{assistant="tutor"} 2.0' in said
