@@ -9,7 +9,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test e2e test-model test-postgres bench requirements lock setup setup-dev setup-e2e
+.PHONY: help run check test e2e test-model test-postgres bench screenshots requirements lock setup setup-dev setup-e2e
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,10 @@ test-postgres: setup-dev ## The store's tests on PostgreSQL
 
 bench: setup-e2e ## Measure the engine against its peers; fails on a missed ratio
 	@$(PY) -m bench $(ARGS)
+
+screenshots: setup-e2e ## Picture every page again, into docs/screenshots
+	@sh scripts/browser.sh
+	@$(PY) -m scripts.screenshots
 
 requirements: setup-dev ## Write docs/requirements.md: each requirement with its tests
 	@$(PY) -m scripts.requirements

@@ -1,0 +1,195 @@
+"""Pictures of every page for docs/screenshots: desktop and phone, light and dark. Run by `make screenshots`.
+
+They are of the real site, with a scripted model where a page's state must hold still.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.e2e.browsing import sign_in
+from tests.e2e.chats import PROBLEM, answer, ask, composer, ended, shows
+from tests.e2e.clients import Account
+from tests.e2e.conftest import FLAGS
+from tests.e2e.sites import Model, Site, running
+
+FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "screenshots"
+SIZES: Final = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+SCHEMES: Final = ("light", "dark")
+MAX_BYTES: Final = 150_000
+
+_HINT: Final = r"""You have the right picture: each pair shows up **twice**, and only one number is alone.
+
+Think about an operation on two numbers that *forgets* a pair. For example
+
+$$a \oplus a = 0 \qquad \text{and} \qquad a \oplus 0 = a$$
+
+| read | what is left |
+| --- | --- |
+| 4 | 4 |
+| 9 | 4 and 9 together |
+| 4 | 9 |
+
+1. What happens to `[4, 9, 4]` if the order changes?
+2. How many numbers do you have to keep while you read the list?
+"""
+_TESTS: Final = """
+Before you write it, try these by hand.
+
+```tests
+socks = [7] => 7 | a single sock
+socks = [5, 1, 5, 2, 2] => 1 | the odd one stands between pairs
+socks = [0, 3, 3] => 0 | zero is a number too
+```
+"""
+_QUESTION: Final = "I thought of counting every number, but that takes too much memory. Is there another way?"
+_CODE: Final = """def solve(socks):
+    seen = {}
+    for sock in socks:
+        seen[sock] = seen.get(sock, 0) + 1
+    return next(s for s, n in seen.items() if n == 1)
+"""
+
+
+class Camera:
+    """One page, pictured in each size and scheme."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._devtools = page.context.new_cdp_session(page)
+
+    def take(self, name: str, before: Callable[[], None] = lambda: None) -> None:
+        """Four pictures; `before` brings what matters into view after each change of size."""
+        for size, viewport in SIZES.items():
+            self.page.set_viewport_size(viewport)
+            self._devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": size == "phone"})
+            before()
+            for scheme in SCHEMES:
+                self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                path = FOLDER / f"{name}-{size}-{scheme}.png"
+                shot = self.page.screenshot(animations="disabled", caret="hide")
+                Image.open(BytesIO(shot)).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(
+                    path, optimize=True
+                )
+                assert path.stat().st_size <= MAX_BYTES, f"{path.name} has {path.stat().st_size} bytes"
+        self.page.set_viewport_size(SIZES["desktop"])
+        self._devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+    def visit(self, path: str, name: str) -> None:
+        """Go there and picture it."""
+        self.page.goto(path, wait_until="networkidle")
+        self.take(name)
+
+
+def main() -> int:
+    """Take them all."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Model() as model,
+        running(
+            Path(directory), OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="example-model", TUTOR_RATE_LIMIT="5/minute"
+        ) as site,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
+        strangers(Camera(new_page(browser, site)))
+        owner = Account(site, "ada@example.org")
+        members(Camera(sign_in(new_page(browser, site), owner)), owner)
+        answers(Camera(sign_in(new_page(browser, site), owner)), model, owner)
+        plain = new_page(browser, site, java_script_enabled=False)
+        without_script(Camera(sign_in(plain, Account(site, "grace@example.org"))), model)
+        browser.close()
+    print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}")
+    return 0
+
+
+def new_page(browser: Browser, site: Site, *, java_script_enabled: bool = True) -> Page:
+    """A page in a context of its own."""
+    context = browser.new_context(
+        base_url=f"http://127.0.0.1:{site.port}",
+        viewport=SIZES["desktop"],
+        java_script_enabled=java_script_enabled,
+    )
+    return context.new_page()
+
+
+def strangers(camera: Camera) -> None:
+    """What one sees without an account."""
+    camera.visit("/", "home")
+    camera.visit("/register", "register")
+    camera.visit("/login", "login")
+    camera.visit("/nothing-here", "not-found")
+
+
+def members(camera: Camera, owner: Account) -> None:
+    """Pages of somebody who has been here for a while."""
+    owner.call("POST", "/api/auth/tokens", {"name": "my editor"})
+    result = {"visible_passed": 4, "visible_total": 4, "hidden_passed": 6, "hidden_total": 6, "categories": []}
+    sent = {"problem_id": "odd-sock", "code": _CODE, "language": "python", "status": "accepted"}
+    owner.call("POST", "/v1/tutor/submissions", {**sent, **result})
+    camera.visit("/tutor", "problems")
+    camera.visit("/tutor/new", "own-problem")
+    camera.visit("/account", "account")
+
+
+def answers(camera: Camera, model: Model, owner: Account) -> None:
+    """A problem's page, and its answers in every state."""
+    page = camera.page
+    missing = {"visible_passed": 4, "visible_total": 4, "hidden_passed": 4, "hidden_total": 6}
+    sent = {"problem_id": "odd-sock", "code": _CODE, "language": "python", "status": "wrong_answer"}
+    owner.call("POST", "/v1/tutor/submissions", {**sent, **missing, "categories": ["large input"]})
+    camera.visit(PROBLEM, "problem")
+    model.play(text=_HINT + _TESTS, stall_after=60)
+    ask(page, _QUESTION)
+    shows(page, "what is left")
+    camera.take("mid-answer", lambda: in_view(page))
+    model.release()
+    ended(page)
+    page.get_by_role("region", name="Suggested tests").wait_for()
+    camera.take("answer", lambda: in_view(page))
+    model.reset()
+    model.play(text=_HINT, stall_after=45)
+    ask(page, "Why does the order not matter?")
+    shows(page, "Think about an operation")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    ended(page, "stopped")
+    camera.take("stopped", lambda: in_view(page))
+    model.play(text=_HINT, cut_after=26)
+    ask(page, "And with zero in the list?")
+    ended(page, "failed")
+    camera.take("error", lambda: in_view(page))
+
+
+def in_view(page: Page) -> None:
+    """The end of the latest answer, just above the composer."""
+    page.evaluate(
+        """() => {
+          const log = document.querySelector("#chat-log")
+          log.scrollTop = log.scrollHeight
+          const isApart = getComputedStyle(log).overflowY !== "visible"
+          scrollTo(0, isApart ? 0 : document.documentElement.scrollHeight)
+        }"""
+    )
+
+
+def without_script(camera: Camera, model: Model) -> None:
+    """The answer that streams into a page of its own."""
+    page = camera.page
+    page.goto(PROBLEM)
+    model.play(text=_HINT + _TESTS, stall_after=75)
+    composer(page).fill(_QUESTION)
+    page.get_by_role("button", name="Send").click(no_wait_after=True)
+    answer(page).get_by_text("what is left").wait_for()
+    camera.take("without-script")
+    model.release()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
