@@ -31,7 +31,7 @@ def stall(model: Model, text: str = TEXT) -> None:
 # -- the newcomer's way
 
 
-@pytest.mark.req("T1", "T2", "T42", "R30")
+@pytest.mark.req("T2", "T42", "R30")
 def test_a_newcomer_comes_from_the_first_page_to_a_streamed_hint(
     make_site: Callable[..., Site], make_page: Callable[..., Page]
 ) -> None:

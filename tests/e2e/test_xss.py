@@ -237,9 +237,7 @@ def test_what_a_model_says_injects_no_frame_into_the_events(hostile: str, model:
 # -- through the user
 
 
-def test_what_a_user_writes_is_inert(
-    model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
-) -> None:
+def test_what_a_user_writes_is_inert(ada: Account, make_page: Callable[..., Page], shared_site: Site) -> None:
     page = make_page(shared_site)
     watch = Watch(page)
     sign_in(page, ada)
@@ -249,14 +247,11 @@ def test_what_a_user_writes_is_inert(
     ended(page)
     for _ in ("as it came", "as it is kept"):
         inert(page, watch, ".turn__question")
-        assert page.locator(".turn__question > *").count() == 0
-        assert "<script>window.pwned = 1</script>" in page.locator(".turn__question").inner_text()
+        expect(page.locator(".turn__question")).to_contain_text("<script>window.pwned = 1</script>")
         page.reload()
 
 
-def test_a_problems_texts_are_inert(
-    model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
-) -> None:
+def test_a_problems_texts_are_inert(ada: Account, make_page: Callable[..., Page], shared_site: Site) -> None:
     problem = {
         "id": "hostile",
         "title": SHORT,
@@ -284,9 +279,7 @@ def test_a_problems_texts_are_inert(
     inert(page, watch, ".problem__statement .prose, .problem__title, .problem__example, .problem__tests, title")
 
 
-def test_names_titles_and_results_are_inert(
-    model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
-) -> None:
+def test_names_titles_and_results_are_inert(ada: Account, make_page: Callable[..., Page], shared_site: Site) -> None:
     stream_id = ada.start(session_id=SHORT[:60], message=SHORT)
     conversation = ada.conversation_of(stream_id)
     assert ada.call("PATCH", f"/api/conversations/{conversation}", {"title": SHORT}).status == 200
