@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from blueprints.dialects.default import JsonDialect, where
-from services.streaming.events import CLOSE, Entry
+from services.streaming.events import CLOSE, METADATA, START, Entry
 from services.streaming.push import IDLE_S
 from services.streaming.views import Replay, StreamFacts
 from services.streaming.wire import format_event_id, frame
@@ -64,7 +64,8 @@ def _shape(entry: Entry, stream: StreamFacts) -> tuple[str, Any] | None:
 
 def _engine_of(replay: Replay) -> dict[str, str]:
     """Who answers, or is asked to while nobody has answered; nothing for a reader that was told before."""
-    names = [entry.event.data["engine"] for entry in replay.entries if entry.event.data.get("engine")]
+    told = [entry.event.data for entry in replay.entries if entry.event.name in (START, METADATA)]
+    names = [data["engine"] for data in told if data.get("engine")]
     return {"engine": names[-1]} if names else {}
 
 
