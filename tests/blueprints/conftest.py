@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from itertools import count
+from contextlib import ExitStack
 from typing import Any, NoReturn
 
 import pytest
@@ -21,6 +21,8 @@ from tests.conftest import sign_up
 from tests.model_server import ModelServer
 
 PASSWORD = "correct horse battery staple"
+# What a server has unless told otherwise.
+DATABASES = 16
 
 
 @pytest.fixture
@@ -202,14 +204,17 @@ def streams_of() -> Callable[..., Streams]:
 @pytest.fixture(scope="session")
 def make_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Flask]]:
     """Sites for a whole session, each with a database of its own in Redis too; every test brings its own people."""
-    made, numbers = [], count()
-    with private_valkey(tmp_path_factory.mktemp("sites")) as url:
+    made, urls = [], []
+    with ExitStack() as servers:
 
         def make(**environ: str) -> Flask:
+            if not urls:
+                url = servers.enter_context(private_valkey(tmp_path_factory.mktemp("sites")))
+                urls.extend(f"{url}?db={number}" for number in range(DATABASES))
             own = {
                 "DATA_DIR": str(tmp_path_factory.mktemp("site")),
                 "SECRET_KEY": "a secret for a site that tests share",
-                "REDIS_URL": f"{url}?db={next(numbers)}",
+                "REDIS_URL": urls.pop(),
                 "TUTOR_RATE_LIMIT": "100000/minute",
                 "MAX_STREAMING_CONNECTIONS": "10000",
                 "BUILTIN_PACE_MS": "0",

@@ -211,9 +211,9 @@ def test_without_a_model_the_built_in_engine_says_its_name_everywhere(
 
 
 def test_a_fallback_is_labelled_on_the_page(
-    make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer
+    modelled: Flask, make_person: Callable[[Flask], Person], model: ModelServer
 ) -> None:
-    person = make_person(make_shared(OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted"))
+    person = make_person(modelled)
     model.play(Script(status=401))
     stream_id, frames = person.answered()
 
