@@ -131,7 +131,7 @@ def decode(entry_id: bytes, payload: bytes) -> Entry:
     return Entry(int(fence), int(seq), Event(name, data))
 
 
-_SEAL: Final = encode(Event(SEAL))
+_SEAL: Final = encode(Event(SEAL, {}))
 _CLOSED_BY_STOP: Final = encode(Event(CLOSE, {"reason": "stopped"}))
 _CLOSED_BY_IDLING: Final = encode(Event(CLOSE, {"reason": "idle"}))
 
