@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 MAX_BEHIND_BYTES: Final = 1 << 20
 # How long a client may take nothing before its connection is cut.
 STALLED_S: Final = 30.0
+# How long a client that is sent away may take to go.
+_LEAVING_S: Final = 0.5
 # After this long without a frame a view may send a named ping as well.
 IDLE_S: Final = 30.0
 # The class of the standard library: its recv never waits for gevent's loop.
@@ -77,7 +79,7 @@ class Channel:
     def feed(self, entries: Sequence[Entry]) -> None:
         """Take what the log gained and send it on, at once or when the interval has passed."""
         if not self._interval_s:
-            self._feed(entries)
+            self._show(entries)
             return
         self._waiting.extend(entries)
         wait_s = self._fed_s + self._interval_s - time.monotonic()
@@ -92,7 +94,7 @@ class Channel:
         if self._waiting:
             entries, self._waiting = self._waiting, []
             self._fed_s = time.monotonic()
-            self._feed(entries)
+            self._show(entries)
 
     def beat(self, now_s: float, *, every_s: float) -> None:
         """Send a heartbeat if one is due."""
@@ -115,11 +117,7 @@ class Channel:
 
     def trim(self) -> None:
         """Forget what every viewer has, and what exceeds the bound."""
-        if len(self.viewers) == 1:
-            for viewer in self.viewers:
-                slowest = viewer.position
-        else:
-            slowest = min((viewer.position for viewer in self.viewers), default=self.end)
+        slowest = min((viewer.position for viewer in self.viewers), default=self.end)
         # A list, not a deque: nearly always it is emptied whole, and an empty deque weighs 600 bytes.
         if slowest == self.end:
             self._chunks.clear()
@@ -134,7 +132,7 @@ class Channel:
         del self._chunks[:gone]
         self._start += gone
 
-    def _feed(self, entries: Sequence[Entry]) -> None:
+    def _show(self, entries: Sequence[Entry]) -> None:
         if self.is_broken:
             return
         try:
@@ -145,9 +143,6 @@ class Channel:
             for viewer in list(self.viewers):
                 viewer.cut()
             return
-        self._show(frames)
-
-    def _show(self, frames: bytes) -> None:
         if frames:
             self.last_frame_s = time.monotonic()
         if frames or self.view.done:
@@ -190,11 +185,6 @@ class Pusher:
         marked, self._marked = self._marked, {}
         for channel in marked:
             end = channel.end
-            if len(channel.viewers) == 1:
-                for viewer in list(channel.viewers):
-                    viewer.advance(channel.after(viewer.position), end)
-                channel.trim()
-                continue
             frames = {}
             for viewer in list(channel.viewers):
                 if viewer.position not in frames:
@@ -211,11 +201,14 @@ class Viewer:
         environ: Of the request; its socket is watched, and written where that is possible.
         push: Whether to write the socket at all; off, the generator yields every frame.
         stays: Whether it is kept at a deploy (a response streamed from a POST).
+
+    Attributes:
+        is_ready: Whether its socket can be written now, and not by its own generator.
     """
 
     __slots__ = (
-        "_chunked", "_dismissed", "_farewell", "_fd", "_gone", "_greeting", "_left", "_on_leave", "_push", "_pushing",
-        "_rest", "_socket", "_wake", "channel", "position", "stays", "until_s", "verdict",
+        "_chunked", "_dismissed_s", "_farewell", "_fd", "_gone", "_greeting", "_left", "_on_leave", "_push", "_rest",
+        "_socket", "_wake", "channel", "is_ready", "position", "stays", "until_s", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -232,6 +225,7 @@ class Viewer:
         self.position = channel.end
         self.stays = stays
         self.verdict = replay.verdict
+        self.is_ready = False
         # When the connection is old enough to come back elsewhere, on the monotonic clock.
         self.until_s = math.inf
         self._greeting = channel.view.greeting(replay)
@@ -239,12 +233,11 @@ class Viewer:
         self._wake = Signal()
         self._gone = self._left = False
         self._farewell = b""
-        self._dismissed = False
+        self._dismissed_s = math.inf
         self._socket: socket.socket | None = environ.get("gunicorn.socket")
         self._chunked = environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
         self._push = push and self._writable(environ)
         self._fd = self._socket.fileno() if self._socket is not None else -1
-        self._pushing = False
         self._rest = b""
         # Last: from here on the channel keeps frames for this viewer.
         channel.viewers.add(self)
@@ -279,11 +272,6 @@ class Viewer:
         """The server is done with the response, whether or not it was iterated."""
         self.leave()
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether its socket can be written now, and not by its own generator."""
-        return self._pushing and not self._rest
-
     def advance(self, frames: bytes | None, end: int) -> None:
         """New frames that were kept: send them, or wake whoever does. Runs in the hub; never waits."""
         if frames is None:
@@ -297,7 +285,19 @@ class Viewer:
     def take(self, frames: bytes) -> None:
         """Send frames to a viewer that is ready; never waits."""
         if frames:
-            self._send(b"%x\r\n%b\r\n" % (len(frames), frames) if self._chunked else frames)
+            data = b"%x\r\n%b\r\n" % (len(frames), frames) if self._chunked else frames
+            try:
+                sent = os.write(self._fd, data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self._gone = True
+                self._wake.set()
+                return
+            if sent < len(data):
+                self._rest = data[sent:]
+                self.is_ready = False
+                self._wake.set()
         if self.channel.view.done and self.channel.done:
             self._wake.set()
 
@@ -311,16 +311,17 @@ class Viewer:
 
     def dismiss(self, retry_ms: int) -> None:
         """Send the client away; it is told when to come back. One that has not gone by the next time is cut."""
-        if self._dismissed:
+        now_s = time.monotonic()
+        if now_s > self._dismissed_s + _LEAVING_S:
             self.cut()
+        self._dismissed_s = min(self._dismissed_s, now_s)
         self._farewell = farewell(retry_ms)
-        self._dismissed = True
         self._wake.set()
 
     def leave(self) -> None:
         if not self._left:
             self._left = self._gone = True
-            self._pushing = False
+            self.is_ready = False
             self.channel.viewers.discard(self)
             self._wake.set()
             self._on_leave()
@@ -337,27 +338,13 @@ class Viewer:
 
     def _wait(self) -> None:
         """Until there is something to do; meanwhile, and only then, the socket is the pusher's."""
-        self._pushing = self._push
+        self.is_ready = self._push
         self._wake.wait()
         self._wake.clear()
-        self._pushing = False
+        self.is_ready = False
 
     def _over(self) -> bool:
-        return self._dismissed or (self.channel.done and self.position == self.channel.end)
-
-    def _send(self, data: bytes) -> None:
-        assert self._socket is not None
-        try:
-            sent = os.write(self._fd, data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self._gone = True
-            self._wake.set()
-            return
-        if sent < len(data):
-            self._rest = data[sent:]
-            self._wake.set()
+        return self._dismissed_s < math.inf or (self.channel.done and self.position == self.channel.end)
 
     def _drain(self) -> None:
         """The client's window was full: wait until it has taken the rest of a half-sent chunk."""

@@ -151,7 +151,11 @@ class Remote:
         except RedisError:
             return
         for follow, reply, top in zip(follows, replies[::2], replies[1::2], strict=True):
-            if not isinstance(reply, Exception) and not isinstance(top, Exception):
+            current = self._follows.get(follow.key)
+            if follow.writer is None and (current is None or not current.is_wanted):
+                # The last viewer left while this was under way: say so again, after it.
+                gevent.spawn(self.forget, follow)
+            elif not isinstance(reply, Exception) and not isinstance(top, Exception):
                 self._look_after(follow, reply, top)
 
     def _look_after(self, follow: Follow, reply: Any, top: Any) -> None:
