@@ -107,13 +107,16 @@ class Answer:
     def is_empty(self) -> bool:
         return not self.length and not self.extras
 
+    def add(self, text: str) -> None:
+        """Fold one delta in."""
+        self._texts.append(text)
+        self.length += len(text)
+        self.size += len(text) if text.isascii() else len(text.encode())
+
     def take(self, event: Event) -> None:
         """Fold one event in."""
         if event.name == DELTA:
-            text = event.data["text"]
-            self._texts.append(text)
-            self.length += len(text)
-            self.size += len(text) if text.isascii() else len(text.encode())
+            self.add(event.data["text"])
         elif event.name == METADATA:
             self.engine = event.data.get("engine", self.engine)
             self.fallback = bool(event.data.get("fallback", self.fallback))

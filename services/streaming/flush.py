@@ -37,6 +37,7 @@ class Writer:
         committed: Seq of the last entry that the log has accepted.
         lost: Whether somebody else has taken the run; nothing more is written then.
         asks: How often somebody has asked to follow, and one.
+        backlog: How many deltas wait to be written as one.
         followed: Whether another worker follows, so that entries are published as well. A worker that
             begins to follow says so on the control channel; a PUBLISH that nobody received ends it.
     """
@@ -49,12 +50,14 @@ class Writer:
         "_written",
         "_xadd",
         "asks",
+        "backlog",
         "channel",
         "committed",
         "connection_number",
         "fence",
         "followed",
         "in_flight",
+        "key",
         "log_key",
         "lost",
         "queued",
@@ -74,6 +77,7 @@ class Writer:
     ) -> None:
         self.user_id = user_id
         self.stream_id = stream_id
+        self.key = user_id, stream_id
         self.log_key = keys.log(user_id, stream_id)
         self.channel = keys.live(user_id, stream_id)
         self.fence = started.fence
@@ -83,6 +87,7 @@ class Writer:
         self.followed = followed
         self.asks = 1
         self.queued = False
+        self.backlog = 0
         self.connection_number = 0
         self.in_flight: list[Entry] = []
         self._written: list[Entry] = []
@@ -101,10 +106,13 @@ class Writer:
             return
         if not pending or event.name != DELTA:
             pending.append(event)
+            self.backlog = 0
         elif isinstance(pending[-1], list):
             pending[-1].append(event.data["text"])
+            self.backlog += 1
         elif pending[-1].name == DELTA:
             pending[-1] = [pending[-1].data["text"], event.data["text"]]
+            self.backlog = 2
         else:
             pending.append(event)
 
@@ -118,11 +126,6 @@ class Writer:
         """The last entry that it has written and the log accepted."""
         return self._written[-1] if self._written else None
 
-    @property
-    def backlog(self) -> int:
-        """How many deltas wait to be written as one."""
-        return len(self._pending[-1]) if self._pending and isinstance(self._pending[-1], list) else 0
-
     def take(self) -> None:
         """Give what waits its places and move it in flight."""
         for item in self._pending:
@@ -130,6 +133,7 @@ class Writer:
             event = delta("".join(item)) if isinstance(item, list) else item
             self.in_flight.append(Entry(self.fence, self.seq, event))
         self._pending.clear()
+        self.backlog = 0
 
     def commands(self) -> list[bytes]:
         """XADD, and PUBLISH if somebody follows, of what is in flight; packed.
@@ -139,8 +143,8 @@ class Writer:
         """
         several = len(self.in_flight) > 1
         packed = [_MULTI] if several else []
-        for entry in self.in_flight:
-            entry_id, payload = b"%d-%d" % (entry.fence, entry.seq), encode(entry.event)
+        for fence, seq, event in self.in_flight:
+            entry_id, payload = b"%d-%d" % (fence, seq), encode(event)
             id_size, size = len(entry_id), len(payload)
             packed.append(b"%b$%d\r\n%b\r\n$1\r\ne\r\n$%d\r\n%b\r\n" % (self._xadd, id_size, entry_id, size, payload))
             if self.followed:
@@ -184,6 +188,7 @@ class Writer:
             self.lost = True
             self._pending.clear()
             self.in_flight.clear()
+            self.backlog = 0
             self._wake_waiting()
             self._on_lost()
 
@@ -254,8 +259,9 @@ class Flusher:
     def _enqueue(self, writer: Writer) -> None:
         if not writer.queued and not writer.lost:
             writer.queued = True
+            if not self._queue:
+                self._wake.set()
             self._queue.append(writer)
-            self._wake.set()
 
     def _run(self) -> None:
         backoff_s = _FIRST_BACKOFF_S
@@ -314,6 +320,16 @@ class Flusher:
         Args:
             published: The writer's `asks` when they were sent, if they were published as well, else 0.
         """
+        if count == 1 and not published:
+            taken = int(isinstance(self._replies.following(), bytes))
+        else:
+            taken = self._read_several(writer, count, published)
+        # The writer may have been lost meanwhile; then whoever follows reads the log itself.
+        if taken and not writer.lost:
+            self._on_commit(writer, writer.accept(taken))
+        return taken == count
+
+    def _read_several(self, writer: Writer, count: int, published: int) -> int:
         each = 2 if published else 1
         if count > 1:
             replies = self._replies.of_transaction(each * count)
@@ -324,10 +340,7 @@ class Flusher:
         # Whoever asked after that was sent is not forgotten for it.
         if published == writer.asks and replies and replies[-1] == 0:
             writer.followed = False
-        # The writer may have been lost meanwhile; then whoever follows reads the log itself.
-        if taken and not writer.lost:
-            self._on_commit(writer, writer.accept(taken))
-        return taken == count
+        return taken
 
     def _catch_up(self, writers: list[Writer]) -> None:
         """After doubt (a new connection, a refused entry): put in flight just what the log lacks."""

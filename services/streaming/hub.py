@@ -140,7 +140,7 @@ class Hub:
         return follow is not None and follow.viewers > 0
 
     def _committed(self, writer: Writer, entries: list[Entry]) -> None:
-        follow = self._follows.get((writer.user_id, writer.stream_id))
+        follow = self._follows.get(writer.key)
         if follow is not None and not follow.append(entries):
             self.remote.catch_up_soon(follow)
 

@@ -101,39 +101,55 @@ class Producer:
                 closing.join()
 
     def _take_all(self, run: Run, events: Iterator[Event]) -> None:
-        normaliser = Normaliser()
+        normaliser, answer, writer, put = Normaliser(), run.answer, run.writer, self._put
         for event in events:
-            if event.name == END:
-                run.answer.take(event)
+            if event.name != DELTA:
+                self._write(run, event)
                 continue
-            if event.name == DELTA:
-                whole = normaliser.add(event.data["text"])
-                text = _fitting(whole, MAX_ANSWER_BYTES - run.answer.size)
-                if text is not whole:
-                    run.answer.finish_reason = "length"
-                    if text:
-                        self._write(run, delta(text))
-                    return
-                if not text:
-                    continue
-                if text is not event.data["text"]:
-                    event = delta(text)
-                if run.first_text_s is None:
-                    run.first_text_s = time.monotonic() - run.started_s
-                    self._metrics.first_text(run.spec.assistant, run.first_text_s)
-            self._write(run, event)
-            if run.writer.backlog > _MAX_BACKLOG:
+            said = event.data["text"]
+            text = normaliser.add(said)
+            if not text:
+                continue
+            # At most four bytes a character: nearly always it fits without being counted.
+            if answer.size + 4 * len(text) > MAX_ANSWER_BYTES and not self._fits(run, text):
+                return
+            if run.first_text_s is None:
+                self._note_first_text(run)
+            answer.add(text)
+            put(writer, event if text is said else delta(text))
+            if writer.backlog > _MAX_BACKLOG:
                 # A model that is faster than the loop would keep it from everybody else, and from this very stream.
-                run.writer.settle(_BACKLOG_WAIT_S)
+                writer.settle(_BACKLOG_WAIT_S)
         held = normaliser.end()
         if held:
-            self._write(run, delta(held))
+            self._write_text(run, held)
 
     def _write(self, run: Run, event: Event) -> None:
-        # A delta is clean by now; the rest must not surprise those who write and show it for everybody.
-        event = event if event.name == DELTA else plain(event)
+        """Write an event that is no delta; `end` is the engine's to write."""
+        # It must not surprise those who write and show it for everybody.
+        event = plain(event)
         run.answer.take(event)
-        self._put(run.writer, event)
+        if event.name != END:
+            self._put(run.writer, event)
+
+    def _write_text(self, run: Run, text: str) -> None:
+        run.answer.add(text)
+        self._put(run.writer, delta(text))
+
+    def _fits(self, run: Run, text: str) -> bool:
+        """Whether the answer may grow by this text; if not, it ends with as much of it as it may."""
+        data, room = text.encode(), MAX_ANSWER_BYTES - run.answer.size
+        if len(data) <= room:
+            return True
+        run.answer.finish_reason = "length"
+        fitting = data[:room].decode("utf-8", "ignore")
+        if fitting:
+            self._write_text(run, fitting)
+        return False
+
+    def _note_first_text(self, run: Run) -> None:
+        run.first_text_s = time.monotonic() - run.started_s
+        self._metrics.first_text(run.spec.assistant, run.first_text_s)
 
 
 def kill(run: Run) -> None:
@@ -141,13 +157,6 @@ def kill(run: Run) -> None:
     if run.producing and run.greenlet is not None:
         run.producing = False
         run.greenlet.kill(Taken, block=False)
-
-
-def _fitting(text: str, room: int) -> str:
-    """As much of a text as fits into so many bytes; the same object if all of it does."""
-    if 4 * len(text) <= room or len(data := text.encode()) <= room:
-        return text
-    return data[:room].decode("utf-8", "ignore")
 
 
 def _close(run: Run, events: Iterator[Event]) -> None:
