@@ -355,9 +355,14 @@ def test_wake_ups_that_are_lost_cost_time_but_no_event(node: Node, other: Node) 
     subscription._send("UNSUBSCRIBE", keys.live(*run.key).encode())
     until(lambda: not node.redis.pubsub_numsub(keys.live(*run.key))[0][1])
 
+    follow = other.hub._follows[run.key]
     script.say("b")
+    until(lambda: run.writer.committed == 4)
+    other.hub.remote.tell_watched([follow])  # as the poll does every two seconds
     reader.wait_for_text("ab")
     script.say("c").end()
+    until(lambda: node.runs.active == 0)
+    other.hub.remote.tell_watched([follow])
 
     reader.wait_for("close")
     assert reader.text == "abc"
