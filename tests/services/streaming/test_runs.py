@@ -46,6 +46,12 @@ def test_an_event_that_json_cannot_hold_ends_neither_its_run_nor_the_others(node
     assert end_of(node, node.run(told("next")))["outcome"] == "completed"
 
 
+def test_usage_that_json_cannot_hold_does_not_keep_a_run(node: Node) -> None:
+    run = node.run(Script().say("x").end(usage={"total_tokens": 2**70, "by": "\ud800"}))
+
+    assert end_of(node, run)["usage"] == {"total_tokens": str(2**70), "by": "\ufffd"}
+
+
 def test_text_is_cleaned_across_deltas(node: Node) -> None:
     run = node.run(told("a\r", "\nb\x00\ud83d", "\ude00", "c\ud800"))
 
