@@ -102,7 +102,7 @@ def _again(stream_id: str, *, from_partial: bool) -> Response:
         fingerprint=repeats.fingerprint({}),
         record=record,
     )
-    return answered.again(user_id, orjson.loads(asked.repeated or record(asked.stream_id)))
+    return answered.again(user_id, orjson.loads(asked.record or record(asked.stream_id)))
 
 
 def cursor() -> str | None:

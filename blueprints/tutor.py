@@ -39,7 +39,7 @@ def ask() -> Response:
     if sent.stream_id is not None:
         _check_owner(user_id, sent.stream_id)
     asked = services().turns.ask(_question(user_id, sent, problem, key, repeats.fingerprint(values) if key else ""))
-    status, payload = orjson.loads(asked.repeated or _record(user_id, asked.stream_id, asked.kind))
+    status, payload = orjson.loads(asked.record or _record(user_id, asked.stream_id, asked.kind))
     wanted = negotiate.wants(request)
     if wanted in ("fragment", "page"):
         return tutor_pages.asked(user_id, payload["stream_id"], sent, problem, as_fragment=wanted == "fragment")

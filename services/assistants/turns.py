@@ -68,13 +68,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A run that has begun. `repeated` is the first answer's record if the request was a repeat."""
+    """A run that has begun. `record` is what each request with its idempotency key is answered with, if it has one."""
 
     stream_id: StreamId
     kind: Kind
     message_id: str = ""
     conversation_id: str = ""
-    repeated: str | None = None
+    record: str | None = None
 
 
 @dataclass(slots=True)
@@ -182,7 +182,7 @@ class Turns:
         spec = self._spec(ask, stream_id, kind, stored)
         run = self._runs.start(spec)
         if isinstance(run, Repeated):
-            return Asked(stream_id, kind, repeated=run.record)
+            return Asked(stream_id, kind, record=run.record)
         if isinstance(run, StreamClosed):
             return None
         try:
@@ -191,7 +191,7 @@ class Turns:
             self._runs.abandon(run)
             raise
         self._begin(run, ask, stored, conversation)
-        return Asked(stream_id, kind, spec.message_id, conversation.id)
+        return Asked(stream_id, kind, spec.message_id, conversation.id, spec.record or None)
 
     def _spec(self, ask: Ask, stream_id: StreamId, kind: Kind, stored: _Stored) -> NewRun:
         message_id, run_id = conversations.new_id(), RunId(new_id())
