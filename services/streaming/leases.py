@@ -85,6 +85,9 @@ class Leases:
             # Only what goes on: a run that has just ended has given its slot back.
             going_on = [run for run in self._runs() if id(run) in ours]
             self._site.renew([run.spec.run_id for run in going_on])
+            # One that ended while Redis was asked had given its slot back before it was taken again here.
+            for run in set(going_on).difference(self._runs()):
+                self._site.release(run.spec.run_id)
         except (RedisError, errors.Unavailable) as problem:
             logger.warning("redis is away, leases wait", extra={"reason": type(problem).__name__, "runs": len(runs)})
             return
