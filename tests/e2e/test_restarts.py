@@ -30,7 +30,7 @@ def fresh(model: Model) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def shared(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "scripted", "DRAIN_SECONDS": "8"}
+    settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "scripted", "DRAIN_SECONDS": "12"}
     with running(tmp_path_factory.mktemp("restarts"), **settings) as started:
         yield started
         started.stop()
@@ -50,7 +50,7 @@ def test_reload_under_twenty_live_streams_costs_their_viewers_one_reconnect(
     model: Model, site: Site, record_property: Record
 ) -> None:
     people = [Account(site) for _ in range(10)]
-    text = prose(250, seed=4)
+    text = prose(450, seed=4)
     model.play(text=text, pace_s=0.02, times=20)
     runs = [(person, person.start()) for person in people for _ in range(2)]
     viewers = [Viewer(*run).opened() for run in runs]
@@ -89,6 +89,7 @@ def test_stop_and_start_ends_what_can_end_and_interrupts_the_rest(
     short, long = prose(100, seed=6), prose(3000, seed=7)
     model.play(text=short, pace_s=0.02, times=2)
     ending = [(ada, ada.start()), (bob, bob.start())]
+    eventually(lambda: len(model.calls()) == 2, what="the model is not asked")
     model.play(text=long, pace_s=0.02, times=2)
     lasting = [(ada, ada.start()), (bob, bob.start())]
     viewers = [Viewer(*run).opened() for run in ending + lasting]
