@@ -45,6 +45,16 @@ def test_renewing_moves_the_lease_and_all_slots(node: Node) -> None:
         assert node.redis.zscore(key, member) > now_ms + 8000
 
 
+def test_leases_are_renewed_by_themselves(node: Node) -> None:
+    run = node.run(Script())
+    node.redis.hset(keys.state(*run.key), "lease", 1)
+
+    run.renewed_s -= 100
+
+    until(lambda: node.log.state(*run.key).lease_ms > 1)  # type: ignore[union-attr]
+    until(lambda: time.monotonic() - run.renewed_s < 5)
+
+
 def test_a_run_that_is_no_longer_ours_is_given_up_at_its_next_renewal(node: Node, other: Node) -> None:
     script = Script()
     run = node.run(script)

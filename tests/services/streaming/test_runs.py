@@ -5,10 +5,13 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event as Signal
 
 from services import errors
 from services.streaming.events import DELTA, END, ERROR, METADATA, TESTS, Event, delta
 from services.streaming.producing import MAX_ANSWER_BYTES
+from services.streaming.runs import new_id
+from services.streaming.wire import parse_event_id
 from tests.services.streaming.nodes import Node, Script, check_log, told, until
 
 Nodes = Callable[..., Node]
@@ -103,17 +106,55 @@ def test_the_deadline_ends_a_run_and_keeps_what_came(node: Node) -> None:
     assert node.settled[0].text == "partial"
 
 
-def test_an_assistant_that_fails_while_it_is_closed_does_not_keep_its_run(node: Node) -> None:
+@pytest.mark.parametrize(("text", "outcome"), [("partial", "failed"), ("x" * 2 * MAX_ANSWER_BYTES, "completed")])
+def test_an_assistant_that_fails_while_it_is_closed_does_not_keep_its_run(node: Node, text: str, outcome: str) -> None:
     def careless() -> Iterator[Event]:
         try:
-            yield delta("partial")
-            gevent.sleep(60)
+            yield delta(text)
+            Signal().wait()
         finally:
             raise OSError("the response was cut")
 
     run = node.run(careless, deadline_ms=60)
 
-    assert end_of(node, run)["outcome"] == "failed"
+    assert end_of(node, run)["outcome"] == outcome
+
+
+def test_an_assistant_may_be_any_iterator(node: Node) -> None:
+    run = node.run(lambda: iter([delta("a"), delta("b")]))
+
+    assert end_of(node, run)["content_length"] == 2
+
+
+@pytest.mark.parametrize("more", ["x", "é", "", None])
+def test_an_answer_may_be_exactly_as_long_as_it_may(node: Node, more: str | None) -> None:
+    run = node.run(told("x" * (MAX_ANSWER_BYTES - 1), "x", *([more] if more is not None else [])))
+
+    end = end_of(node, run)
+
+    assert end["content_length"] == MAX_ANSWER_BYTES
+    assert end["finish_reason"] == ("length" if more else "stop")
+
+
+def test_a_run_that_is_taken_while_redis_is_away_leaves_all_the_same(make_node: Nodes, proxy: Any) -> None:
+    node = make_node(url=proxy.url)
+    script = Script()
+    run = node.run(script)
+    assert script.asked.wait(5)
+    proxy.refuse()
+
+    run.writer.lose()
+
+    assert script.closed.wait(5)
+    until(lambda: node.runs.active == 0)
+    proxy.accept()
+
+
+def test_ids_are_made_for_the_wire() -> None:
+    made = {new_id() for _ in range(100)}
+
+    assert len(made) == 100
+    assert all(parse_event_id(f"{each}-1") for each in made)
 
 
 def test_an_answer_of_more_than_a_mebibyte_is_cut(node: Node) -> None:
