@@ -195,7 +195,8 @@ def test_what_one_can_press_is_large_enough_on_a_phone(
     phone.goto(PROBLEM)
 
     for button in phone.locator(".composer button, .ladder__quick button, .outcome__actions button").all():
-        assert box(button)["height"] >= 44, button
+        if button.is_visible():
+            assert box(button)["height"] >= 44, button
 
 
 # -- the theme

@@ -82,6 +82,7 @@ def test_native_eventsource_reads_a_stream_with_the_cookie(
     shared_site: Site, ada: Account, ask: Callable[..., tuple[str, str]], make_page: Callable[..., Page]
 ) -> None:
     page = sign_in(make_page(shared_site), ada)
+    page.goto("/")
 
     stream_id, _ = ask(TEXT + TESTS)
     events = native(page, f"/api/streams/{stream_id}", until="stream.close")
