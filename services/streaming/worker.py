@@ -8,6 +8,8 @@ the next workers do.
 
 import gc
 import mmap
+import signal
+import sys
 import time
 from functools import partial
 from typing import Any, Final
@@ -69,6 +71,7 @@ class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
     def init_process(self) -> None:
         """Load the application, then open its connections before the first request."""
         self._servers: list[Any] = []
+        self._is_leaving = False
         super().init_process()
 
     def run(self) -> None:
@@ -82,6 +85,19 @@ class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
             self.notify()
             gevent.sleep(0.1)
         self._drain(services)
+
+    def handle_quit(self, *_: object) -> None:
+        """Leave at once, without a drain; once: Ctrl-C comes from the terminal, and then again from the master."""
+        if not self._is_leaving:
+            self._is_leaving = True
+            gevent.spawn(self._leave)
+
+    def _leave(self) -> None:
+        # The second would kill an interpreter that has given its handlers up already.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+        # gevent throws it at the main greenlet, wherever that waits.
+        sys.exit()
 
     def wsgi_services(self) -> Any:
         """The wired services of the application that this worker serves."""
