@@ -154,17 +154,17 @@ class Database:
         Raises:
             Unavailable: The database is away, or another process migrates for over two minutes.
         """
-        if self._path is not None:
-            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
         timer = gevent.Timeout.start_new(MIGRATION_WAIT_S)
         try:
+            if self._path is not None:
+                Path(self._path).parent.mkdir(parents=True, exist_ok=True)
             while True:
                 try:
                     return self._migrate()
                 except exc.DBAPIError as problem:
                     if not _is_passing(problem):
                         raise
-        except (exc.OperationalError, exc.InterfaceError) as problem:
+        except (exc.OperationalError, exc.InterfaceError, OSError) as problem:
             raise errors.Unavailable("The database cannot be reached or opened.") from problem
         except gevent.Timeout as late:
             if late is not timer:

@@ -109,6 +109,16 @@ def test_a_database_that_is_away_cannot_be_migrated() -> None:
     database.close()
 
 
+def test_a_database_whose_folder_cannot_be_made_is_away(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    database = Database(f"sqlite:///{tmp_path}/file/folder/rill.sqlite3")
+
+    with pytest.raises(errors.Unavailable):
+        database.migrate()
+
+    database.close()
+
+
 def test_the_schema_knows_every_table() -> None:
     assert {table.__tablename__ for table in TABLES} == set(metadata.tables)
 
