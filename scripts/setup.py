@@ -33,7 +33,8 @@ def main(wanted: str) -> None:
         if stamp is not None and all(stamp["files"].get(name) == _hash(name) for name in files):
             return
         if stamp is None:
-            print(f"Setting up .venv with Python {sys.version.split()[0]}; this is done once.", flush=True)
+            version = sys.version.split()[0]
+            print(f"Setting up .venv with Python {version}; this takes about a minute and is done once.", flush=True)
             _remake()
             stamp = {"venv": str(VENV), "python": sys.version, "files": {}}
         else:
@@ -78,8 +79,11 @@ def _install(name: str) -> None:
     command = [PYTHON, "-I", "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "--no-user", "-q"]
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "-r", str(ROOT / name)]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
-        sys.exit(f"pip could not install {name}; its words are above. Mend that and run the same command again.")
+        sys.exit(f"pip could not install {name}; what it said is above. Mend that and run the same command again.")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except KeyboardInterrupt:
+        sys.exit("The set-up was stopped. Run the same command again: it begins anew.")

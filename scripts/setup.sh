@@ -10,6 +10,7 @@ done
 if [ -n "$new_enough" ]; then
   echo "$new_enough has no venv module. On Debian and Ubuntu: apt install $new_enough-venv" >&2
 else
-  echo "Python 3.11 or newer is needed, and $(python3 --version 2>&1 | head -n 1) is here. On Debian and Ubuntu: apt install python3 python3-venv" >&2
+  here=$(command -v python3 >/dev/null && python3 --version 2>&1 | head -n 1)
+  echo "Python 3.11 or newer is needed, and ${here:-none} is here. On Debian and Ubuntu: apt install python3 python3-venv" >&2
 fi
 exit 1

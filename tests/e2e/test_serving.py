@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.clients import Account
-from tests.e2e.sites import ROOT, Site, eventually
+from tests.e2e.sites import ROOT, Site, eventually, free_port
 
 SETUP = ("scripts/setup.sh", "scripts/setup.py")
 STAMP = ".venv/rill-setup.json"
@@ -57,12 +58,8 @@ def test_a_reload_brings_back_a_keeper_that_was_killed(site: Site) -> None:
     eventually(site.valkey, what="the server did not come back")
 
 
-def test_a_second_site_on_the_same_data_is_refused_with_one_line(site: Site, tmp_path: Path) -> None:
-    environ = {"PATH": os.environ["PATH"], "DATA_DIR": str(site.data_dir), "PORT": str(site.port + 1)}
-
-    second = subprocess.run(
-        [sys.executable, "-m", "scripts.serve"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
-    )
+def test_a_second_site_on_the_same_data_is_refused_with_one_line(site: Site) -> None:
+    second = serve(DATA_DIR=str(site.data_dir), PORT=str(free_port()))
 
     assert second.returncode == 1
     said = [line for line in second.stderr.splitlines() if "[INFO]" not in line]
@@ -71,14 +68,40 @@ def test_a_second_site_on_the_same_data_is_refused_with_one_line(site: Site, tmp
 
 
 def test_a_malformed_setting_stops_the_start_with_one_line(tmp_path: Path) -> None:
-    environ = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "STREAM_TTL": "soon"}
-
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts.serve"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
-    )
+    done = serve(DATA_DIR=str(tmp_path), STREAM_TTL="soon")
 
     assert done.returncode == 1
     assert done.stderr == "STREAM_TTL must be a whole number from 60 to 2592000\n"
+
+
+def test_a_port_that_is_taken_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = serve(DATA_DIR=str(tmp_path), PORT=str(port))
+
+    assert done.returncode == 1
+    assert (
+        done.stderr == f"Cannot listen on 127.0.0.1, port {port}: Address already in use. Set another PORT (or BIND).\n"
+    )
+
+
+def test_a_database_that_is_away_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    done = serve(DATA_DIR=str(tmp_path), PORT=str(free_port()), DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
+
+    assert done.returncode == 1
+    assert done.stderr == "DATABASE_URL: The database cannot be reached or opened.\n"
+
+
+def serve(**settings: str) -> "subprocess.CompletedProcess[str]":
+    """A start that is expected to fail."""
+    return subprocess.run(
+        [sys.executable, "-m", "scripts.serve"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def test_query_strings_reach_no_log(site: Site) -> None:
@@ -162,6 +185,22 @@ def test_a_set_up_that_is_not_whole_is_made_again(clone: Path, spoil: Callable[[
     assert set_up(folder).stdout == ""
 
 
+def test_a_set_up_that_is_stopped_says_what_to_do_and_is_made_again(clone: Path) -> None:
+    command = ["/bin/sh", "scripts/setup.sh", "requirements.txt"]
+    with subprocess.Popen(
+        command, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as begun:
+        assert begun.stdout
+        assert begun.stdout.readline().startswith("Setting up")
+        eventually((clone / ".venv").exists)
+        os.killpg(begun.pid, signal.SIGINT)
+        said = begun.communicate(timeout=30)[1]
+
+    assert said == "The set-up was stopped. Run the same command again: it begins anew.\n"
+    assert "Setting up" in set_up(clone).stdout
+    assert set_up(clone).stdout == ""
+
+
 def test_new_requirements_are_installed_into_a_whole_set_up(clone: Path) -> None:
     set_up(clone)
     (clone / "requirements.txt").write_text("# changed\n")
@@ -199,4 +238,15 @@ def test_a_python_too_old_is_told_in_one_line_with_its_remedy(clone: Path, tmp_p
 
     assert done.returncode == 1
     assert done.stderr.startswith("Python 3.11 or newer is needed, and Python 3.9.2 is here.")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_machine_without_python_is_told_in_one_line_what_to_get(clone: Path, tmp_path: Path) -> None:
+    path = machine(tmp_path, "")
+    (tmp_path / "bin" / "python3").unlink()
+
+    done = set_up(clone, path)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Python 3.11 or newer is needed, and none is here.")
     assert done.stderr.count("\n") == 1
