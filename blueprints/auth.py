@@ -221,12 +221,15 @@ def _answering_form(template: str, act: Callable[[], Response]) -> Response:
 
 def _form(template: str, problem: dict[str, Any] | None = None) -> Response:
     settings = services().settings
+    # Asked for no mistake's form: the mistake may be that the database is away.
+    is_new = problem is None and settings.registration == "open" and services().database.run(users.count) == 0
     html = render_template(
         template,
         problem=problem,
         email=request.form.get("email", ""),
         next=_next(),
         invite=request.values.get("invite", ""),
+        is_new_site=is_new,
         registration=settings.registration,
         min_password_chars=MIN_PASSWORD_CHARS,
     )

@@ -202,6 +202,31 @@ def test_a_closed_site_takes_nobody(make_site: Callable[..., Flask]) -> None:
     assert client.post("/register", data=form).status_code == 403
 
 
+def test_the_first_to_come_is_led_to_the_first_account(make_site: Callable[..., Flask]) -> None:
+    client = make_site().test_client()
+
+    assert "Create the first account" in client.get("/", headers=BROWSER).text
+    assert "Create the first one" in client.get("/login", headers=BROWSER).text
+    assert "becomes its administrator" in client.get("/register", headers=BROWSER).text
+
+
+def test_who_comes_later_is_promised_nothing(site: Flask, ana: FlaskClient) -> None:
+    stranger = site.test_client()
+
+    for path in ("/", "/login", "/register"):
+        text = stranger.get(path, headers=BROWSER).text
+        assert "first" not in text
+        assert "administrator" not in text
+
+
+@pytest.mark.parametrize("registration", ["invite", "closed"])
+def test_a_new_site_that_takes_nobody_offers_no_account(make_site: Callable[..., Flask], registration: str) -> None:
+    client = make_site(REGISTRATION=registration).test_client()
+
+    for path in ("/", "/login"):
+        assert "/register" not in client.get(path, headers=BROWSER).text
+
+
 @pytest.mark.parametrize("path", ["/login", "/register"])
 def test_forms_for_strangers_want_a_csrf_token_too(site: Flask, path: str) -> None:
     response = site.test_client().post(path, data={"email": "x@example.org", "password": PASSWORD})
