@@ -117,7 +117,9 @@ def test_many_messages_behind_a_gap_read_the_log_once_or_twice(node: Node, other
     for seq in range(10, 200):
         receive(b'1-%d ["delta",{"text":"x"}]' % seq)
 
-    until(lambda: not followed(other, run).is_behind)
+    until(lambda: "cmdstat_xrange" in node.redis.info("commandstats"))
+    with followed(other, run).lock:
+        assert not followed(other, run).is_behind
     assert node.redis.info("commandstats")["cmdstat_xrange"]["calls"] <= 2
 
 
