@@ -195,7 +195,7 @@ def test_an_orphan_is_closed_by_whoever_follows_it(node: Node, other: Node) -> N
         "INTERRUPTED",
     )
     assert reader.wait_for("error").json["retryable"]
-    assert [(each.text, each.outcome) for each in other.settled] == [("partial", "interrupted")]
+    until(lambda: [(each.text, each.outcome) for each in other.settled] == [("partial", "interrupted")])
     check_log(node.entries(run.spec))
     until(lambda: node.redis.zcard(keys.user_slots(USER)) == 0)
 
