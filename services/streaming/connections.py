@@ -2,12 +2,14 @@
 blocking reads and retry writes (docs/decisions/0002).
 """
 
+import select
 from typing import Any, Final
 
 import hiredis
+from gevent import monkey
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.connection import Connection, ConnectionPool
+from redis.connection import Connection, ConnectionPool, UnixDomainSocketConnection
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import ResponseError
 from redis.retry import Retry
@@ -18,6 +20,7 @@ CALL_TIMEOUT_S: Final = 1.5
 MAX_CONNECTIONS: Final = 256
 _READ_BYTES: Final = 65536
 _INCOMPLETE: Final = object()
+_POLL: Final = monkey.get_original("select", "poll")
 
 
 def normal_url(url: str) -> str:
@@ -31,11 +34,9 @@ def normal_url(url: str) -> str:
 
 def client(url: str) -> "Redis":
     """A pooled client for the cold paths: short time-outs, no retries, raw stream replies."""
-    made: Redis = Redis(
-        connection_pool=ConnectionPool.from_url(
-            normal_url(url), max_connections=MAX_CONNECTIONS, **_settings(CALL_TIMEOUT_S)
-        )
-    )
+    pool = ConnectionPool.from_url(normal_url(url), max_connections=MAX_CONNECTIONS, **_settings(CALL_TIMEOUT_S))
+    pool.connection_class = _PROMPT.get(pool.connection_class, pool.connection_class)
+    made: Redis = Redis(connection_pool=pool)
     # Pairs and flat lists as they come: the log decodes them itself, four times faster.
     for command in ("XRANGE", "XREVRANGE"):
         made.set_response_callback(command, _as_it_is)
@@ -47,6 +48,36 @@ def connection(url: str, *, timeout_s: float | None) -> Connection:
     pool = ConnectionPool.from_url(normal_url(url), **_settings(timeout_s))
     made: Connection = pool.connection_class(**pool.connection_kwargs)
     return made
+
+
+class _Prompt:
+    """What the pool asks of a connection before each command, answered without a turn of gevent's loop.
+
+    gevent's poll starts a timer and lets everybody else run first, although it is told not to wait; the standard
+    library's answers at once: a GET takes 28 us of CPU with it, 57 without. For plain sockets only.
+    """
+
+    _sock: Any
+    _parser: Any
+
+    def can_read(self, timeout: float = 0) -> bool:
+        """Whether something waits that nobody asked for, or the connection is closed."""
+        if timeout or not self._sock or self._parser._reader.has_data():
+            return bool(super().can_read(timeout))  # type: ignore[misc]  # a connection's, beside which this stands
+        poll = _POLL()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+
+class _PromptTcp(_Prompt, Connection):
+    pass
+
+
+class _PromptUnix(_Prompt, UnixDomainSocketConnection):
+    pass
+
+
+_PROMPT: Final[dict[type, type]] = {Connection: _PromptTcp, UnixDomainSocketConnection: _PromptUnix}
 
 
 class Replies:
