@@ -56,8 +56,9 @@ def test_leases_are_renewed_by_themselves(node: Node) -> None:
 
 
 def test_a_run_that_is_no_longer_ours_is_given_up_at_its_next_renewal(node: Node, other: Node) -> None:
-    script = Script()
+    script = Script().say("x")
     run = node.run(script)
+    until(lambda: run.writer.committed == 3)
     node.redis.hincrby(keys.state(*run.key), "fence", 1)
 
     node.runs._leases.renew([run])
@@ -168,6 +169,7 @@ def test_a_dead_workers_viewers_do_not_keep_a_run(make_node: Nodes) -> None:
     node = make_node(grace_s=0)
     script = Script()
     run = node.run(script)
+    assert script.asked.wait(5)
     node.redis.hset(keys.state(*run.key), "watched", 1)
     node.redis.zadd(keys.viewers(*run.key), {"dead": 1})
 
