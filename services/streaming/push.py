@@ -1,8 +1,8 @@
 """Frames to viewers: a viewer is a cursor over the frames of one channel.
 
 Two ways out, one contract (tests/services/streaming/test_viewers.py): the response's generator
-yields the frames; or, where the socket is plain HTTP/1 and ours to write, one callback per turn of
-the event loop sends them, and the generator only waits for the client to leave.
+yields the frames; or, where the socket is plain HTTP/1 and ours to write, they are sent as they come
+(what was kept, by one callback per turn of the loop), and the generator only waits for the client to leave.
 """
 
 import contextlib
