@@ -7,9 +7,11 @@ renderer for a text that is still growing.
 """
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from io import StringIO
+from typing import Any, Final
 
 import nh3
 from markdown_it import MarkdownIt
@@ -18,13 +20,14 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
-from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 
 from blueprints.dialects.dangling import settled, without_undecided_line
 from blueprints.dialects.formulas import add_formulas
+
+Lexed = tuple[Any, str]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -34,6 +37,14 @@ def _words(text: str) -> frozenset[str]:
 CODE_CLASS_PREFIX: Final = "tok-"
 # Highlighting is for reading; what is longer than this is not read line by line.
 _MAX_HIGHLIGHTED_CHARS: Final = 20_000
+# Of this thread's own time, for a block: lexers take a millisecond a kilobyte, but quadratic time where delimiters are
+# opened and never closed, and nobody else is served meanwhile.
+_HIGHLIGHT_S: Final = 0.2
+# What is longer than this is shown as it was written: the parser would hold up everybody else for seconds.
+MAX_MARKDOWN_CHARS: Final = 200_000
+# A tail whose rendering takes longer than this is rendered for a tenth of the time at most.
+_COSTLY_S: Final = 0.05
+_REST: Final = 10
 _LANGUAGES: Final = _words(
     "bash c c++ clojure cpp c# cs csharp css dart diff dockerfile elixir erlang go haskell html java javascript js "
     "json julia kotlin lua make matlab ocaml perl php powershell python python3 py r ruby rust scala sh shell sql "
@@ -82,7 +93,13 @@ _FORMATTER: Final = HtmlFormatter(nowrap=True, classprefix=CODE_CLASS_PREFIX)
 @lru_cache(maxsize=256)
 def render_markdown(text: str) -> Markup:
     """A whole text as inert HTML."""
-    return _inert(_PARSER.render(text, {}))
+    return _rendered(text, {})
+
+
+def _rendered(text: str, env: EnvType) -> Markup:
+    if len(text) > MAX_MARKDOWN_CHARS:
+        return _inert(f"<pre><code>{escape(text)}</code></pre>\n")
+    return _inert(_PARSER.render(text, env))
 
 
 def _inert(html: str) -> Markup:
@@ -93,7 +110,8 @@ class BlockRenderer:
     """A growing text as HTML whose finished top-level blocks never change.
 
     Only the last block is rendered again as it grows. A long one is rendered each time it has
-    grown by a 64th, so that the work stays proportional to the text.
+    grown by a 64th, so that the work stays proportional to the text, and one that is slow to render
+    less often still.
 
     Attributes:
         blocks: The finished blocks, each a run of whole top-level elements.
@@ -111,6 +129,7 @@ class BlockRenderer:
         self._source = ""
         self._searched = 0
         self._rendered = 0
+        self._rest_until_s = 0.0
         self._references: dict[str, object] = {}
 
     @property
@@ -122,11 +141,18 @@ class BlockRenderer:
         """Take more text."""
         self._parts.append(text)
         self._source += text
-        if len(self._source) - self._rendered < len(self._source) // self._STEP:
+        if (
+            len(self._source) - self._rendered < len(self._source) // self._STEP
+            or time.monotonic() < self._rest_until_s
+        ):
             return
+        began_s = time.thread_time()
         self._freeze()
         self.tail = self._render(without_undecided_line(self._source), is_open=True)
         self._rendered = len(self._source)
+        cost_s = time.thread_time() - began_s
+        if cost_s > _COSTLY_S:
+            self._rest_until_s = time.monotonic() + _REST * cost_s
 
     def finish(self) -> Markup | None:
         """Take the text as complete: the tail becomes the last finished block.
@@ -178,7 +204,7 @@ class BlockRenderer:
     def _render(self, source: str, *, is_open: bool) -> Markup:
         self.parsed_chars += len(source)
         references = dict(self._references) if is_open else self._references
-        return _inert(_PARSER.render(source, {"references": references, "open": is_open}))
+        return _rendered(source, {"references": references, "open": is_open})
 
 
 def _is_final(token: Token, lines: Sequence[str], end: int) -> bool:
@@ -235,7 +261,20 @@ def _coloured(code: str, language: str) -> str:
     if language not in _LANGUAGES or len(code) > _MAX_HIGHLIGHTED_CHARS:
         return str(escape(code))
     lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
-    return highlight(code, lexer, _FORMATTER)
+    coloured = StringIO()
+    try:
+        _FORMATTER.format(_in_time(lexer.get_tokens(code)), coloured)
+    except TimeoutError:
+        return str(escape(code))
+    return coloured.getvalue()
+
+
+def _in_time(tokens: Iterable[Lexed]) -> Iterator[Lexed]:
+    patience = time.thread_time() + _HIGHLIGHT_S
+    for token in tokens:
+        if time.thread_time() > patience:
+            raise TimeoutError
+        yield token
 
 
 def _render_image(_: RendererHTML, tokens: Sequence[Token], index: int, _o: OptionsDict, _e: EnvType) -> str:

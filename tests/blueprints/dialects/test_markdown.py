@@ -1,6 +1,7 @@
 """Markdown becomes inert HTML, and the same HTML whether it came at once or in pieces."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -109,6 +110,38 @@ def test_work_stays_proportional_to_the_text(text: str) -> None:
     renderer, _ = streamed(text, 1)
 
     assert renderer.parsed_chars < 260 * len(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("```perl\n" + "s{" * 9_900 + "\n```\n", id="delimiters that stay open"),
+        pytest.param("```java\n" + "a<" * 9_900 + "\n```\n", id="brackets that stay open"),
+        pytest.param("![" * 150_000, id="more than is parsed at all"),
+    ],
+)
+def test_text_made_to_be_slow_holds_nobody_up(text: str) -> None:
+    began_s = time.thread_time()
+
+    html = render_markdown(text)
+
+    assert time.thread_time() - began_s < 1
+    assert ("s{s{" in html) or ("a&lt;a&lt;" in html) or ("![![" in html)
+
+
+def test_a_tail_that_is_slow_to_render_is_rendered_for_a_part_of_the_time_only() -> None:
+    item = "1. a\n"
+    renderer = BlockRenderer()
+    renderer.add(item * 4_000)
+    assert renderer.tail, "shown at once"
+    before = renderer.parsed_chars
+
+    for _ in range(20):
+        renderer.add(item * 100)
+
+    assert renderer.parsed_chars == before, "it rests"
+    renderer.finish()
+    assert "".join(renderer.blocks).count("<li>") == 6_000
 
 
 def test_finished_paragraphs_are_not_parsed_again() -> None:
