@@ -29,8 +29,10 @@ export function attach(form) {
   })
   document.addEventListener("htmx:after:request", (event) => {
     const { sourceElement, response } = event.detail.ctx ?? {}
-    if (!sourceElement?.closest?.(".chat__foot") || !response || response.status >= 400) return
+    if (!sourceElement?.closest?.(".chat__foot, .chat__empty") || !response || response.status >= 400) return
     problem.replaceChildren()
+    // The button for the first hint goes away; the focus stays near.
+    if (sourceElement.closest(".chat__empty")) document.getElementById("chat-log").focus({ preventScroll: true })
     if (sourceElement !== form) return
     text.value = ""
     text.dispatchEvent(new Event("input", { bubbles: true }))
