@@ -297,14 +297,20 @@ class EventLog:
         )
         return bool(reply)
 
-    def confirm(self, user_id: UserId, stream_id: StreamId, run_id: RunId) -> None:
-        """Say that the owner has closed the call to the model of a run that was taken from it."""
+    def confirm(self, user_id: UserId, stream_id: StreamId, run_id: RunId) -> bool:
+        """Say that the owner has closed the call to the model of a run that was taken from it.
+
+        Returns:
+            Whether Redis knows the stream at all.
+        """
         key = keys.state(user_id, stream_id)
         try:
-            if self._redis.hget(key, "run") == run_id.encode():
+            known = self._redis.hget(key, "run")
+            if known == run_id.encode():
                 self._redis.hset(key, "confirmed", 1)
         except RedisError as problem:
             raise errors.Unavailable from problem
+        return known is not None
 
     def forget(self, user_id: UserId, stream_ids: Sequence[StreamId]) -> None:
         """Delete what is kept of streams on which nothing runs any more."""

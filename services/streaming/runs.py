@@ -19,10 +19,7 @@ from redis.exceptions import RedisError
 from services import errors
 from services.errors import AppError
 from services.streaming import keys
-from services.streaming.answers import (
-    Answer,
-    Settled,
-)
+from services.streaming.answers import Answer, Interrupted, Settled
 from services.streaming.closing import Closer
 from services.streaming.events import (
     CLOSE,
@@ -186,7 +183,7 @@ class Runs:
         if outcome:
             outcome = self._end(run, outcome, problem)
         else:
-            self._taken(run)
+            self._taken(run, run.answer.closing(INTERRUPTED, Interrupted()))
         elapsed_s = round(time.monotonic() - run.started_s, 3)
         logger.info("run ended", extra={**fields, "outcome": outcome or "taken", "duration_s": elapsed_s})
 
@@ -198,7 +195,7 @@ class Runs:
         said, detail = self._finish(run, outcome, closing, close)
         # A call whose reply was lost has done its work: nobody else gives a run this outcome.
         if said != "finished" and (said, detail) != ("ended", outcome):
-            self._taken(run)
+            self._taken(run, closing)
             return ""
         closed = spec.idle_ms == 0
         fence, first = run.writer.fence + 1, run.writer.committed + 1
@@ -236,13 +233,20 @@ class Runs:
             gevent.sleep(_FINISH_BACKOFF_S)
         return "", ""
 
-    def _taken(self, run: Run) -> None:
-        """Somebody else ends this run; the call to the model is closed by now."""
+    def _taken(self, run: Run, closing: list[Event]) -> None:
+        """Somebody else ends this run, or nobody can; the call to the model is closed by now."""
+        spec = run.spec
         self._leave(run, None, closed=False)
         try:
-            self._log.confirm(run.spec.user_id, run.spec.stream_id, run.spec.run_id)
+            is_known = self._log.confirm(spec.user_id, spec.stream_id, spec.run_id)
         except errors.Unavailable:
-            logger.debug("stop not confirmed", extra={"run_id": run.spec.run_id})
+            logger.debug("stop not confirmed", extra={"run_id": spec.run_id})
+            return
+        if not is_known:
+            # Redis has lost the stream, and with it what anybody else could make an end from.
+            self._settle(
+                run.answer.settled(spec.user_id, spec.stream_id, spec.run_id, spec.message_id, closing[-1], last=0)
+            )
 
     def _leave(self, run: Run, closing: list[Entry] | None, *, closed: bool) -> None:
         if self._runs.get(run.key) is run:

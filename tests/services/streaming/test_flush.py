@@ -215,7 +215,7 @@ def test_entries_that_the_server_forgot_are_written_again_after_a_reconnect(node
     finish(node, run, script, reader, "ab")
 
 
-def test_a_log_that_is_gone_ends_its_run_as_taken(node: Node) -> None:
+def test_a_log_that_is_gone_ends_its_run_whose_text_is_kept(node: Node) -> None:
     script = Script().say("a")
     run = node.run(script)
     reader = node.watch(run.spec)
@@ -225,8 +225,21 @@ def test_a_log_that_is_gone_ends_its_run_as_taken(node: Node) -> None:
     script.say("b")
 
     assert script.closed.wait(5)
-    until(lambda: node.runs.active == 0)
-    assert node.settled == []
+    until(lambda: node.settled)
+    assert node.runs.active == 0
+    assert [(end.outcome, end.text, end.last) for end in node.settled] == [("interrupted", "ab", 0)]
+
+
+def test_an_answer_is_kept_whose_log_goes_at_its_end(node: Node) -> None:
+    script = Script().say("a")
+    run = node.run(script)
+    until(lambda: run.writer.committed == 3)
+
+    node.redis.flushall()
+    script.end()
+
+    until(lambda: node.settled)
+    assert [(end.outcome, end.text) for end in node.settled] == [("completed", "a")]
 
 
 def test_a_server_that_takes_no_writes_is_asked_again_with_pauses(make_node: Nodes, own_url: str) -> None:
