@@ -81,7 +81,7 @@ _PROMPT: Final[dict[type, type]] = {Connection: _PromptTcp, UnixDomainSocketConn
 
 
 class Replies:
-    """The replies on a connection that is open, read without redis-py's layers: they cost 2 us a reply, this 0.3.
+    """The replies on a connection that is open, read without redis-py's layers: 0.2 us a reply, not 0.5.
 
     Only for a connection on which nothing but this reads from now on.
     """

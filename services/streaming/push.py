@@ -151,7 +151,7 @@ class Channel:
     def _give(self, frames: bytes) -> None:
         """Send frames now if every viewer has all that came before and can take them; else keep them for the others."""
         if not self._chunks:
-            # Nearly always: what is kept and sent in a callback costs 2 us more an event, and a turn of the loop.
+            # Nearly always: what is kept and sent in a callback costs 3 us more an event, and a turn of the loop.
             for viewer in self.viewers:
                 if not viewer.is_ready:
                     break
