@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.clients import Account, Transcript, Viewer
+from tests.e2e.clients import Account, Viewer
 from tests.e2e.sites import Model, Site, prose, running
+from tests.e2e.transcript import Transcript
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.clients import Account, Answer, Transcript, Viewer, at_once
+from tests.e2e.clients import Account, Answer, Viewer, at_once
 from tests.e2e.sites import Model, Site, eventually, prose, running
+from tests.e2e.transcript import Transcript
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
