@@ -130,7 +130,7 @@ def test_what_was_passed_on_is_a_beginning_of_what_the_end_allows(transcript: Tr
     "text",
     [
         "What would you need to know about the rest of the list before you could answer at once, and who could tell?",
-        "There are 3 cases here, and 12 ways (or 13) to see 7 of them. Look at number 2, then step3 comes before step4.",
+        "There are 3 cases here, and 12 ways (or 13) to see 7 of them. See number 2, then step3 comes before step4.",
         "word0 word1 word2 word3 word4 word5 word6 word7",
     ],
 )
