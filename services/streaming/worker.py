@@ -67,6 +67,8 @@ class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
     """See the module's text."""
 
     handover: Final = Handover()
+    # How long one read of a request's body, or one write of its answer, may take.
+    stalled_s = 60.0
 
     def init_process(self) -> None:
         """Load the application, then open its connections before the first request."""
@@ -98,6 +100,16 @@ class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
             signal.signal(number, signal.SIG_IGN)
         # gevent throws it at the main greenlet, wherever that waits.
         sys.exit()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        """Serve a request; a client that sends the rest of it, or takes the answer, too slowly is left."""
+        # gunicorn would wait for ever, and each who does so holds one of this worker's greenlets.
+        sock.settimeout(self.stalled_s)
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError:
+            self.log.debug("Ignoring a client that stalled")
+            raise StopIteration from None
 
     def wsgi_services(self) -> Any:
         """The wired services of the application that this worker serves."""

@@ -1,6 +1,57 @@
 """The gunicorn worker's parts that need no gunicorn; tests/e2e runs it whole."""
 
-from services.streaming.worker import Handover
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from gevent import socket
+from gunicorn import http
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from services.streaming.worker import Handover, RillWorker
+
+
+class ImpatientWorker(RillWorker):
+    """A worker that was neither forked nor started."""
+
+    stalled_s = 0.05
+
+    def __init__(self, wsgi: Callable[..., Any]) -> None:
+        self.cfg = Config()
+        self.log = Logger(self.cfg)
+        self.wsgi, self.alive, self.nr, self.max_requests = wsgi, True, 0, 100
+
+    def serve(self, connection: Any) -> None:
+        request = next(http.get_parser(self.cfg, connection, ("127.0.0.1", 1)))
+        self.handle_request(("127.0.0.1", 2), request, connection, ("127.0.0.1", 1))
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Any, Any]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_a_client_that_sends_only_a_part_of_its_request_is_left(pair: tuple[Any, Any]) -> None:
+    ours, theirs = pair
+    theirs.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\na=b")
+
+    with pytest.raises(StopIteration):
+        ImpatientWorker(lambda environ, _: [environ["wsgi.input"].read()]).serve(ours)
+
+
+def test_a_client_that_takes_nothing_of_its_answer_is_left(pair: tuple[Any, Any]) -> None:
+    ours, theirs = pair
+    theirs.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    def answer(_environ: Any, start: Any) -> list[bytes]:
+        start("200 OK", [("Content-Type", "text/plain")])
+        return [b"x" * (1 << 24)]
+
+    with pytest.raises(StopIteration):
+        ImpatientWorker(answer).serve(ours)
 
 
 def test_a_reload_is_pending_until_every_new_worker_serves() -> None:
