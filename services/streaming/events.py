@@ -27,7 +27,7 @@ ERROR: Final = "error"  # {code, message, retryable, request_id}; followed by `e
 END: Final = "end"  # a run's last event: {outcome, finish_reason, content_length, content_sha256, usage}
 HISTORY: Final = "history"  # {messages: [...]}
 SEAL: Final = "seal"  # written by whoever takes a run from its writer; no dialect shows it
-CLOSE: Final = "close"  # a stream's last event: {reason: ended|idle|stopped}
+CLOSE: Final = "close"  # a stream's last event: {reason: idle|stopped}
 
 EVENT_NAMES: Final = frozenset(
     {

@@ -28,9 +28,6 @@ from services.streaming.views import Dialect, Replay, StreamFacts, Verdict
 
 logger = logging.getLogger(__name__)
 
-_CONFIRM_S: Final = 1.5
-_POLL_S: Final = 2.0
-_POLL_BATCH: Final = 50
 _TICK_S: Final = 1.0
 # A closed stream stays in memory for readers who come back; only so many do.
 _LINGER_S: Final = 60.0
@@ -68,7 +65,7 @@ class Hub:
         self.log = log
         self.flusher = Flusher(lambda: connect(2.0), on_commit=self._committed)
         self.pusher = Pusher()
-        self.viewers = 0
+        self.viewers = self._joining = 0
         self.draining = False
         # Told when the last viewer of a run of this worker has left; set by the runs.
         self.on_left: Callable[[UserId, StreamId], None] = lambda _user, _stream: None
@@ -166,7 +163,8 @@ class Hub:
             NotFound: There is no log (any more).
             Unavailable: Redis is away.
         """
-        if self.viewers >= self._max_viewers:
+        # Those about to join count: after a deploy thousands ask at once, and each waits for Redis first.
+        if self.viewers + self._joining >= self._max_viewers:
             raise errors.SiteFull(
                 "Too many people are reading here. Try again in a moment.",
                 code="VIEWERS_FULL",
@@ -176,6 +174,7 @@ class Hub:
         follow = self._followed(facts)
         # Whoever is about to read keeps it from being dropped while Redis is asked.
         follow.joining += 1
+        self._joining += 1
         try:
             self._make_whole(follow)
             position, verdict = self._place(follow, last_event_id)
@@ -185,6 +184,7 @@ class Hub:
             return self._join(follow, dialect, replay, environ, stays)
         finally:
             follow.joining -= 1
+            self._joining -= 1
             follow.idle_since_s = time.monotonic()
 
     def _place(self, follow: Follow, last_event_id: str | None) -> tuple[int, Verdict]:

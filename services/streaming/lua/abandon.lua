@@ -3,7 +3,7 @@
 -- KEYS[2]  hash: the stream's state
 -- KEYS[3]  zset: the assistant's slots of this user
 -- KEYS[4]  zset: all slots of this user
--- KEYS[5]  string: the idempotency record
+-- KEYS[5]  hash: the idempotency record
 -- ARGV     1 stream id   2 run id   3 "1" to delete the idempotency record
 -- Returns  1 if it was there, else 0
 if redis.call("HGET", KEYS[2], "run") ~= ARGV[2] then return 0 end

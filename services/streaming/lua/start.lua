@@ -3,7 +3,7 @@
 -- KEYS[2]  hash: the stream's state
 -- KEYS[3]  zset: the assistant's slots of this user; member = stream id, score = lease, ms on the Redis clock
 -- KEYS[4]  zset: all slots of this user
--- KEYS[5]  string: the idempotency record
+-- KEYS[5]  hash: the idempotency record
 -- ARGV     1 stream id   2 run id   3 assistant   4 slots of the assistant   5 slots of the user
 --          6 lease (ms)  7 TTL of log and state (ms)   8 idle time after a run (ms)
 --          9 first event   10 live channel   11 idempotency record, or ""   12 fingerprint of the request

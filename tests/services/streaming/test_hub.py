@@ -140,6 +140,22 @@ def test_viewers_are_capped_a_worker(make_node: Nodes) -> None:
     assert isinstance(node.subscribe(run.spec), Viewer)
 
 
+def test_viewers_that_join_at_once_are_capped_too(node: Node, make_node: Nodes) -> None:
+    elsewhere = make_node(max_viewers=2)
+    run = node.run(Script().say("x"))
+    refused = []
+
+    def join() -> None:
+        try:
+            elsewhere.subscribe(run.spec)
+        except errors.SiteFull as full:
+            refused.append(full.code)
+
+    gevent.joinall([gevent.spawn(join) for _ in range(5)])
+
+    assert (elsewhere.hub.viewers, refused) == (2, ["VIEWERS_FULL"] * 3)
+
+
 def test_viewers_of_one_dialect_share_a_view_and_others_have_their_own(node: Node) -> None:
     run = node.run(Script().say("x"))
     node.watch(run.spec)
