@@ -1,5 +1,6 @@
 """A person's own account: password, tokens, sessions, language, zone, export, deletion."""
 
+import contextlib
 import functools
 import json
 import re
@@ -13,10 +14,10 @@ from blueprints import auth, body, errors, identity
 from blueprints.extensions import services
 from blueprints.negotiate import see_other
 from services import passwords
-from services.errors import AppError, FieldError, InvalidInput, NotSignedIn
-from services.store import sessions, tokens, users
+from services.errors import AppError, FieldError, InvalidInput, NotSignedIn, Unavailable
+from services.store import conversations, sessions, tokens, users
 from services.store.users import User
-from services.streaming.events import UserId
+from services.streaming.events import StreamId, UserId
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
@@ -137,7 +138,11 @@ def _delete() -> Response:
     sent.check()
     _check_current(user, "password", password)
     _stop_answers(UserId(user.id))
+    streams = [StreamId(stream_id) for stream_id in services().database.run(conversations.streams_of, user.id)]
     services().database.run(users.delete, user.id)
+    # Otherwise the words of the last hour would go with their time to live only.
+    with contextlib.suppress(Unavailable):
+        services().log.forget(UserId(user.id), streams)
     identity.sign_out()
     return see_other(url_for("pages.home"))
 

@@ -28,6 +28,7 @@ __all__ = [
     "recent_messages",
     "rename",
     "settle",
+    "streams_of",
     "unsettled",
 ]
 
@@ -129,6 +130,16 @@ def delete(s: Session, user_id: int, conversation_id: str) -> None:
     gone = delete_from(Conversation).where(Conversation.id == conversation_id, Conversation.user_id == user_id)
     if s.scalar(gone.returning(Conversation.id)) is None:
         raise errors.NotFound("There is no such conversation.")
+
+
+def streams_of(s: Session, user_id: int) -> list[str]:
+    """Every stream on which the person was answered, in no order."""
+    streams = select(Message.stream_id).join(Conversation, Conversation.id == Message.conversation_id)
+    return [
+        stream_id
+        for stream_id in s.scalars(streams.where(Conversation.user_id == user_id).distinct())
+        if stream_id is not None
+    ]
 
 
 def _mentions(q: str) -> ColumnElement[bool]:

@@ -164,18 +164,21 @@ def test_deletion_wants_the_password_and_leaves_nothing(site: Flask, newcomer: F
     assert newcomer.get("/v1/probe").status_code == 401
 
 
-def test_deletion_stops_what_still_runs(site: Flask, newcomer: FlaskClient) -> None:
+def test_deletion_stops_what_still_runs_and_leaves_no_word_of_it(site: Flask, newcomer: FlaskClient) -> None:
     owner = user_of(site, newcomer.email)
     assert owner is not None
     problem_id = newcomer.get("/v1/tutor/problems").json["problems"][0]["id"]
     asked = {"session_id": "s", "problem_id": problem_id, "message": "How do I begin?"}
     assert newcomer.post("/v1/tutor/messages", json=asked).status_code == 201
     log = site.extensions["rill"].log
-    assert log.running(owner.id), "needs an answer that goes on"
+    [stream_id] = log.running(owner.id)
+    assert log.read(owner.id, stream_id), "needs an answer that goes on"
 
     assert newcomer.post("/account/delete", data={"password": PASSWORD}).status_code == 303
 
     assert not log.running(owner.id)
+    assert log.state(owner.id, stream_id) is None
+    assert not log.read(owner.id, stream_id)
 
 
 @pytest.mark.parametrize(
