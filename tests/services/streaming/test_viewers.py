@@ -233,7 +233,9 @@ def test_a_frame_larger_than_what_is_kept_reaches_those_who_read(way: Way) -> No
     response = way.open(run.spec)
     response.until(said("begin"))
 
-    script.do(Event("step", {"name": "x" * 2 * MAX_BEHIND_BYTES})).say("!").end()
+    script.do(Event("step", {"name": "x" * 2 * MAX_BEHIND_BYTES}))
+    response.until(lambda frame: frame.name == "step")
+    script.say("!").end()
 
     assert text_of(response.rest()) == "!"
     assert response.was_clean
