@@ -16,7 +16,7 @@ import gevent
 from redis import Redis
 from redis.exceptions import RedisError
 
-from services import errors
+from services import errors, logs
 from services.errors import AppError
 from services.streaming import keys
 from services.streaming.answers import Answer, Interrupted, Settled
@@ -173,7 +173,8 @@ class Runs:
         fields = {"run_id": spec.run_id, "stream_id": spec.stream_id, "assistant": spec.assistant}
         logger.info("run started", extra=fields)
         self._metrics.started(spec.assistant)
-        outcome, problem = self._producer.produce(run, produce)
+        with logs.about(request=run.answer.request_id or None, run=spec.run_id):
+            outcome, problem = self._producer.produce(run, produce)
         # In a greenlet of its own: a `Taken` on its way to this one must not interrupt the end.
         ending = gevent.spawn(self._conclude, run, outcome, problem, fields)
         self._ending.add(ending)

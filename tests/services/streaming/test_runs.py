@@ -7,7 +7,7 @@ import gevent
 import pytest
 from gevent.event import Event as Signal
 
-from services import errors
+from services import errors, logs
 from services.streaming.events import DELTA, END, ERROR, METADATA, TESTS, Event, delta
 from services.streaming.producing import MAX_ANSWER_BYTES
 from services.streaming.runs import new_id
@@ -53,6 +53,15 @@ def test_usage_that_json_cannot_hold_does_not_keep_a_run(node: Node) -> None:
     run = node.run(Script().say("x").end(usage={"total_tokens": 2**70, "by": "\ud800"}))
 
     assert end_of(node, run)["usage"] == {"total_tokens": str(2**70), "by": "\ufffd"}
+
+
+def test_what_is_logged_within_a_run_has_its_id(node: Node) -> None:
+    seen: list[str | None] = []
+    run = node.run(Script().say("x").do(lambda: seen.append(logs.run_id.get())).end())
+
+    end_of(node, run)
+
+    assert seen == [run.spec.run_id]
 
 
 def test_text_is_cleaned_across_deltas(node: Node) -> None:
