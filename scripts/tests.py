@@ -1,4 +1,4 @@
-"""`make test`: the tests, one pytest for each part of the tree, as many at a time as there are cores.
+"""`make test`: the tests, one pytest for each part of the tree, two at a time for each core: they wait a lot.
 
 Parts share nothing: each has a private Valkey and folders of its own. (pytest-xdist cannot serve here: its
 threads start before gevent's patch.)
@@ -45,7 +45,7 @@ def main() -> int:
     """Run everything; the exit status is 1 if anything failed or nothing ran."""
     totals = {"passed": 0, "failed": 0, "skipped": 0}
     is_good = True
-    with ThreadPoolExecutor(max_workers=max(1, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
         for part, done in zip(parts(), pool.map(run, parts()), strict=True):
             last = done.stdout.strip().rpartition("\n")[2]
             print(f"{part[0]} ...: {last}" if done.returncode == 0 else done.stdout)
