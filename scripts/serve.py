@@ -2,6 +2,10 @@ from gevent import monkey; monkey.patch_all()  # noqa: E702  # fmt: skip
 
 # `make run`: bring the database up to date, then become gunicorn. The patch is for the database's connections.
 
+import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E702  # fmt: skip
+
+# Ctrl-C ends this at once, without a traceback: a migration is one transaction.
+
 import errno
 import os
 import socket
@@ -53,7 +57,4 @@ def _check_address(host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    main()

@@ -8,6 +8,7 @@ the next workers do.
 
 import gc
 import mmap
+import os
 import signal
 import sys
 import time
@@ -74,6 +75,9 @@ class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
         """Load the application, then open its connections before the first request."""
         self._servers: list[Any] = []
         self._is_leaving = False
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+            # Until gunicorn sets this worker's handlers, there is the master's, which would keep the signal from it.
+            signal.signal(number, lambda *_: os._exit(0))
         super().init_process()
 
     def run(self) -> None:

@@ -29,6 +29,28 @@ def test_a_stopped_site_leaves_no_process_and_no_socket(site: Site, number: int)
     assert not site.socket.exists()
 
 
+def test_ctrl_c_while_the_workers_start_is_heard_by_all(tmp_path: Path) -> None:
+    log = tmp_path / "site.log"
+    environ = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "var"), "PORT": str(free_port())}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scripts.serve"],
+            cwd=ROOT,
+            env=environ,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    eventually(lambda: log.read_text().count("Booting worker") == 2, within_s=30, what="no workers start")
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert process.wait(25) == 0
+    said = log.read_text()
+    assert "SIGKILL" not in said, "a worker did not hear it, and was waited for"
+    assert "Traceback" not in said
+
+
 def test_a_killed_master_takes_everything_along(site: Site) -> None:
     site.tell(signal.SIGKILL)
 
