@@ -15,7 +15,7 @@ from services import errors
 from services.assistants.base import Assistant, Turn
 from services.settings import Settings
 from services.store import conversations
-from services.store.conversations import Conversation, Message
+from services.store.conversations import Conversation, Message, Unsettled
 from services.store.database import Database, Session
 from services.streaming.answers import Settled
 from services.streaming.events import METADATA, START, Event, RunId, StreamId, UserId
@@ -31,6 +31,8 @@ _TITLE_CHARS: Final = 80
 _SWEEP_S: Final = 20.0
 _SWEEP_OLDER_THAN_S: Final = 15.0
 _SWEEP_LIMIT: Final = 200
+# After so many failures in a row it is Redis or the database that is away, not an answer that is odd.
+_SWEEP_PATIENCE: Final = 3
 _SETTLE_BACKOFF_S: Final = (0.2, 1.0, 5.0)
 _CAN_GO_ON: Final = frozenset({"stopped", "failed", "interrupted"})
 
@@ -303,11 +305,22 @@ class Turns:
     def sweep(self) -> int:
         """Settle answers whose runs ended without being stored; how many."""
         rows = self._database.run(conversations.unsettled, _SWEEP_OLDER_THAN_S, _SWEEP_LIMIT)
-        return sum(
-            self._recover(row.user_id, row.stream_id, row.run_id, row.message_id)
-            for row in rows
-            if row.stream_id and row.run_id
-        )
+        settled = missed = 0
+        for row in rows:
+            try:
+                settled += self._swept(row)
+                missed = 0
+            except Exception:  # as at the top of a greenlet: one answer must not keep all later ones from being settled
+                logger.exception("answer not settled", extra={"run_id": row.run_id})
+                missed += 1
+                if missed == _SWEEP_PATIENCE:
+                    break
+        return settled
+
+    def _swept(self, row: Unsettled) -> bool:
+        if not row.stream_id or not row.run_id:
+            return False
+        return self._recover(row.user_id, row.stream_id, row.run_id, row.message_id)
 
     def sweep_for_ever(self) -> None:
         """The slow sweeper of runs that nobody watches; for a greenlet of its own."""
