@@ -120,10 +120,10 @@ def read(user_id: int, stream_id: StreamId) -> Response:
     """
     if not _wants_html() and request.accept_mimetypes.best == "application/json":
         return jsonify(standing(user_id, stream_id))
-    if services().hub.draining:
+    facts = facts_of(UserId(user_id), stream_id)
+    if facts is not None and services().hub.draining:
         # On a connection that was kept open: the next worker has another.
         return streaming([farewell(_RETRY_MS)], stream_id)
-    facts = facts_of(UserId(user_id), stream_id)
     return _stored(user_id, stream_id) if facts is None else _follow(facts)
 
 
