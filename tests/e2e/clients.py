@@ -116,7 +116,21 @@ class Account:
         with self.connect(pid) as own:
             return _exchange(own, method, path, text, sent)
 
-    def ask(self, *, pid: int | None = None, headers: dict[str, str] | None = None, **fields: Any) -> Answer:
+    def ask_at_once(self, count: int, *, headers: dict[str, str] | None = None, **fields: Any) -> list[Answer]:
+        """The same question so many times at the same moment, to all workers in turn."""
+        workers = sorted(self.site.workers())
+        with contextlib.ExitStack() as stack:
+            ways = [stack.enter_context(self.connect(workers[at % len(workers)])) for at in range(count)]
+            return at_once(count, lambda at: self.ask(connection=ways[at], headers=headers, **fields))
+
+    def ask(
+        self,
+        *,
+        pid: int | None = None,
+        connection: http.client.HTTPConnection | None = None,
+        headers: dict[str, str] | None = None,
+        **fields: Any,
+    ) -> Answer:
         """A question for the tutor, in a conversation of its own."""
         question = {
             "session_id": secrets.token_hex(6),
@@ -125,7 +139,7 @@ class Account:
             "hint_level": 3,
             **fields,
         }
-        return self.call("POST", "/v1/tutor/messages", question, pid=pid, **(headers or {}))
+        return self.call("POST", "/v1/tutor/messages", question, pid=pid, connection=connection, **(headers or {}))
 
     def start(self, *, pid: int | None = None, **fields: Any) -> str:
         """Ask, and the stream's id."""

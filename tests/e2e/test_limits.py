@@ -82,7 +82,7 @@ def test_of_twenty_simultaneous_starts_exactly_two_are_accepted(model: Model, si
     ada = join(site)
     model.play(times=2, **LONG)
 
-    answers: list[Answer] = at_once(20, lambda _: ada.ask())
+    answers = ada.ask_at_once(20)
 
     accepted = {answer.json["stream_id"] for answer in answers if answer.status == 201}
     refused = [answer for answer in answers if answer.status != 201]
@@ -157,7 +157,7 @@ def test_ten_starts_with_one_key_at_once_are_one_run(model: Model, site: Site, j
     key = {"Idempotency_Key": "the same for all"}
     question = {"session_id": "s", "message": "Is this asked once?"}
 
-    answers: list[Answer] = at_once(10, lambda _: ada.ask(headers=key, **question))
+    answers = ada.ask_at_once(10, headers=key, **question)
 
     assert {answer.status for answer in answers} == {201}
     assert len({answer.body for answer in answers}) == 1, "the first answer again, to the letter"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.clients import Account, Viewer, at_once
+from tests.e2e.clients import Account, Viewer
 from tests.e2e.sites import Model, Site, eventually, prose, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -160,7 +160,7 @@ def test_stop_by_another_worker_closes_the_models_connection_and_continue_goes_o
 
 def _accepted_of_twenty(account: Account, model: Model) -> int:
     model.play(text=prose(3000), pace_s=0.02, times=2)
-    answers = at_once(20, lambda _: account.ask())
+    answers = account.ask_at_once(20)
     accepted = [answer.json["stream_id"] for answer in answers if answer.status == 201]
     assert {answer.status for answer in answers} == {201, 429}
     for stream_id in accepted:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.clients import Account, Answer, Viewer, at_once
+from tests.e2e.clients import Account, Viewer
 from tests.e2e.sites import Model, Site, eventually, prose, running
 from tests.e2e.transcript import Transcript
 
@@ -218,7 +218,7 @@ def _ended_well(model: Model, site: Site, ada: Account, text: str, viewers: list
     assert (stored["content"], stored["outcome"]) == (text, "completed")
     assert ada.running() == []
     model.play(text=prose(3000), pace_s=0.02, times=2)
-    answers: list[Answer] = at_once(20, lambda _: ada.ask())
+    answers = ada.ask_at_once(20)
     assert sorted(answer.status for answer in answers) == [201] * 2 + [429] * 18
     eventually(lambda: len(model.calls()) == 3, what="the model is not asked")
     for stream_id in ada.running():
