@@ -1,0 +1,10 @@
+"""Uploads: their bytes and the text of their pages."""
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
