@@ -42,6 +42,7 @@ class Settings:
     openai_model: str = "gpt-4o-mini"
     embedding_model: str = ""
     model_fallback: bool = True
+    model_vision: bool = True
     model_connect_timeout_s: float = 5.0
     model_first_token_timeout_s: float = 60.0
     model_token_timeout_s: float = 60.0
@@ -63,6 +64,7 @@ class Settings:
     max_streams: Mapping[str, int] = field(default_factory=dict)
     todos_monthly_quota: int = 200
     study_points: int = 1000
+    study_context_tokens: int = 4000
     max_upload_mb: int = 25
     enable_logs: bool = False
 
@@ -162,6 +164,7 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "OPENAI_MODEL": ("openai_model", _text),
     "EMBEDDING_MODEL": ("embedding_model", _text),
     "MODEL_FALLBACK": ("model_fallback", _flag),
+    "MODEL_VISION": ("model_vision", _flag),
     "MODEL_CONNECT_TIMEOUT": ("model_connect_timeout_s", _seconds(0.1, 300)),
     "MODEL_FIRST_TOKEN_TIMEOUT": ("model_first_token_timeout_s", _seconds(0.1, 3600)),
     "MODEL_TOKEN_TIMEOUT": ("model_token_timeout_s", _seconds(0.1, 3600)),
@@ -181,6 +184,7 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "USER_MAX_STREAMS": ("user_max_streams", _whole(1, 1000)),
     "TODOS_MONTHLY_QUOTA": ("todos_monthly_quota", _whole(0, 10_000_000)),
     "STUDY_POINTS": ("study_points", _whole(0, 10_000_000)),
+    "STUDY_CONTEXT_TOKENS": ("study_context_tokens", _whole(500, 1_000_000)),
     "MAX_UPLOAD_MB": ("max_upload_mb", _whole(1, 2048)),
     "ENABLE_LOGS": ("enable_logs", _flag),
 }

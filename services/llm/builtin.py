@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from services.llm.call import Call, Reply
 from services.llm.messages import Began, Delta, Finish, Part, Request
-from services.llm.tokens import estimated_usage
+from services.llm.tokens import CODE_POINTS_PER_TOKEN, estimated_usage
 
 NAME: Final = "built-in"
 # About 50 words a second: faster than anybody reads, slow enough to be seen as growing.
@@ -40,12 +40,13 @@ class BuiltinEngine:
             fallback: Whether it speaks in a model's place.
             facts: More that `Began` is to tell.
         """
-        began = Began(NAME, fallback, facts or {})
+        blind = {"blind": True} if any(message.images for message in request.messages) else {}
+        began = Began(NAME, fallback, {**(facts or {}), **blind})
         return Reply(partial(self._speak, request, began), Call(math.inf))
 
     def _speak(self, request: Request, began: Began, call: Call) -> Generator[Part]:
         yield began
-        text = remainder(request.authored, request.partial)
+        text, is_whole = _within(remainder(request.authored, request.partial), request.max_tokens)
         for index, word in enumerate(_WORD.findall(text)):
             if index and self._pace_s:
                 call.wait(self._pace_s)
@@ -53,7 +54,17 @@ class BuiltinEngine:
                 return
             yield Delta(word)
         yield estimated_usage(request, len(text))
-        yield Finish("stop")
+        yield Finish("stop" if is_whole else "length")
+
+
+def _within(text: str, max_tokens: int | None) -> tuple[str, bool]:
+    """As much of the text as may be said, cut after a word where there is one; whether it is all of it."""
+    limit = math.inf if max_tokens is None else max_tokens * CODE_POINTS_PER_TOKEN
+    if len(text) <= limit:
+        return text, True
+    cut = text[: int(limit)]
+    whole_words = re.match(r".*\S(?=\s)", cut + text[int(limit) : int(limit) + 1], re.DOTALL)
+    return whole_words[0] if whole_words else cut, False
 
 
 def remainder(authored: str, spoken: str) -> str:

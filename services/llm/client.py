@@ -8,7 +8,7 @@ The only import of openai; sockets and deadlines are `transport`'s, chunks are `
 import math
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import httpx2
 import openai
 
 from services.errors import ModelBroken, ModelUnreachable
+from services.llm import pictures
 from services.llm.call import Call, Reply
 from services.llm.chunks import BadChunk, ReplyState
 from services.llm.failures import broken, pause_asked_s, refusal, unreachable
@@ -105,13 +106,19 @@ class OpenAIEngine:
     def _speak(self, request: Request, call: Call) -> Generator[Part]:
         until_s = time.monotonic() + self._settings.model_first_token_timeout_s
         retries = 0
+        is_blind = not self._settings.model_vision and pictures.any_in(request)
+        if is_blind:
+            request = pictures.left_out(request)
         while not call.is_closed:
             call.deadline_s = until_s
             try:
-                yield from self._attempt(request, call)
+                yield from self._attempt(request, call, {"blind": True} if is_blind else {})
                 return
             except ModelUnreachable as failure:
                 if self._learn(failure.__cause__):
+                    continue
+                if not is_blind and pictures.any_in(request) and _refuses_pictures(failure.__cause__):
+                    request, is_blind = pictures.left_out(request), True
                     continue
                 pause_s = self._pause_s(failure, retries)
                 if retries == MAX_RETRIES or time.monotonic() + pause_s >= until_s:
@@ -119,7 +126,7 @@ class OpenAIEngine:
             retries += 1
             call.wait(pause_s)
 
-    def _attempt(self, request: Request, call: Call) -> Generator[Part]:
+    def _attempt(self, request: Request, call: Call, facts: Mapping[str, Any]) -> Generator[Part]:
         """One request and its reply. Closed from outside, it just ends."""
         state = ReplyState()
         has_begun = False
@@ -127,7 +134,7 @@ class OpenAIEngine:
             for text in self._texts(request, call, state):
                 if not has_begun:
                     has_begun = True
-                    yield Began(self.name)
+                    yield Began(self.name, facts=facts)
                 if text:
                     yield Delta(text)
         except _Foreign as exc:
@@ -141,7 +148,7 @@ class OpenAIEngine:
         if call.is_closed:
             return
         if not has_begun and (state.finish or state.is_filtered):
-            yield Began(self.name)
+            yield Began(self.name, facts=facts)
         yield from _ending(request, state, has_begun=has_begun)
 
     def _texts(self, request: Request, call: Call, state: ReplyState) -> Generator[str]:
@@ -236,6 +243,8 @@ def _with_partial(request: Request) -> list[Message]:
 
 def _as_json(message: Message) -> dict[str, Any]:
     body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.images:
+        body["content"] = pictures.as_parts(message)
     if message.tool_call_id is not None:
         body["tool_call_id"] = message.tool_call_id
     if message.tool_calls:
@@ -244,3 +253,7 @@ def _as_json(message: Message) -> dict[str, Any]:
             for call in message.tool_calls
         ]
     return body
+
+
+def _refuses_pictures(cause: BaseException | None) -> bool:
+    return isinstance(cause, openai.APIStatusError) and pictures.are_refused(cause.status_code, cause.message)

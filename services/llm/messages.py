@@ -8,6 +8,15 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture that goes with a message; `name` is what it is called where it cannot be seen."""
+
+    mime: str
+    data: bytes = field(repr=False)
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a chat, in the roles of the chat completions API."""
 
@@ -15,6 +24,7 @@ class Message:
     content: str
     tool_calls: Sequence["ToolCall"] = ()
     tool_call_id: str | None = None
+    images: Sequence[Image] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,10 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """Who answers; always the first part. Given before the first token, after any fallback."""
+    """Who answers; always the first part. Given before the first token, after any fallback.
+
+    `facts` holds `blind: True` where the request had images that this engine cannot see.
+    """
 
     engine: str
     fallback: bool = False
