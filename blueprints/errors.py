@@ -24,6 +24,7 @@ from services import errors
 _STATUS: Final[Mapping[type[errors.AppError], int]] = {
     errors.InvalidInput: 400,
     errors.NotSignedIn: 401,
+    errors.PointsExhausted: 402,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,

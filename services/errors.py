@@ -3,6 +3,7 @@
 AppError
 ├── InvalidInput          400  one or more fields are wrong
 ├── NotSignedIn           401
+├── PointsExhausted       402
 ├── Forbidden             403  (CsrfFailed, CrossSiteRefused)
 ├── NotFound              404  unknown, or somebody else's
 ├── Conflict              409  (StreamBusy, IdempotencyMismatch)
@@ -81,6 +82,13 @@ class InvalidInput(AppError):
 class NotSignedIn(AppError):
     code = "NOT_SIGNED_IN"
     default_message = "Sign in, or send a valid token."
+
+
+class PointsExhausted(AppError):
+    """Too few points are left. `extra` carries `limit`, `current`, `needed`, `left` and `resets_at`."""
+
+    code = "POINTS_EXHAUSTED"
+    default_message = "Your points for this month are used up."
 
 
 class Forbidden(AppError):
