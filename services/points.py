@@ -94,7 +94,11 @@ class Points:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._database = database
         self.grant = settings.study_points
-        self.prices = Prices()
+        self.prices = Prices(
+            tokens_per_point=settings.study_tokens_per_point,
+            per_media=settings.study_points_per_media,
+            minimum=settings.study_points_minimum,
+        )
 
     def balance(self, s: Session, user_id: int, now: datetime | None = None) -> Balance:
         """Where the person stands this month."""

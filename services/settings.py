@@ -64,6 +64,9 @@ class Settings:
     max_streams: Mapping[str, int] = field(default_factory=dict)
     todos_monthly_quota: int = 200
     study_points: int = 1000
+    study_tokens_per_point: int = 30
+    study_points_per_media: int = 2
+    study_points_minimum: int = 1
     study_context_tokens: int = 4000
     max_upload_mb: int = 25
     enable_logs: bool = False
@@ -184,6 +187,9 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "USER_MAX_STREAMS": ("user_max_streams", _whole(1, 1000)),
     "TODOS_MONTHLY_QUOTA": ("todos_monthly_quota", _whole(0, 10_000_000)),
     "STUDY_POINTS": ("study_points", _whole(0, 10_000_000)),
+    "STUDY_TOKENS_PER_POINT": ("study_tokens_per_point", _whole(1, 1_000_000)),
+    "STUDY_POINTS_PER_MEDIA": ("study_points_per_media", _whole(0, 10_000)),
+    "STUDY_POINTS_MINIMUM": ("study_points_minimum", _whole(0, 10_000)),
     "STUDY_CONTEXT_TOKENS": ("study_context_tokens", _whole(500, 1_000_000)),
     "MAX_UPLOAD_MB": ("max_upload_mb", _whole(1, 2048)),
     "ENABLE_LOGS": ("enable_logs", _flag),
