@@ -8,7 +8,10 @@ from typing import Any
 from flask import Response, jsonify, render_template, request
 from flask_wtf.csrf import generate_csrf
 
-from blueprints import negotiate
+from blueprints import negotiate, transcript
+from blueprints.addresses import live as live
+from blueprints.addresses import stop_url as stop_url
+from blueprints.addresses import stream_url as stream_url
 from blueprints.auth import safe_path
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import services
@@ -17,21 +20,6 @@ from services import errors
 from services.streaming.events import StreamId, UserId
 from services.streaming.hub import Finished
 from services.streaming.push import Viewer
-
-
-def stream_url(stream_id: str) -> str:
-    """Where to follow a stream."""
-    return f"/api/streams/{stream_id}"
-
-
-def stop_url(stream_id: str) -> str:
-    """Where to stop it."""
-    return f"/api/streams/{stream_id}/stop"
-
-
-def live(stream_id: str) -> dict[str, str]:
-    """What templates need of an answer that runs."""
-    return {"id": stream_id, "html_url": f"{stream_url(stream_id)}?view=html", "stop_url": stop_url(stream_id)}
 
 
 def places(user_id: int, assistant: str, stream_id: str) -> dict[str, str]:
@@ -107,7 +95,7 @@ def again(user_id: int, body: Mapping[str, str]) -> Response:
     """
     wanted, stream_id = negotiate.wants(request), body["stream_id"]
     if wanted == "fragment":
-        return as_fragment("streams/_connected.html", stream_id, live=live(stream_id))
+        return as_fragment("components/_turn.html", stream_id, turn=transcript.of_stream(user_id, stream_id))
     if wanted == "page":
         return as_page(user_id, stream_id, title="The answer", question=None, back_url=came_from())
     return as_json(body)

@@ -1,14 +1,12 @@
 """The tutor in a browser: the list of problems, a problem with its chat, and answers as HTML."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 
-from blueprints import answered, identity
-from blueprints.conversations import load
-from blueprints.dialects.answers import stored_answer
+from blueprints import answered, identity, transcript
 from blueprints.dialects.markdown import render_markdown
 from blueprints.extensions import creation_allowance, services
 from services.assistants import problem_bank
@@ -16,7 +14,6 @@ from services.assistants.problem_bank import Problem
 from services.assistants.tutor import TutorInput
 from services.assistants.tutor.input import MAX_MESSAGE_CHARS
 from services.store import conversations, problems, progress, submissions
-from services.store.conversations import Message
 from services.store.database import Session
 from services.store.progress import Progress
 from services.store.submissions import Submission
@@ -25,7 +22,6 @@ blueprint = Blueprint("tutor_pages", __name__)
 
 # How long the next rung waits without an attempt, in seconds.
 HINT_PAUSE_S: Final = 45
-_GONE: Final = "The answer did not come to its end."
 
 
 @blueprint.app_template_filter("markdown")
@@ -70,7 +66,8 @@ def page(problem_id: str) -> str:
         user=user,
         problem=_shown(problem),
         session_id=session_of(problem_id),
-        turns=_turns(load(user.id, conversation_id)[1]) if conversation_id else [],
+        turns=transcript.of_conversation(user.id, conversation_id)[1] if conversation_id else [],
+        composer=_composer(problem_id),
         submission=latest,
         code=latest.code if latest else "",
         language=latest.language if latest else "",
@@ -78,14 +75,24 @@ def page(problem_id: str) -> str:
         hint_level=max(highest, 1),
         hint_pause_s=HINT_PAUSE_S,
         allowance=creation_allowance("tutor"),
-        max_chars=MAX_MESSAGE_CHARS,
     )
+
+
+def _composer(problem_id: str) -> dict[str, Any]:
+    return {
+        "action": "/v1/tutor/messages",
+        "fields": {"session_id": session_of(problem_id), "problem_id": problem_id},
+        "keep": problem_id,
+        "placeholder": "Ask, or say what you tried…",
+        "max_chars": MAX_MESSAGE_CHARS,
+        "facts": "tutor/_allowance_line.html",
+    }
 
 
 def asked(user_id: int, stream_id: str, sent: TutorInput, problem: Problem, *, as_fragment: bool) -> Response:
     """A question's answer for a page: the element that connects itself, or a page that grows."""
     if as_fragment:
-        turn = {"question": sent.message, "hint_level": sent.hint_level, "live": answered.live(stream_id)}
+        turn = transcript.of_stream(user_id, stream_id)
         return answered.as_fragment("tutor/_answer.html", stream_id, turn=turn, allowance=creation_allowance("tutor"))
     back_url = f"/tutor/{problem.id}"
     return answered.as_page(user_id, stream_id, title=problem.title, question=sent.message, back_url=back_url)
@@ -169,36 +176,3 @@ def _shown(problem: Problem) -> dict[str, Any]:
             {**case, "input": shown_input(case["input"]), "expected": shown(case["expected"])} for case in problem.tests
         ],
     }
-
-
-def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Questions with their answers, the oldest first. A continued answer is shown as one, by its last part."""
-    continued = {row.continues_id for row in messages if row.continues_id}
-    question: str | None = None
-    turns = []
-    for row in messages:
-        if row.role == "user":
-            question = row.content
-        elif row.id not in continued:
-            turns.append({"question": question, **_answer(row)})
-            question = None
-    return turns
-
-
-def _answer(row: Message) -> dict[str, Any]:
-    turn = row.turn or {}
-    level = (turn.get("facts") or {}).get("hint_level")
-    if row.outcome is None:
-        return {"hint_level": level, "live": answered.live(row.stream_id or "")}
-    answer = stored_answer(
-        row.stream_id or row.id,
-        (turn.get("partial") or "") + row.content,
-        outcome=row.outcome,
-        engine=row.engine or "",
-        fallback=row.fallback,
-        hint_level=level,
-        tests=[test for event in (row.extras or {}).get("tests", []) for test in event["tests"]],
-        error={"code": row.error_code, "message": _GONE, "retryable": True} if row.error_code else None,
-        finish_reason=row.finish_reason,
-    )
-    return {"hint_level": level, "answer": answer, "live": None}

@@ -18,6 +18,12 @@ class Answer:
     Attributes:
         waiting_for: What is being waited for, in words; empty once the run has ended.
         tests: Suggested tests, each {input, expected?, why?}.
+        sources: What the answer cites, each {number, document_name, excerpt?, page?, media_id?}.
+        cached: Whether it is an earlier answer to the same question.
+        usage: Tokens, as the run's end says: {total_tokens, estimated?, first_token_s?, ...}.
+        points: What it cost; None where nothing is charged.
+        took_s: From the question to the end; None while nobody knows.
+        feedback: {value, reason} as the reader gave it.
         error: {code, message, retryable, request_id} or None.
         outcome: None while the run goes on.
     """
@@ -33,6 +39,14 @@ class Answer:
     error: Mapping[str, Any] | None = None
     outcome: str | None = None
     finish_reason: str | None = None
+    message_id: str = ""
+    assistant: str = ""
+    sources: Sequence[Mapping[str, Any]] = ()
+    cached: bool = False
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    points: int | None = None
+    took_s: float | None = None
+    feedback: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_running(self) -> bool:
@@ -51,30 +65,14 @@ class Answer:
         return cut_short or self.finish_reason == "length"
 
 
-def stored_answer(
-    stream_id: str,
-    text: str,
-    *,
-    outcome: str,
-    engine: str = "",
-    fallback: bool = False,
-    hint_level: int | None = None,
-    tests: Sequence[Mapping[str, Any]] = (),
-    error: Mapping[str, Any] | None = None,
-    finish_reason: str | None = None,
-) -> Answer:
-    """An answer that has ended, from what the database keeps, for a page that is made as a whole."""
-    return Answer(
-        stream_id=stream_id,
-        engine=engine,
-        fallback=fallback,
-        hint_level=hint_level,
-        blocks=[render_markdown(text)] if text else [],
-        tests=tests,
-        error=error,
-        outcome=outcome,
-        finish_reason=finish_reason,
-    )
+def stored_answer(stream_id: str, text: str, *, outcome: str, **facts: Any) -> Answer:
+    """An answer that has ended, from what the database keeps, for a page that is made as a whole.
+
+    Args:
+        facts: Other attributes of `Answer`, by name.
+    """
+    blocks = [render_markdown(text)] if text else []
+    return Answer(stream_id=stream_id, blocks=blocks, outcome=outcome, **facts)
 
 
 @dataclass(slots=True)
@@ -113,6 +111,8 @@ def _take_metadata(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.fallback = bool(data.get("fallback", run.answer.fallback))
     level = data.get("hint_level")
     run.answer.hint_level = level if isinstance(level, int) else run.answer.hint_level
+    run.answer.message_id = str(data.get("message_id") or run.answer.message_id)
+    run.answer.cached = bool(data.get("cached", run.answer.cached))
     run.changed.add("engine")
     if not (run.answer.has_text or run.unread):
         run.wait_for("Thinking…")
@@ -131,6 +131,11 @@ def _take_tests(run: Run, data: Mapping[str, Any]) -> None:
         run.changed.add("tests")
 
 
+def _take_citation(run: Run, data: Mapping[str, Any]) -> None:
+    run.answer.sources = [*run.answer.sources, dict(data)]
+    run.changed.add("sources")
+
+
 def _take_step(run: Run, data: Mapping[str, Any]) -> None:
     words = data.get("description") or data.get("name") or data.get("stage")
     if words:
@@ -145,6 +150,8 @@ def _take_error(run: Run, data: Mapping[str, Any]) -> None:
 def _take_end(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.outcome = str(data.get("outcome") or events.COMPLETED)
     run.answer.finish_reason = str(data.get("finish_reason") or "")
+    run.answer.usage = data.get("usage") or {}
+    run.answer.points = run.answer.usage.get("points_cost")
     run.answer.waiting_for = ""
     run.settle()
     whole = run.renderer.finish()
@@ -159,6 +166,7 @@ _HANDLERS: Final = {
     events.METADATA: _take_metadata,
     events.DELTA: _take_delta,
     events.TESTS: _take_tests,
+    events.CITATION: _take_citation,
     events.STEP: _take_step,
     events.PROGRESS: _take_step,
     events.TOOL_CALL: _take_step,
@@ -170,6 +178,8 @@ _HANDLERS: Final = {
 def begin(stream_id: StreamId, data: Mapping[str, Any]) -> Run:
     """A run that has just begun; `data` is that of its `start`."""
     run = Run(Answer(stream_id, waiting_for="Waiting for the model…"))
+    run.answer.message_id = str(data.get("message_id") or "")
+    run.answer.assistant = str(data.get("assistant") or "")
     level = data.get("hint_level")
     run.answer.hint_level = level if isinstance(level, int) else None
     if partial := data.get("partial"):

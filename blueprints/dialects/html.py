@@ -27,6 +27,7 @@ _PARTS: Final = {
     "body": "streams/_message.html",
     "blocks": "streams/_blocks.html",
     "tail": "streams/_delta.html",
+    "sources": "streams/_sources.html",
     "tests": "streams/_tests.html",
     "error": "streams/_error.html",
     "status": "streams/_status.html",
