@@ -1,5 +1,6 @@
 """The one place where the site's objects meet."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import gevent
 from redis import Redis
 
+from services import errors
 from services.assistants import registry
 from services.assistants.base import Assistant
 from services.assistants.turns import Turns
 from services.llm.door import Door
+from services.points import Points
 from services.settings import Settings
 from services.store.database import Database
 from services.streaming import connections
@@ -21,8 +24,11 @@ from services.streaming.metrics import Metrics
 from services.streaming.runs import Runs
 from services.streaming.slots import SiteSlots
 
+logger = logging.getLogger(__name__)
+
 # Below the worker's pool of greenlets (gunicorn.conf.py), so that stops and health checks get through.
 MAX_VIEWERS_PER_WORKER = 5500
+SWEEP_POINTS_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class Services:
     assistants: Mapping[str, Assistant]
     turns: Turns
     metrics: Metrics
+    points: Points
     _greenlets: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
@@ -46,6 +53,7 @@ class Services:
         self.runs.start_worker()
         self._greenlets.append(gevent.spawn(self.turns.sweep_for_ever))
         self._greenlets.append(gevent.spawn(self._observe))
+        self._greenlets.append(gevent.spawn(self._sweep_points))
 
     def close(self) -> None:
         """End what `start` began."""
@@ -59,6 +67,16 @@ class Services:
         while True:
             self.metrics.observe(runs=self.runs.active, viewers=self.hub.viewers)
             gevent.sleep(1)
+
+    def _sweep_points(self) -> None:
+        while True:
+            gevent.sleep(SWEEP_POINTS_S)
+            try:
+                self.points.sweep()
+            except errors.AppError:
+                logger.warning("sweep of points must wait")
+            except Exception:  # the top of a greenlet: the next sweep may go better
+                logger.exception("sweep of points failed")
 
 
 def build(settings: Settings) -> Services:
@@ -75,6 +93,7 @@ def build(settings: Settings) -> Services:
         max_viewers=MAX_VIEWERS_PER_WORKER,
     )
     database = Database(settings.database)
+    points = Points(settings, database)
     engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
     assistants = registry.build(engine)
     runs = Runs(
@@ -87,4 +106,4 @@ def build(settings: Settings) -> Services:
         on_settled=lambda settled: turns.settle(settled),
     )
     turns = Turns(settings, database, runs, assistants, engine=engine.name)
-    return Services(settings, database, redis, log, hub, runs, engine, assistants, turns, metrics)
+    return Services(settings, database, redis, log, hub, runs, engine, assistants, turns, metrics, points)
