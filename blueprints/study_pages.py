@@ -1,0 +1,79 @@
+"""The study chat in a browser: a new conversation, one that there is, and answers as HTML."""
+
+from typing import Any, Final
+
+from flask import Blueprint, Response, render_template, request
+
+from blueprints import answered, identity, transcript
+from blueprints.extensions import services
+from services.assistants.study.input import LENGTHS, MAX_MEDIA, MAX_MESSAGE_CHARS, USUAL_LENGTH, WAYS
+from services.errors import NotFound
+from services.store.conversations import Conversation
+
+blueprint = Blueprint("study_pages", __name__)
+
+ASK_URL: Final = "/api/stream/stream-conversation"
+_LENGTH_WORDS: Final = {"short": "Short", "medium": "Normal", "long": "Long"}
+_WAY_WORDS: Final = {"simpler": "Simpler", "deeper": "Deeper", "example": "An example", "another": "Another way"}
+
+
+@blueprint.get("/study")
+def new() -> str:
+    """A conversation that has not begun."""
+    return _page(None, [])
+
+
+@blueprint.get("/study/<conversation_id>")
+def page(conversation_id: str) -> str:
+    """A conversation along its chosen path."""
+    conversation, turns = transcript.of_conversation(identity.require().user.id, conversation_id)
+    if conversation.assistant != "study":
+        raise NotFound
+    return _page(conversation, turns)
+
+
+def asked(user_id: int, stream_id: str, conversation_id: str, *, question: str | None, as_fragment: bool) -> Response:
+    """A question's answer for a page: the turn that connects itself, or a page that grows.
+
+    Args:
+        stream_id: The answer's.
+        conversation_id: The conversation that it belongs to, also when it has just been made.
+        question: What was asked, for the page without script.
+    """
+    if as_fragment:
+        turn = transcript.of_stream(user_id, stream_id)
+        return answered.as_fragment("study/_answer.html", stream_id, turn=turn, conversation_id=conversation_id)
+    back_url = f"/study/{conversation_id}"
+    return answered.as_page(user_id, stream_id, title="the conversation", question=question, back_url=back_url)
+
+
+def _page(conversation: Conversation | None, turns: list[transcript.TurnView]) -> str:
+    settings = services().settings
+    return render_template(
+        "study/page.html",
+        user=identity.require().user,
+        conversation=conversation,
+        turns=turns,
+        composer=_composer(conversation.id if conversation else ""),
+        lengths=[(name, _LENGTH_WORDS[name]) for name in LENGTHS],
+        usual_length=USUAL_LENGTH,
+        ways=[(name, _WAY_WORDS[name], words) for name, words in WAYS.items()],
+        max_media=MAX_MEDIA,
+        max_upload_mb=settings.max_upload_mb,
+        engine=services().engine.name,
+    )
+
+
+def _composer(conversation_id: str) -> dict[str, Any]:
+    return {
+        "action": ASK_URL,
+        "fields": {"interaction_id": conversation_id},
+        "keep": f"study.{conversation_id or 'new'}",
+        # A question that another page hands over, as the search does.
+        "text": request.args.get("q", "")[:MAX_MESSAGE_CHARS],
+        "placeholder": "Ask about your notes, or anything you study…",
+        "max_chars": MAX_MESSAGE_CHARS,
+        "behavior": "upload estimate",
+        "above": "study/_tools.html",
+        "facts": "study/_facts.html",
+    }
