@@ -105,5 +105,5 @@ def build(settings: Settings) -> Services:
         grace_s=settings.stream_disconnect_grace_s,
         on_settled=lambda settled: turns.settle(settled),
     )
-    turns = Turns(settings, database, runs, assistants, engine=engine.name)
+    turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks())
     return Services(settings, database, redis, log, hub, runs, engine, assistants, turns, metrics, points)

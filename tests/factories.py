@@ -45,7 +45,7 @@ def make_conversation(s: Session, user_id: int, **changes: Any) -> conversations
     return conversations.get(s, user_id, make_answer(s, user_id, **changes).conversation_id)
 
 
-def settle(s: Session, message_id: str, text: str = "An answer.", **changes: Any) -> bool:
+def settle(s: Session, message_id: str, text: str = "An answer.", **changes: Any) -> conversations.Ended | None:
     """Settle an answer as completed, unless `changes` say otherwise."""
     values: dict[str, Any] = {
         "outcome": "completed",

@@ -1,10 +1,13 @@
 """What an assistant is: one generator from a stored turn to events."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from services.llm.messages import Part, Request
+from services.store.conversations import Message
+from services.store.database import Session
+from services.streaming.answers import Settled
 from services.streaming.events import Event
 
 
@@ -57,3 +60,28 @@ class Assistant(Protocol):
         generator closes the call to the model.
         """
         ...
+
+
+# Resolves the facts of a stored turn anew, when its question is asked with other words.
+# Takes whose it is, the path before the question, the turn {question, facts, partial} and the new question.
+# Raises what a new question would: InvalidInput, NotFound.
+Resolver = Callable[[int, Sequence[Message], Mapping[str, Any], str], Mapping[str, Any]]
+# More to do in the transaction that stores a turn, however it came about: asked, edited, tried again, continued.
+# What it raises undoes the turn, and nothing is started.
+Starts = Callable[[Session, Turn], object]
+# More to do in the transaction that settles an answer, by the one call that settles it, also long after a kill.
+# What it returns is kept with the answer's extras. It must not refuse: an answer that cannot be settled stays open.
+Ends = Callable[[Session, Settled, Turn], Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What an assistant does besides answering; `registry.hooks` has each one's.
+
+    Attributes:
+        resolve: Needed for questions to be edited; None: they cannot be.
+    """
+
+    resolve: Resolver | None = None
+    starts: Starts | None = None
+    ends: Ends | None = None

@@ -7,12 +7,13 @@ the way takes back what came before it, so that nothing of a refused question re
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import gevent
 
 from services import errors
-from services.assistants.base import Assistant, Turn
+from services.assistants.base import Assistant, Hooks, Turn
 from services.settings import Settings
 from services.store import conversations
 from services.store.conversations import Conversation, Message, Unsettled
@@ -20,7 +21,6 @@ from services.store.database import Database, Session
 from services.streaming.answers import Settled
 from services.streaming.events import METADATA, START, Event, RunId, StreamId, UserId
 from services.streaming.log import NewRun
-from services.streaming.producing import Run
 from services.streaming.runs import Runs, new_id
 from services.streaming.starting import Repeated, StreamClosed
 
@@ -43,6 +43,8 @@ class Ask:
 
     Attributes:
         client_name: The client's own name for the conversation; made on first use.
+        parent_id: The message that the question comes after; None: the head of the conversation's path;
+            `conversations.ROOT`: it is another first question.
         follow: A stream that this question goes on with.
         deadline_s: How long the answer may take.
         idle_s: How long the stream then stays open for another question; 0 closes it.
@@ -58,6 +60,7 @@ class Ask:
     deadline_s: float
     client_name: str | None = None
     conversation_id: str | None = None
+    parent_id: str | None = None
     title: str = ""
     follow: str | None = None
     idle_s: float = 0.0
@@ -79,15 +82,29 @@ class Asked:
     record: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The request that asks a stored question once more; each as in `Ask`."""
+
+    request_id: str = ""
+    idempotency_key: str = ""
+    fingerprint: str = ""
+    record: Callable[[StreamId, Kind], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Stored:
     """What `conversations.begin` is given besides the ids."""
 
     question: str | None
     turn: Mapping[str, Any]
     continues_id: str | None = None
+    parent_id: str | None = None
     also: Callable[[Session], object] | None = None
-    partial: str = ""
+
+    @property
+    def partial(self) -> str:
+        return str(self.turn.get("partial") or "")
 
 
 class Turns:
@@ -96,16 +113,25 @@ class Turns:
     Args:
         assistants: By name.
         engine: The name of whatever is asked first; an answer's `metadata` says who gave it.
+        hooks: What assistants do besides answering, by name.
     """
 
     def __init__(
-        self, settings: Settings, database: Database, runs: Runs, assistants: Mapping[str, Assistant], *, engine: str
+        self,
+        settings: Settings,
+        database: Database,
+        runs: Runs,
+        assistants: Mapping[str, Assistant],
+        *,
+        engine: str,
+        hooks: Mapping[str, Hooks] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
         self._database = database
         self._runs = runs
         self._assistants = assistants
         self._engine = engine
+        self._hooks = hooks
 
     def ask(self, ask: Ask) -> Asked:
         """Start an answer.
@@ -114,7 +140,8 @@ class Turns:
             NotFound: The stream to go on with is unknown, or somebody else's.
             StreamBusy, IdempotencyMismatch, NoSlotFree, SiteFull, Unavailable: Nothing was started.
         """
-        stored = _Stored(ask.question, {"question": ask.question, "facts": dict(ask.facts)}, also=ask.also)
+        turn = {"question": ask.question, "facts": dict(ask.facts)}
+        stored = _Stored(ask.question, turn, parent_id=ask.parent_id, also=ask.also)
         if ask.follow is None:
             return self._on_new_stream(ask, "new", stored)
         asked = self._start(ask, StreamId(ask.follow), "follow", stored)
@@ -135,7 +162,7 @@ class Turns:
         fingerprint: str = "",
         record: Callable[[StreamId, Kind], str] | None = None,
     ) -> Asked:
-        """Continue a cut-off answer, or try it again from its stored turn.
+        """Continue a cut-off answer, or try it again from its stored turn; what was there stays as an alternative.
 
         Args:
             from_partial: Whether the new text goes on from what came, or begins anew.
@@ -154,24 +181,51 @@ class Turns:
             raise errors.StreamBusy
         if from_partial and last.outcome not in _CAN_GO_ON and last.finish_reason != "length":
             raise errors.Conflict("This answer is complete; there is nothing to continue.", code="COMPLETE")
-        turn: Mapping[str, Any] = last.turn or {}
-        partial = turn.get("partial", "") + last.content if from_partial else ""
-        conversation = self._database.run(conversations.get, user_id, last.conversation_id)
-        ask = Ask(
-            user_id=user_id,
-            assistant=conversation.assistant,
-            question=turn["question"],
-            facts=turn["facts"],
-            deadline_s=self._settings.streaming_timeout_s,
-            conversation_id=last.conversation_id,
-            idle_s=self._settings.stream_idle_s if conversation.assistant == "tutor" else 0.0,
-            request_id=request_id,
-            idempotency_key=idempotency_key,
-            fingerprint=fingerprint,
-            record=record,
+        again = Again(request_id, idempotency_key, fingerprint, record)
+        turn = {"partial": "", **(last.turn or {})}
+        if from_partial:
+            stored = _Stored(None, {**turn, "partial": turn["partial"] + last.content}, last.id, last.id)
+        else:
+            asked = self._database.run(conversations.question_of, last.id)
+            turn = {**turn, "facts": _without_kept(turn["facts"]), "partial": ""}
+            stored = _Stored(None, turn, parent_id=asked.id if asked else None)
+        return self._on_new_stream(self._once_more(user_id, last.conversation_id, stored, again), "new", stored)
+
+    def edit(self, user_id: int, message_id: str, question: str, again: "Again") -> Asked:
+        """Ask one of the user's stored questions in other words; what was there becomes an alternative.
+
+        Raises:
+            NotFound: No such message of this user's.
+            Conflict: It is not a question that can be asked again.
+            InvalidInput: What its assistant does not take.
+            NoSlotFree, SiteFull, Unavailable: Nothing was started.
+        """
+        asked, conversation, before, turn = self._database.run(_question, user_id, message_id)
+        resolve = self._hooks.get(conversation.assistant, Hooks()).resolve
+        if turn is None or resolve is None:
+            raise errors.Conflict("This message cannot be edited.", code="NOT_EDITABLE")
+        facts = resolve(user_id, before, turn, question)
+        stored = _Stored(
+            question, {"question": question, "facts": dict(facts)}, parent_id=asked.parent_id or conversations.ROOT
         )
-        stored = _Stored(None, {**turn, "partial": partial}, last.id if from_partial else None, partial=partial)
-        return self._on_new_stream(ask, "new", stored)
+        return self._on_new_stream(self._once_more(user_id, conversation.id, stored, again), "new", stored)
+
+    def _once_more(self, user_id: int, conversation_id: str, stored: _Stored, again: "Again") -> Ask:
+        """The `Ask` of a turn that is stored already, or is made of one that is."""
+        assistant = self._database.run(conversations.get, user_id, conversation_id).assistant
+        return Ask(
+            user_id=user_id,
+            assistant=assistant,
+            question=stored.turn["question"],
+            facts=stored.turn["facts"],
+            deadline_s=self._settings.streaming_timeout_s,
+            conversation_id=conversation_id,
+            idle_s=self._settings.stream_idle_s if assistant == "tutor" else 0.0,
+            request_id=again.request_id,
+            idempotency_key=again.idempotency_key,
+            fingerprint=again.fingerprint,
+            record=again.record,
+        )
 
     def _on_new_stream(self, ask: Ask, kind: Kind, stored: _Stored) -> Asked:
         asked = self._start(ask, StreamId(new_id()), kind, stored)
@@ -188,12 +242,12 @@ class Turns:
         if isinstance(run, StreamClosed):
             return None
         try:
-            conversation = self._database.run(self._store, ask, stored, spec)
+            turn = self._database.run(self._store, ask, stored, spec)
         except BaseException:
             self._runs.abandon(run)
             raise
-        self._begin(run, ask, stored, conversation)
-        return Asked(stream_id, kind, spec.message_id, conversation.id, spec.record or None)
+        self._runs.begin(run, lambda: _named(self._assistants[ask.assistant], turn))
+        return Asked(stream_id, kind, spec.message_id, turn.conversation_id, spec.record or None)
 
     def _spec(self, ask: Ask, stream_id: StreamId, kind: Kind, stored: _Stored) -> NewRun:
         message_id, run_id = conversations.new_id(), RunId(new_id())
@@ -226,7 +280,7 @@ class Turns:
             fingerprint=ask.fingerprint,
         )
 
-    def _store(self, session: Session, ask: Ask, stored: _Stored, spec: NewRun) -> Conversation:
+    def _store(self, session: Session, ask: Ask, stored: _Stored, spec: NewRun) -> Turn:
         conversation = conversations.begin(
             session,
             user_id=ask.user_id,
@@ -240,22 +294,15 @@ class Turns:
             run_id=spec.run_id,
             message_id=spec.message_id,
             continues_id=stored.continues_id,
+            parent_id=stored.parent_id,
         )
         if stored.also is not None:
             stored.also(session)
-        return conversation
-
-    def _begin(self, run: Run, ask: Ask, stored: _Stored, conversation: Conversation) -> None:
-        turn = Turn(
-            assistant=ask.assistant,
-            user_id=ask.user_id,
-            conversation_id=conversation.id,
-            message_id=run.spec.message_id,
-            question=ask.question,
-            facts=ask.facts,
-            partial=stored.partial,
-        )
-        self._runs.begin(run, lambda: _named(self._assistants[ask.assistant], turn))
+        turn = _turn(ask.user_id, ask.assistant, conversation.id, spec.message_id, stored.turn)
+        starts = self._hooks.get(ask.assistant, Hooks()).starts
+        if starts is not None:
+            starts(session, turn)
+        return turn
 
     # -- the end
 
@@ -276,8 +323,12 @@ class Turns:
         return None
 
     def _store_end(self, settled: Settled) -> None:
-        self._database.run(
-            conversations.settle,
+        self._database.run(self._settle, settled)
+
+    def _settle(self, session: Session, settled: Settled) -> None:
+        extras: Mapping[str, Any] = {**settled.extras, "last": settled.last}
+        ended = conversations.settle(
+            session,
             settled.message_id,
             text=settled.text,
             outcome=settled.outcome,
@@ -285,9 +336,16 @@ class Turns:
             engine=settled.engine or None,
             fallback=settled.fallback,
             usage=settled.usage,
-            extras={**settled.extras, "last": settled.last},
+            extras=extras,
             error_code=settled.error_code,
         )
+        ends = self._hooks.get(ended.assistant, Hooks()).ends if ended else None
+        if ended is None or ends is None:
+            return
+        turn = _turn(ended.user_id, ended.assistant, ended.conversation_id, settled.message_id, ended.turn)
+        more = ends(session, settled, turn)
+        if more:
+            conversations.put_extras(session, settled.message_id, {**extras, **more})
 
     def recover(self, message: Message, user_id: int) -> bool:
         """Settle an answer that is stored as running if its run has ended; whether it is settled now."""
@@ -344,6 +402,33 @@ def _named(assistant: Assistant, turn: Turn) -> Iterator[Event]:
         close = getattr(events, "close", None)
         if close is not None:
             close()
+
+
+def _turn(user_id: int, assistant: str, conversation_id: str, message_id: str, stored: Mapping[str, Any]) -> Turn:
+    return Turn(
+        assistant=assistant,
+        user_id=user_id,
+        conversation_id=conversation_id,
+        message_id=message_id,
+        question=stored.get("question", ""),
+        facts=stored.get("facts", {}),
+        partial=stored.get("partial") or "",
+    )
+
+
+def _question(
+    session: Session, user_id: int, message_id: str
+) -> tuple[Message, Conversation, list[Message], Mapping[str, Any] | None]:
+    """A stored question, its conversation, the path before it, and the turn that its newest answer was given."""
+    asked, conversation = conversations.message(session, user_id, message_id)
+    tries = [row for row in conversations.answers_to(session, asked.id) if row.turn] if asked.role == "user" else []
+    before = conversations.path_to(session, asked.parent_id) if asked.parent_id else []
+    return asked, conversation, before, tries[-1].turn if tries else None
+
+
+def _without_kept(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts without an answer that was kept from before: whoever tries again wants another."""
+    return {name: value for name, value in facts.items() if name != "cached"}
 
 
 def _title(text: str) -> str:

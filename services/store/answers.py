@@ -7,7 +7,7 @@ conversations.py too, which is where callers look for it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -42,9 +42,20 @@ _SETTLE: Final = (
     update(_MESSAGES)
     .where(_MESSAGES.c.id == bindparam("its"), _MESSAGES.c.role == "assistant", _MESSAGES.c.outcome.is_(None))
     .values({name: bindparam(name) for name in _SETTLED_COLUMNS})
-    .returning(_MESSAGES.c.conversation_id)
+    .returning(_MESSAGES.c.conversation_id, _MESSAGES.c.turn)
 )
-_TOUCH: Final = update(_CONVERSATIONS).where(_CONVERSATIONS.c.id == bindparam("its")).values(updated_at=bindparam("at"))
+_ANSWERED: Final = (
+    update(_CONVERSATIONS)
+    .where(_CONVERSATIONS.c.id == bindparam("its"))
+    .values(updated_at=bindparam("at"), answered_at=bindparam("at"))
+    .returning(_CONVERSATIONS.c.user_id, _CONVERSATIONS.c.assistant)
+)
+_ADD_EXTRAS: Final = update(_MESSAGES).where(_MESSAGES.c.id == bindparam("its")).values(extras=bindparam("extras"))
+_MOVE_HEAD: Final = (
+    update(_CONVERSATIONS).where(_CONVERSATIONS.c.id == bindparam("its")).values(head_id=bindparam("head"))
+)
+# The parent of a question that is an alternative to the first one of its conversation.
+ROOT: Final = ""
 
 
 def _grow(column: InstrumentedAttribute[Any]) -> ReturningUpdate[Conversation]:
@@ -55,7 +66,7 @@ def _grow(column: InstrumentedAttribute[Any]) -> ReturningUpdate[Conversation]:
             Conversation.assistant == bindparam("who"),
             column == bindparam("its"),
         )
-        .values(length=Conversation.length + bindparam("by"), updated_at=bindparam("at"))
+        .values(length=Conversation.length + bindparam("by"), updated_at=bindparam("at"), seen_at=bindparam("at"))
         .returning(Conversation)
         .execution_options(synchronize_session=False, populate_existing=True)
     )
@@ -78,6 +89,15 @@ class Unsettled:
     created_at: datetime
 
 
+class Ended(NamedTuple):
+    """An answer that has just been settled, and what its run was started with."""
+
+    user_id: int
+    assistant: str
+    conversation_id: str
+    turn: Mapping[str, Any]
+
+
 def begin(
     s: Session,
     *,
@@ -92,9 +112,10 @@ def begin(
     run_id: str,
     message_id: str,
     continues_id: str | None = None,
+    parent_id: str | None = None,
     now: datetime | None = None,
 ) -> Conversation:
-    """Store a turn before its run starts: the question, and the answer as running.
+    """Store a turn before its run starts: the question, and the answer as running, which becomes the head.
 
     Args:
         s: An open session.
@@ -109,42 +130,39 @@ def begin(
         run_id: Who will write it; stored once only.
         message_id: The answer's id, made by the caller with `new_id`.
         continues_id: The answer of the same conversation whose text this one goes on from.
+        parent_id: The message of the same conversation that comes before the question, or before the answer if
+            there is none; None: the answer that is continued, else the head; `ROOT`: nothing.
         now: The time, for tests.
 
     Raises:
-        NotFound: The conversation, or the message to go on from, is unknown or somebody else's.
+        NotFound: The conversation, the parent, or the message to go on from, is unknown or somebody else's.
     """
     now = now or utc_now()
-    added = 1 if question is None else 2
-    # The first statement takes the conversation's row until the end of the transaction, so that two questions
-    # at once cannot get one position.
-    if conversation_id is not None:
-        conversation = s.scalar(
-            _GROW_BY_ID, {**_whose(user_id, assistant), "its": conversation_id, "by": added, "at": now}
-        )
-    else:
-        conversation = _grown_by_name(s, user_id, assistant, client_name, title, added, now)
-    if conversation is None:
-        raise errors.NotFound("There is no such conversation.")
-    if continues_id is not None and not _is_answer_in(s, continues_id, conversation.id):
+    conversation = _grown(
+        s, user_id, assistant, client_name, conversation_id, title, added=1 if question is None else 2, now=now
+    )
+    if continues_id is not None and not _is_in(s, continues_id, conversation.id, role="assistant"):
         raise errors.NotFound("There is no such answer to go on from.")
+    parent_id = _parent(s, conversation, parent_id, continues_id)
+    shared = {**_EMPTY, "conversation_id": conversation.id, "created_at": now}
+    rows = []
+    if question is not None:
+        asked_id = new_id()
+        asked = {"id": asked_id, "position": conversation.length - 2, "role": "user", "content": question}
+        rows.append({**shared, **asked, "parent_id": parent_id})
+        parent_id = asked_id
     answer = {
-        **_EMPTY,
         "id": message_id,
-        "conversation_id": conversation.id,
         "position": conversation.length - 1,
         "role": "assistant",
         "stream_id": stream_id,
         "run_id": run_id,
         "continues_id": continues_id,
+        "parent_id": parent_id,
         "turn": dict(turn),
-        "created_at": now,
     }
-    rows = [answer]
-    if question is not None:
-        asked = {"id": new_id(), "position": conversation.length - 2, "role": "user", "content": question}
-        rows.insert(0, {**_EMPTY, **asked, "conversation_id": conversation.id, "created_at": now})
-    s.execute(_ADD_MESSAGES, rows)
+    s.execute(_ADD_MESSAGES, [*rows, {**shared, **answer}])
+    s.execute(_MOVE_HEAD, {"its": conversation.id, "head": message_id})
     return conversation
 
 
@@ -161,14 +179,14 @@ def settle(
     extras: Mapping[str, Any] | None,
     error_code: str | None,
     now: datetime | None = None,
-) -> bool:
+) -> Ended | None:
     """Store how a running answer ended; whoever comes first decides, later calls change nothing.
 
     Returns:
-        Whether this call settled it; False too if the answer has been deleted meanwhile.
+        What this call settled; None if another did, or the answer has been deleted meanwhile.
     """
     now = now or utc_now()
-    conversation_id = s.scalar(
+    found = s.execute(
         _SETTLE,
         {
             "its": message_id,
@@ -182,11 +200,17 @@ def settle(
             "error_code": error_code,
             "finished_at": now,
         },
-    )
-    if conversation_id is None:
-        return False
-    s.execute(_TOUCH, {"its": conversation_id, "at": now})
-    return True
+    ).one_or_none()
+    if found is None:
+        return None
+    conversation_id, turn = found
+    user_id, assistant = s.execute(_ANSWERED, {"its": conversation_id, "at": now}).one()
+    return Ended(user_id, assistant, conversation_id, turn or {})
+
+
+def put_extras(s: Session, message_id: str, extras: Mapping[str, Any]) -> None:
+    """Replace what is kept of an answer besides its text."""
+    s.execute(_ADD_EXTRAS, {"its": message_id, "extras": dict(extras)})
 
 
 def unsettled(s: Session, older_than_s: float, limit: int, *, now: datetime | None = None) -> list[Unsettled]:
@@ -230,6 +254,38 @@ def message_of_run(s: Session, run_id: str) -> Message | None:
     return s.scalar(select(Message).where(Message.run_id == run_id))
 
 
+def _grown(
+    s: Session,
+    user_id: int,
+    assistant: str,
+    client_name: str | None,
+    conversation_id: str | None,
+    title: str,
+    *,
+    added: int,
+    now: datetime,
+) -> Conversation:
+    # The first statement takes the conversation's row until the end of the transaction, so that two questions
+    # at once cannot get one position.
+    if conversation_id is not None:
+        known = s.scalar(_GROW_BY_ID, {**_whose(user_id, assistant), "its": conversation_id, "by": added, "at": now})
+    else:
+        known = _grown_by_name(s, user_id, assistant, client_name, title, added, now)
+    if known is None:
+        raise errors.NotFound("There is no such conversation.")
+    return known
+
+
+def _parent(s: Session, conversation: Conversation, parent_id: str | None, continues_id: str | None) -> str | None:
+    if parent_id is None:
+        return continues_id or conversation.head_id
+    if parent_id == ROOT:
+        return None
+    if not _is_in(s, parent_id, conversation.id):
+        raise errors.NotFound("There is no such message.")
+    return parent_id
+
+
 def _grown_by_name(
     s: Session, user_id: int, assistant: str, client_name: str | None, title: str, added: int, now: datetime
 ) -> Conversation | None:
@@ -248,6 +304,7 @@ def _grown_by_name(
         length=added,
         created_at=now,
         updated_at=now,
+        seen_at=now,
     )
     names = ["user_id", "assistant", "client_name"]
     fresh = s.scalar(made.on_conflict_do_nothing(index_elements=names).returning(Conversation))
@@ -258,8 +315,6 @@ def _whose(user_id: int, assistant: str) -> dict[str, Any]:
     return {"whose": user_id, "who": assistant}
 
 
-def _is_answer_in(s: Session, message_id: str, conversation_id: str) -> bool:
-    found = select(Message.id).where(
-        Message.id == message_id, Message.conversation_id == conversation_id, Message.role == "assistant"
-    )
-    return s.scalar(found) is not None
+def _is_in(s: Session, message_id: str, conversation_id: str, *, role: str | None = None) -> bool:
+    found = select(Message.id).where(Message.id == message_id, Message.conversation_id == conversation_id)
+    return s.scalar(found if role is None else found.where(Message.role == role)) is not None

@@ -3,32 +3,55 @@
 What becomes of an answer is answers.py's; it is offered here too, so that callers need one name only.
 """
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy import delete as delete_from
 from sqlalchemy.orm import Session
 
 from services import errors
-from services.store.answers import Unsettled, begin, by_stream, message_of_run, settle, unsettled
+from services.store.answers import (
+    ROOT,
+    Ended,
+    Unsettled,
+    begin,
+    by_stream,
+    message_of_run,
+    put_extras,
+    settle,
+    unsettled,
+)
 from services.store.base import new_id
+from services.store.paths import alternatives, answers_to, choose, message, path, path_to, question_of, recent_messages
 from services.store.threads import Conversation, Message
 
 __all__ = [
+    "ROOT",
     "Conversation",
+    "Ended",
     "Message",
     "Unsettled",
+    "alternatives",
+    "answers_to",
     "begin",
     "by_client_name",
     "by_stream",
+    "choose",
     "delete",
     "get",
     "listing",
+    "message",
     "message_of_run",
     "messages",
     "new_id",
+    "path",
+    "path_to",
+    "put_extras",
+    "question_of",
     "recent_messages",
     "rename",
+    "seen",
     "settle",
     "streams_of",
+    "unread_count",
     "unsettled",
 ]
 
@@ -55,7 +78,7 @@ def get(s: Session, user_id: int, conversation_id: str) -> Conversation:
 
 
 def messages(s: Session, user_id: int, conversation_id: str) -> list[Message]:
-    """All messages of one of the person's conversations, the oldest first.
+    """All messages of one of the person's conversations, on whatever path, the oldest first.
 
     Raises:
         NotFound: Unknown, or somebody else's.
@@ -63,12 +86,6 @@ def messages(s: Session, user_id: int, conversation_id: str) -> list[Message]:
     get(s, user_id, conversation_id)
     of_it = select(Message).where(Message.conversation_id == conversation_id)
     return list(s.scalars(of_it.order_by(Message.position)))
-
-
-def recent_messages(s: Session, conversation_id: str, limit: int) -> list[Message]:
-    """The last messages, the oldest of them first; the caller has checked whose conversation it is."""
-    of_it = select(Message).where(Message.conversation_id == conversation_id)
-    return list(s.scalars(of_it.order_by(Message.position.desc()).limit(limit)))[::-1]
 
 
 def listing(
@@ -119,6 +136,28 @@ def rename(s: Session, user_id: int, conversation_id: str, title: str) -> Conver
     conversation.title = title
     s.flush()
     return conversation
+
+
+def seen(s: Session, user_id: int, conversation_id: str) -> Conversation:
+    """Note that the person has looked at one of their conversations.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    conversation = get(s, user_id, conversation_id)
+    if conversation.unread:
+        # Not the present time: an answer that comes at this moment has not been seen.
+        conversation.seen_at = conversation.answered_at
+        s.flush()
+    return conversation
+
+
+def unread_count(s: Session, user_id: int, assistant: str | None = None) -> int:
+    """In how many of the person's conversations an answer came since they last looked."""
+    unread = select(func.count()).where(
+        Conversation.user_id == user_id, Conversation.answered_at > Conversation.seen_at
+    )
+    return s.scalar(unread if assistant is None else unread.where(Conversation.assistant == assistant)) or 0
 
 
 def delete(s: Session, user_id: int, conversation_id: str) -> None:

@@ -1,4 +1,7 @@
-"""Threads as rows: conversations and their messages. The queries are in conversations.py and answers.py."""
+"""Threads as rows: conversations, their messages and what people think of them.
+
+The queries are in conversations.py, paths.py, answers.py, search.py and feedback.py.
+"""
 
 from datetime import datetime
 from typing import Any, Final
@@ -8,13 +11,18 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from services.store.base import Base, Json
 
+_UNREAD: Final = text("answered_at > seen_at")
+
 
 class Conversation(Base):
-    """A thread of one person with one assistant.
+    """A thread of one person with one assistant: a tree of messages, of which one path is shown.
 
     Attributes:
-        length: How many messages it has; the next one's position.
+        length: How many messages it has, on all its paths; the next one's position.
         client_name: The client's own name for it (the tutor's `session_id`), unique per person and assistant.
+        head_id: The last message of the path that is shown; no reference, as the two tables would refer to each other.
+        answered_at: When an answer was last settled.
+        seen_at: When its person last looked at it, or asked in it.
         updated_at: When a message was last added or settled.
     """
 
@@ -23,6 +31,7 @@ class Conversation(Base):
         UniqueConstraint("user_id", "assistant", "client_name"),
         Index(None, "user_id", "updated_at", "id"),
         Index(None, "user_id", "assistant", "updated_at", "id"),
+        Index("ix_conversations_unread", "user_id", "assistant", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -33,6 +42,14 @@ class Conversation(Base):
     length: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    head_id: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
+
+    @property
+    def unread(self) -> bool:
+        """Whether an answer came since its person last looked."""
+        return self.answered_at is not None and self.seen_at is not None and self.answered_at > self.seen_at
 
 
 _RUNNING: Final = text("outcome IS NULL AND role = 'assistant'")
@@ -42,7 +59,8 @@ class Message(Base):
     """One message. What follows `content` is about answers; in a person's message it is empty.
 
     Attributes:
-        position: From 0, without gaps in a conversation.
+        position: From 0, without gaps in a conversation; whatever follows a message has a higher one.
+        parent_id: The message before it on its path; None for a first one. Those with one parent are alternatives.
         outcome: completed, failed, stopped or interrupted; None while the answer runs, and in a person's message.
         engine: Who answered: a model's name, or `built-in`.
         stream_id: The stream that shows the answer; several answers in turn may share one.
@@ -56,6 +74,7 @@ class Message(Base):
         UniqueConstraint("conversation_id", "position"),
         Index(None, "stream_id"),
         Index(None, "continues_id"),
+        Index(None, "parent_id"),
         Index("ix_messages_running", "created_at", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
     )
 
@@ -77,3 +96,21 @@ class Message(Base):
     turn: Mapped[dict[str, Any] | None] = mapped_column(Json)
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    # SET NULL, not CASCADE: a path is longer than SQLite lets one deletion lead to the next.
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id", ondelete="SET NULL"))
+
+
+class Feedback(Base):
+    """What a person thinks of an answer.
+
+    Attributes:
+        value: up or down.
+        reason: In the person's words; may be empty.
+    """
+
+    __tablename__ = "feedback"
+
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    value: Mapped[str]
+    reason: Mapped[str]
+    created_at: Mapped[datetime]

@@ -14,7 +14,7 @@ from services import errors
 from services.store import database as database_module
 from services.store import users
 from services.store.database import Database
-from services.store.schema import TABLES, metadata
+from services.store.schema import TABLES, is_modelled, metadata
 from tests.factories import make_user
 
 VERSIONS = Path(database_module.__file__).parent / "migrations" / "versions"
@@ -32,7 +32,7 @@ database.close()
 
 def differences(database: Database) -> list[object]:
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_modelled})
         return compare_metadata(context, metadata)
 
 
