@@ -1,0 +1,115 @@
+"""The answer without a model: sentences of the student's files and of the bundled notes, with their sources. Pure.
+
+It makes nothing up and says where each part is from. The same turn gives the same answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.assistants.base import Turn
+from services.assistants.study import notes
+from services.assistants.study.citing import of_excerpt, of_note
+from services.assistants.study.notes import Note
+from services.assistants.study.passages import Passage, clip, ranked, sentences
+
+NOTHING: Final = "I found nothing about this in your files or in the notes of this site."
+NOTHING_IN_FILES: Final = "None of the words of your question stands in what you have attached. It begins like this:"
+# How many sentences of files are quoted, by the length that was chosen.
+_SENTENCES: Final[Mapping[str, int]] = {"short": 2, "medium": 5, "long": 10}
+_SENTENCE_CHARS: Final = 400
+_SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "": (notes.SHORT, notes.EXPLAINED),
+    "simpler": (notes.SHORT, notes.ANOTHER),
+    "deeper": (notes.DEEPER,),
+    "example": (notes.EXAMPLE,),
+    "another": (notes.ANOTHER,),
+}
+_BY_LENGTH: Final[Mapping[str, tuple[str, ...]]] = {
+    "short": (notes.SHORT,),
+    "long": (notes.SHORT, notes.EXPLAINED, notes.EXAMPLE, notes.DEEPER),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """An authored answer and the sources that its numbers stand for."""
+
+    text: str
+    sources: Sequence[Mapping[str, Any]]
+
+
+def authored(turn: Turn) -> Extract:
+    """The answer to a stored turn."""
+    facts = turn.facts
+    way, length = str(facts.get("way") or ""), str(facts.get("length") or "medium")
+    about = _about(turn)
+    entries = list(facts.get("excerpts") or ())
+    note = notes.best(about)
+    quoted = _quoted(entries, about, _SENTENCES.get(length, 5), skip=_said_before(turn) if way else "")
+    parts, sources = [], [of_excerpt(entry) for entry in entries]
+    if quoted:
+        parts.append("**From your files**\n\n" + "\n".join(quoted))
+    elif entries and note is None and not way:
+        start = [f"- {clip(entry['text'], _SENTENCE_CHARS)} [{entry['number']}]" for entry in entries[:2]]
+        parts.append(f"{NOTHING_IN_FILES}\n\n" + "\n".join(start))
+    if note is not None:
+        wanted = _SECTIONS[way] if way else _BY_LENGTH.get(length, _SECTIONS[""])
+        text, of_it = _from_note(note, wanted, len(entries) + 1)
+        parts.append(text)
+        sources += of_it
+    if not parts:
+        return Extract(_nothing(way), ())
+    if note is not None and not way and length != "short":
+        parts.append(f"**Check yourself**\n\n{note.sections[notes.CHECK]}")
+    return Extract("\n\n".join(parts), sources)
+
+
+def _about(turn: Turn) -> str:
+    """What to look for: the question, or what came before it where the question names nothing itself."""
+    topic = str(turn.facts.get("topic") or turn.question)
+    if turn.facts.get("way") or notes.best(topic) or turn.facts.get("excerpts"):
+        return topic
+    asked = [said["content"] for said in turn.facts.get("history") or () if said.get("role") == "user"]
+    return f"{asked[-1]} {topic}" if asked else topic
+
+
+def _said_before(turn: Turn) -> str:
+    return "\n".join(said["content"] for said in turn.facts.get("history") or () if said.get("role") == "assistant")
+
+
+def _quoted(entries: Sequence[Mapping[str, Any]], question: str, count: int, *, skip: str) -> list[str]:
+    """The best sentences of the files, in the order in which they stand there, each with its number."""
+    pieces = [
+        Passage(sentence, source=(entry["number"], place))
+        for entry in entries
+        for place, sentence in enumerate(sentences(str(entry["text"])))
+        if len(sentence) > 15 and (not skip or clip(sentence, _SENTENCE_CHARS) not in skip)
+    ]
+    best = [passage for _, passage in ranked(pieces, question)[:count]]
+    return [
+        f"- {clip(passage.text, _SENTENCE_CHARS)} [{passage.source[0]}]"
+        for passage in sorted(best, key=lambda passage: passage.source)
+    ]
+
+
+def _from_note(note: Note, wanted: Sequence[str], first: int) -> tuple[str, list[dict[str, Any]]]:
+    texts, sources = [f"**{note.title}** ({note.subject}, from the notes of this site)"], []
+    for number, section in enumerate(wanted, start=first):
+        body = note.sections[section]
+        head, mark = "" if section == notes.SHORT else f"**{section}**\n\n", f" [{number}]"
+        # A formula, a list or a table must keep its last line to itself.
+        texts.append(head + (body + mark if body[-1] in ".?!" else f"{body}\n\n{mark.strip()}"))
+        sources.append(of_note(number, note.title, note.id, section, body))
+    return "\n\n".join(texts), sources
+
+
+def _nothing(way: str) -> str:
+    if way:
+        return "There is nothing more about this in your files or in the notes of this site."
+    subjects = sorted({note.subject for note in notes.bundled().values()})
+    topics = ", ".join(note.title for note in notes.bundled().values())
+    return (
+        f"{NOTHING} No model is set up here, so I can only tell what is written in them.\n\n"
+        f"The notes cover {', '.join(subjects)}: {topics}. Or attach a PDF, a text or Markdown, and ask about that."
+    )
