@@ -1,31 +1,50 @@
 // Enter sends, Escape stops, a long message is counted. Without it the Send button does all.
 const NEAR_LIMIT = 0.8
+const LOST = "The site could not be reached. Your message is still here; send it again in a moment."
 
 export function attach(form) {
   const text = form.querySelector("textarea")
   const count = form.querySelector("[data-count]")
   const problem = document.getElementById("ask-problem")
+  let isSending = false
 
-  const showCount = () => {
+  const changed = () => {
     const length = [...text.value].length
     const isNear = length > text.maxLength * NEAR_LIMIT
     count.textContent = isNear ? `${length} of ${text.maxLength} characters` : ""
     count.classList.toggle("composer__count--near", isNear)
+    // The same words sent again, after a lost connection, are one question to the site.
+    form.setAttribute("hx-headers", JSON.stringify({ "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) }))
+  }
+  const clear = () => {
+    text.value = ""
+    text.dispatchEvent(new Event("input", { bubbles: true }))
+    text.focus()
   }
 
-  text.addEventListener("input", showCount)
+  text.addEventListener("input", changed)
   text.addEventListener("keydown", (event) => {
     // An input method uses Enter to choose a word; 229 is what some browsers send then.
     if (event.key !== "Enter" || event.isComposing || event.keyCode === 229) return
     const always = event.ctrlKey || event.metaKey
     if (event.shiftKey && !always) return
     event.preventDefault()
-    if (text.value.trim()) form.requestSubmit()
+    if (text.value.trim() && !isSending) form.requestSubmit()
   })
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || event.isComposing) return
+    if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return
+    if (document.querySelector("dialog[open], :popover-open")) return
     const running = [...document.querySelectorAll("[data-stop]")].filter((button) => button.offsetParent)
     running.at(-1)?.click()
+  })
+  form.addEventListener("rill:taken", clear)
+  form.addEventListener("htmx:before:request", () => { isSending = true })
+  form.addEventListener("htmx:finally:request", () => { isSending = false })
+  document.addEventListener("htmx:error", (event) => {
+    const { sourceElement, response } = event.detail.ctx ?? {}
+    if (response || !sourceElement?.closest?.(".chat__foot, .chat__empty")) return
+    isSending = false
+    problem.replaceChildren(notice(LOST))
   })
   document.addEventListener("htmx:after:request", (event) => {
     const { sourceElement, response } = event.detail.ctx ?? {}
@@ -34,9 +53,15 @@ export function attach(form) {
     // The button for the first hint goes away; the focus stays near.
     if (sourceElement.closest(".chat__empty")) document.getElementById("chat-log").focus({ preventScroll: true })
     if (sourceElement !== form) return
-    text.value = ""
-    text.dispatchEvent(new Event("input", { bubbles: true }))
-    text.focus()
+    form.dispatchEvent(new CustomEvent("rill:taken"))
   })
-  showCount()
+  changed()
+}
+
+function notice(words) {
+  const box = document.createElement("p")
+  box.className = "notice notice--bad"
+  box.setAttribute("role", "alert")
+  box.textContent = words
+  return box
 }

@@ -2,17 +2,25 @@
 import * as announce from "./announce.js"
 import * as composer from "./composer.js"
 import * as copy from "./copy.js"
+import * as copyAnswer from "./copy-answer.js"
+import * as edit from "./edit.js"
+import * as estimate from "./estimate.js"
+import * as feedback from "./feedback.js"
 import * as follow from "./follow.js"
 import * as keep from "./keep.js"
 import * as ladder from "./ladder.js"
 import * as math from "./math.js"
+import * as queue from "./queue.js"
 import * as reconnect from "./reconnect.js"
 import * as theme from "./theme.js"
+import * as turns from "./turns.js"
+import * as upload from "./upload.js"
 import * as waiting from "./waiting.js"
 
 // Imported by name, so that all are there before the page counts as loaded: Enter must not miss the composer.
 const MODULES = new Map(Object.entries({
-  announce, composer, copy, follow, keep, ladder, math, reconnect, theme, waiting,
+  announce, composer, copy, "copy-answer": copyAnswer, edit, estimate, feedback, follow, keep, ladder, math,
+  queue, reconnect, theme, turns, upload, waiting,
 }))
 const attached = new WeakMap()
 

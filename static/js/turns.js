@@ -1,0 +1,36 @@
+// Keeps the conversation one path: what follows a new version goes. Without it a reload shows the same.
+export function attach(log) {
+  const turns = log.querySelector("#turns")
+
+  new MutationObserver((changes) => {
+    const added = changes.flatMap((change) => [...change.addedNodes])
+    const turn = added.filter((node) => node instanceof Element && node.matches(".turn")).at(-1)
+    if (!turn?.isConnected) return
+    // What is answered now is the end of its path.
+    if (turn.querySelector(".waiting")) while (turn.nextElementSibling) turn.nextElementSibling.remove()
+    const { page } = turn.dataset
+    if (page && location.pathname !== page) history.replaceState(history.state, "", page)
+  }).observe(turns, { childList: true })
+
+  // Another version: the page is fetched again, and only the conversation in it changes.
+  log.addEventListener("submit", async (event) => {
+    const form = event.target
+    if (form.dataset.behavior !== "choose") return
+    event.preventDefault()
+    const place = form.closest(".turn").getBoundingClientRect().top
+    const number = [...turns.children].indexOf(form.closest(".turn"))
+    const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "text/html" } }).catch(() => null)
+    if (!response?.ok) return form.submit()
+    const whole = new DOMParser().parseFromString(await (await fetch(location.href, { headers: { Accept: "text/html" } })).text(), "text/html")
+    turns.replaceChildren(...whole.getElementById("turns").childNodes)
+    window.htmx.process(turns)
+    stay(log, turns.children[number], place)
+    turns.children[number]?.querySelector(".versions__step:not(:disabled)")?.focus({ preventScroll: true })
+  })
+}
+
+function stay(log, turn, place) {
+  if (!turn) return
+  const box = getComputedStyle(log).overflowY === "visible" ? document.scrollingElement : log
+  box.scrollTop += turn.getBoundingClientRect().top - place
+}
