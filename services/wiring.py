@@ -11,7 +11,9 @@ from redis import Redis
 from services import errors
 from services.assistants import registry
 from services.assistants.base import Assistant
+from services.assistants.study import Desk
 from services.assistants.turns import Turns
+from services.cards import Cards
 from services.llm.door import Door
 from services.points import Points
 from services.settings import Settings
@@ -46,6 +48,8 @@ class Services:
     turns: Turns
     metrics: Metrics
     points: Points
+    desk: Desk
+    cards: Cards
     _greenlets: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
@@ -95,7 +99,8 @@ def build(settings: Settings) -> Services:
     database = Database(settings.database)
     points = Points(settings, database)
     engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
-    assistants = registry.build(engine)
+    desk = Desk(database, None, points, budget_tokens=settings.study_context_tokens, engine=engine.name)
+    assistants = registry.build(engine, None, points.prices)
     runs = Runs(
         redis,
         log,
@@ -106,4 +111,5 @@ def build(settings: Settings) -> Services:
         on_settled=lambda settled: turns.settle(settled),
     )
     turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks())
-    return Services(settings, database, redis, log, hub, runs, engine, assistants, turns, metrics, points)
+    cards = Cards(settings, database, engine, points)
+    return Services(settings, database, redis, log, hub, runs, engine, assistants, turns, metrics, points, cards)
