@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from services import errors
+from services.store import search
 from services.store.base import insert_into, new_id, utc_now
 from services.store.threads import Conversation, Message
 
@@ -138,19 +139,20 @@ def begin(
         NotFound: The conversation, the parent, or the message to go on from, is unknown or somebody else's.
     """
     now = now or utc_now()
-    conversation = _grown(
-        s, user_id, assistant, client_name, conversation_id, title, added=1 if question is None else 2, now=now
-    )
+    added = 1 if question is None else 2
+    conversation = _grown(s, user_id, assistant, client_name, conversation_id, title, added=added, now=now)
     if continues_id is not None and not _is_in(s, continues_id, conversation.id, role="assistant"):
         raise errors.NotFound("There is no such answer to go on from.")
     parent_id = _parent(s, conversation, parent_id, continues_id)
     shared = {**_EMPTY, "conversation_id": conversation.id, "created_at": now}
     rows = []
+    said: dict[str | None, str] = {None: conversation.title} if conversation.length == added else {}
     if question is not None:
         asked_id = new_id()
         asked = {"id": asked_id, "position": conversation.length - 2, "role": "user", "content": question}
         rows.append({**shared, **asked, "parent_id": parent_id})
         parent_id = asked_id
+        said[asked_id] = question
     answer = {
         "id": message_id,
         "position": conversation.length - 1,
@@ -163,6 +165,7 @@ def begin(
     }
     s.execute(_ADD_MESSAGES, [*rows, {**shared, **answer}])
     s.execute(_MOVE_HEAD, {"its": conversation.id, "head": message_id})
+    search.add(s, user_id, conversation.id, said)
     return conversation
 
 
@@ -205,6 +208,7 @@ def settle(
         return None
     conversation_id, turn = found
     user_id, assistant = s.execute(_ANSWERED, {"its": conversation_id, "at": now}).one()
+    search.add(s, user_id, conversation_id, {message_id: text})
     return Ended(user_id, assistant, conversation_id, turn or {})
 
 

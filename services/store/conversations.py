@@ -3,11 +3,12 @@
 What becomes of an answer is answers.py's; it is offered here too, so that callers need one name only.
 """
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy import delete as delete_from
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services import errors
+from services.store import search
 from services.store.answers import (
     ROOT,
     Ended,
@@ -97,32 +98,28 @@ def listing(
     before: str | None = None,
     limit: int = 50,
 ) -> list[Conversation]:
-    """The person's conversations, the one used last first.
+    """The person's conversations, the one used last first; with `q`, as `search.find` orders them.
 
     Args:
         s: An open session.
         user_id: Whose.
         assistant: Only those with this assistant.
-        q: Only those with these words in the title or a message.
+        q: Only those with these words in the title or the messages.
         before: The id of a conversation: only those that come after it in this order (the next page).
         limit: How many at most.
 
     Raises:
         NotFound: `before` is unknown, or somebody else's.
     """
+    if q:
+        found = search.find(s, user_id, q, assistant=assistant, before=before, limit=limit)
+        return [one.conversation for one in found]
     wanted = select(Conversation).where(Conversation.user_id == user_id)
     if assistant is not None:
         wanted = wanted.where(Conversation.assistant == assistant)
-    if q:
-        wanted = wanted.where(_mentions(q))
     if before is not None:
-        last = get(s, user_id, before)
-        wanted = wanted.where(
-            or_(
-                Conversation.updated_at < last.updated_at,
-                (Conversation.updated_at == last.updated_at) & (Conversation.id < last.id),
-            )
-        )
+        get(s, user_id, before)
+        wanted = wanted.where(search.after(before))
     return list(s.scalars(wanted.order_by(Conversation.updated_at.desc(), Conversation.id.desc()).limit(limit)))
 
 
@@ -135,6 +132,7 @@ def rename(s: Session, user_id: int, conversation_id: str, title: str) -> Conver
     conversation = get(s, user_id, conversation_id)
     conversation.title = title
     s.flush()
+    search.retitle(s, user_id, conversation_id, title)
     return conversation
 
 
@@ -179,10 +177,3 @@ def streams_of(s: Session, user_id: int) -> list[str]:
         for stream_id in s.scalars(streams.where(Conversation.user_id == user_id).distinct())
         if stream_id is not None
     ]
-
-
-def _mentions(q: str) -> ColumnElement[bool]:
-    in_message = exists().where(
-        Message.conversation_id == Conversation.id, Message.content.icontains(q, autoescape=True)
-    )
-    return or_(Conversation.title.icontains(q, autoescape=True), in_message)

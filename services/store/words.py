@@ -7,13 +7,20 @@ Each word in the index begins with its owner, so that a search reads nothing but
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Final
 
-# What is indexed of one message, in characters: PostgreSQL keeps at most 1 MiB of words for a row.
-MAX_INDEXED_CHARS: Final = 100_000
+# What is indexed of one message. PostgreSQL keeps at most 1 MiB of words for a row, and does not say when it is more.
+MAX_INDEXED_CHARS: Final = 50_000
+_MAX_INDEXED_BYTES: Final = 400_000
 # Nobody types more of a word; longer runs (encoded files, keys) would only fill the index.
 _MAX_WORD_CHARS: Final = 40
+# Around what matches in a snippet; neither can come from a person or a model.
+OPEN: Final = "\x02"
+CLOSE: Final = "\x03"
+_SNIPPET_CHARS: Final = 160
+_BEFORE_CHARS: Final = 50
 _MAX_QUERY_CHARS: Final = 200
 _MAX_QUERY_WORDS: Final = 8
 # Letters and digits; in the scripts of India and South East Asia also the signs that Python counts as none.
@@ -44,12 +51,64 @@ def words(text: str) -> Iterator[str]:
 
 def indexed(user_id: int, text: str) -> list[str]:
     """The words that a text of this person's is found by, each once."""
-    return list(dict.fromkeys(f"{user_id}:{word}" for word in words(text[:MAX_INDEXED_CHARS])))
+    kept: list[str] = []
+    room = _MAX_INDEXED_BYTES
+    for word in dict.fromkeys(f"{user_id}:{word}" for word in words(text[:MAX_INDEXED_CHARS])):
+        room -= len(word.encode()) + 1
+        if room < 0:
+            break
+        kept.append(word)
+    return kept
 
 
 def wanted(q: str) -> list[str]:
     """The words that a query asks for, each once; empty if it has none."""
     return list(dict.fromkeys(words(q[:_MAX_QUERY_CHARS])))[:_MAX_QUERY_WORDS]
+
+
+def is_prefix(word: str) -> bool:
+    """Whether a word of a query also finds those that begin with it: one letter would find nearly all."""
+    return len(word) > 1 or _NO_SPACES.match(word) is not None
+
+
+def snippet(text: str, looked_for: Sequence[str]) -> str:
+    """The piece of a text around the first word that matches, every match in it between `OPEN` and `CLOSE`."""
+    text = " ".join(text.replace(OPEN, "").replace(CLOSE, "").split())
+    matches = _matches(text, looked_for)
+    first = next(matches, None)
+    if first is None:
+        return text if len(text) <= _SNIPPET_CHARS else text[:_SNIPPET_CHARS].rstrip() + "…"
+    start = max(0, first[0] - _BEFORE_CHARS)
+    if start:
+        # Not from the middle of a word.
+        start = min(text.find(" ", start) + 1 or start, first[0])
+    end = max(start + _SNIPPET_CHARS, first[1])
+    pieces, place = ["…" if start else ""], start
+    for opens, closes in (first, *takewhile(lambda match: match[1] <= end, matches)):
+        pieces += [text[place:opens], OPEN, text[opens:closes], CLOSE]
+        place = closes
+    return "".join([*pieces, text[place:end].rstrip(), "…" if end < len(text) else ""])
+
+
+def _matches(text: str, looked_for: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where the words are that a query finds, first to last."""
+    begins = tuple(word for word in looked_for if is_prefix(word))
+    for match in _WORD.finditer(text):
+        word = folded(match[0])
+        if word in looked_for or (begins and word.startswith(begins)):
+            yield match.span()
+        elif not word.isascii() and _NO_SPACES.search(word):
+            # Cut as it stands: in these scripts folding keeps the places.
+            yield from _inside(match.start(), word, begins)
+
+
+def _inside(start: int, run: str, begins: Sequence[str]) -> Iterator[tuple[int, int]]:
+    place = 0
+    while place < len(run):
+        long = max((len(word) for word in begins if run.startswith(word, place)), default=0)
+        if long:
+            yield start + place, start + place + long
+        place += long or 1
 
 
 def _pieces(run: str) -> Iterator[str]:

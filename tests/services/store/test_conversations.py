@@ -269,10 +269,10 @@ def test_the_listing_has_the_latest_first_and_goes_on_page_by_page(database: Dat
     [
         ("GRAPH", {"graphs", "said"}),
         ("100%", {"percent"}),
-        ("%", {"percent"}),
+        ("%", {"title"}),
         ("_", set()),
         ("nothing like it", set()),
-        ("", {"graphs", "said", "percent"}),
+        ("", {"graphs", "said", "percent", "title"}),
     ],
 )
 def test_the_listing_finds_words_in_titles_and_messages(
@@ -282,6 +282,7 @@ def test_the_listing_finds_words_in_titles_and_messages(
     answer = database.run(make_answer, user.id, client_name="said", title="x", question="?")
     database.run(settle, answer.id, "Walk the graph.")
     database.run(make_conversation, user.id, client_name="percent", title="x", question="100% sure?")
+    database.run(make_conversation, user.id, client_name="title", title="20 % more", question="?")
     database.run(make_conversation, stranger.id, client_name="theirs", title="About Graphs: 100%")
 
     listed = database.run(conversations.listing, user.id, q=q)

@@ -1,0 +1,218 @@
+"""Full-text search over a person's conversations: their titles and all their messages, on every path.
+
+One entry per title and per message, with the words of `words.py`: in FTS5 on SQLite, in a tsvector on
+PostgreSQL. A conversation is found if it has every word of the query. First come those whose title has them all, then
+those with one message that has, then those that have them here and there; within each, the one used last first.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import (
+    CTE,
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.orm import Session
+
+from services import errors
+from services.store.base import clean
+from services.store.threads import Conversation, Message
+from services.store.words import MAX_INDEXED_CHARS, indexed, is_prefix, snippet, wanted
+
+_ADD: Final = (
+    "INSERT INTO search_entries (conversation_id, message_id, words) VALUES (:conversation_id, :message_id, {})"
+)
+_WORDS: Final = {"sqlite": ":words", "postgresql": "array_to_tsvector(string_to_array(:words, ' '))"}
+_ADD_ON: Final = {name: text(_ADD.format(words)) for name, words in _WORDS.items()}
+_FORGET_TITLE: Final = text("DELETE FROM search_entries WHERE conversation_id = :its AND message_id IS NULL")
+# Where the entries that match a query come from, on either database.
+_FROM: Final = {
+    "sqlite": text("search_index JOIN search_entries AS e ON e.id = search_index.rowid"),
+    "postgresql": text("search_entries AS e"),
+}
+_MATCHES: Final = {"sqlite": "search_index MATCH :{}", "postgresql": "e.words @@ CAST(:{} AS tsquery)"}
+_ITS: Final = literal_column("e.conversation_id", Text).label("its")
+_MESSAGE: Final = literal_column("e.message_id", Text).label("message_id")
+# How well a conversation matches: all words in the title, all in one message, here and there.
+_IN_TITLE, _IN_MESSAGE, _APART = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A conversation, and the words in it that were looked for.
+
+    Attributes:
+        snippet: A piece of one message, or of the title, each word that matches between \\x02 and \\x03.
+    """
+
+    conversation: Conversation
+    snippet: str
+
+
+def add(s: Session, user_id: int, conversation_id: str, texts: Mapping[str | None, str]) -> None:
+    """Let a conversation be found by these texts: message id -> content, None -> title."""
+    entries = [
+        {"conversation_id": conversation_id, "message_id": message_id, "words": " ".join(words)}
+        for message_id, content in texts.items()
+        if (words := indexed(user_id, clean(content)))
+    ]
+    if entries:
+        s.execute(_ADD_ON[_dialect(s)], entries)
+
+
+def retitle(s: Session, user_id: int, conversation_id: str, title: str) -> None:
+    """Let a conversation be found by its new title, and not by its old one."""
+    s.execute(_FORGET_TITLE, {"its": conversation_id})
+    add(s, user_id, conversation_id, {None: title})
+
+
+def find(
+    s: Session, user_id: int, q: str, *, assistant: str | None = None, before: str | None = None, limit: int = 50
+) -> list[Found]:
+    """The person's conversations that have every word of `q`, each word also as the beginning of a longer one.
+
+    A query without letters and digits is looked for in titles, as it is.
+
+    Args:
+        s: An open session.
+        user_id: Whose.
+        q: What was typed.
+        assistant: Only those with this assistant.
+        before: The id of a conversation: only those that come after it in this order (the next page).
+        limit: How many at most.
+
+    Raises:
+        NotFound: `before` is unknown, or somebody else's.
+    """
+    if before is not None and not _is_theirs(s, user_id, before):
+        raise errors.NotFound("There is no such conversation.")
+    looked_for = wanted(q)
+    if not looked_for:
+        return [Found(row, row.title) for row in _by_title(s, user_id, q, assistant, before, limit)]
+    values = {"user_id": user_id, "assistant": assistant, "before": before, "limit": limit}
+    values |= _queries(user_id, looked_for, _dialect(s))
+    statement = _statement(
+        _dialect(s), len(looked_for), one_assistant=assistant is not None, goes_on=before is not None
+    )
+    return _shown(s, s.execute(statement, values).all(), looked_for)
+
+
+@lru_cache(maxsize=128)
+def _statement(dialect: str, words: int, *, one_assistant: bool, goes_on: bool) -> Select[Any]:
+    hits = _hits(dialect, words)
+    tier = hits.c.tier
+    found = (
+        select(Conversation.id, hits.c.message_id)
+        .join_from(hits, Conversation, Conversation.id == hits.c.its)
+        .where(Conversation.user_id == bindparam("user_id"))
+    )
+    if one_assistant:
+        found = found.where(Conversation.assistant == bindparam("assistant"))
+    if goes_on:
+        before = bindparam("before", type_=Text)
+        # Of one that does not match any more, only its time is left to go on from.
+        last = func.coalesce(select(tier).where(hits.c.its == before).scalar_subquery(), _APART)
+        found = found.where(or_(tier > last, and_(tier == last, after(before))))
+    newest_first = (Conversation.updated_at.desc(), Conversation.id.desc())
+    return found.order_by(tier, *newest_first).limit(bindparam("limit", type_=Integer))
+
+
+def _hits(dialect: str, words: int) -> CTE:
+    """Each conversation that matches, once: how well, and the newest message that does."""
+    in_title = case((_MESSAGE.element.is_(None), _IN_TITLE), else_=_IN_MESSAGE)
+    together = (
+        select(_ITS, func.min(in_title).label("tier"), func.max(_MESSAGE.element).label("message_id"))
+        .select_from(_FROM[dialect])
+        .where(text(_MATCHES[dialect].format("all")))
+        .group_by(_ITS.element)
+        .cte("together")
+    )
+    if words == 1:
+        return together
+    each = union_all(
+        *(
+            select(_ITS, literal(n).label("word"), _MESSAGE)
+            .select_from(_FROM[dialect])
+            .where(text(_MATCHES[dialect].format(f"word{n}")))
+            for n in range(words)
+        )
+    ).subquery("each_word")
+    apart = (
+        select(each.c.its, literal(_APART), func.max(each.c.message_id))
+        .where(each.c.its.not_in(select(together.c.its)))
+        .group_by(each.c.its)
+        .having(func.count(each.c.word.distinct()) == words)
+    )
+    return select(together).union_all(apart).cte("hits")
+
+
+def _queries(user_id: int, looked_for: Sequence[str], dialect: str) -> dict[str, str]:
+    """The words as each database asks for them. They hold letters, digits and signs of scripts only."""
+    if dialect == "postgresql":
+        terms = [f"'{user_id}:{word}'" + (":*" if is_prefix(word) else "") for word in looked_for]
+        together = " & ".join(terms)
+    else:
+        terms = [f'"{user_id}:{word}"' + (" *" if is_prefix(word) else "") for word in looked_for]
+        together = " AND ".join(terms)
+    return {"all": together} | ({f"word{n}": term for n, term in enumerate(terms)} if len(terms) > 1 else {})
+
+
+def _shown(s: Session, rows: Sequence[Row[str, str | None]], looked_for: Sequence[str]) -> list[Found]:
+    conversations = {row.id: row for row in s.scalars(select(Conversation).where(Conversation.id.in_(_ids(rows, 0))))}
+    beginning = func.substr(Message.content, 1, MAX_INDEXED_CHARS)
+    rows_of = s.execute(select(Message.id, beginning).where(Message.id.in_(_ids(rows, 1))))
+    contents: dict[str, str] = {row[0]: row[1] for row in rows_of}
+    found = []
+    for conversation_id, message_id in rows:
+        conversation = conversations[conversation_id]
+        content = contents.get(message_id, "") if message_id else ""
+        found.append(Found(conversation, snippet(content or conversation.title, looked_for)))
+    return found
+
+
+def _ids(rows: Iterable[Row[str, str | None]], place: int) -> list[str]:
+    return [value for row in rows if (value := row[place])]
+
+
+def _by_title(
+    s: Session, user_id: int, q: str, assistant: str | None, before: str | None, limit: int
+) -> list[Conversation]:
+    has_it = Conversation.title.icontains(q.strip(), autoescape=True)
+    asked = select(Conversation).where(Conversation.user_id == user_id, has_it)
+    if assistant is not None:
+        asked = asked.where(Conversation.assistant == assistant)
+    if before is not None:
+        asked = asked.where(after(before))
+    return list(s.scalars(asked.order_by(Conversation.updated_at.desc(), Conversation.id.desc()).limit(limit)))
+
+
+def after(before: str | BindParameter[str]) -> ColumnElement[bool]:
+    """The condition of those that were used before another one was."""
+    last = select(Conversation.updated_at).where(Conversation.id == before).scalar_subquery()
+    return (Conversation.updated_at < last) | ((Conversation.updated_at == last) & (Conversation.id < before))
+
+
+def _is_theirs(s: Session, user_id: int, conversation_id: str) -> bool:
+    its = select(Conversation.id).where(Conversation.id == conversation_id, Conversation.user_id == user_id)
+    return s.scalar(its) is not None
+
+
+def _dialect(s: Session) -> str:
+    return s.get_bind().dialect.name
