@@ -10,8 +10,10 @@ from blueprints import errors as errors
 from blueprints import extensions as extensions
 from blueprints import identity as identity
 from blueprints import pages as pages
+from blueprints import points as points
 from blueprints import security as security
 from blueprints import streams as streams
+from blueprints import study as study
 from blueprints import study_pages as study_pages
 from blueprints import tutor as tutor
 from blueprints import tutor_pages as tutor_pages
@@ -23,6 +25,6 @@ def register(app: Flask) -> None:
     security.register(app)
     errors.register(app)
     identity.public(app.view_functions["static"])
-    for module in (auth, account, pages, streams, conversations, study_pages, tutor, tutor_pages):
+    for module in (auth, account, pages, streams, conversations, points, study, study_pages, tutor, tutor_pages):
         app.register_blueprint(module.blueprint)
     cli.register(app)

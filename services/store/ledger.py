@@ -157,7 +157,7 @@ def _open_sums(s: Session, user_id: int | None) -> dict[tuple[int, str], int]:
     sums = select(held.user_id, held.month, func.sum(held.amount)).group_by(held.user_id, held.month)
     if user_id is not None:
         sums = sums.where(held.user_id == user_id)
-    return {(who, month): int(amount) for who, month, amount in s.execute(sums).tuples()}
+    return {(who, month): int(amount) for who, month, amount in s.execute(sums)}
 
 
 def _entered_sums(s: Session, user_id: int | None) -> dict[tuple[int, str], tuple[int, int, int]]:
@@ -165,5 +165,5 @@ def _entered_sums(s: Session, user_id: int | None) -> dict[tuple[int, str], tupl
     sums = select(of.user_id, of.month, func.sum(of.granted), func.sum(of.reserved), func.sum(of.spent))
     if user_id is not None:
         sums = sums.where(of.user_id == user_id)
-    found = s.execute(sums.group_by(of.user_id, of.month)).tuples()
+    found = s.execute(sums.group_by(of.user_id, of.month))
     return {(who, month): (int(granted), int(reserved), int(spent)) for who, month, granted, reserved, spent in found}

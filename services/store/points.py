@@ -110,7 +110,7 @@ def balance(s: Session, user_id: int, now: datetime | None = None, *, grant: int
     sums = select(PointsAccount.spent, PointsAccount.reserved).where(
         PointsAccount.user_id == user_id, PointsAccount.month == month_of(now)
     )
-    spent, reserved = s.execute(sums).tuples().one_or_none() or (0, 0)
+    spent, reserved = s.execute(sums).one_or_none() or (0, 0)
     cap = s.scalar(select(PointsCap.cap).where(PointsCap.user_id == user_id))
     return _balance(grant, spent, reserved, cap, now)
 
@@ -227,7 +227,7 @@ def history(
     )
     if before is not None:
         wanted = wanted.where(PointsEntry.id < before)
-    return [Line(*row) for row in s.execute(wanted).tuples()]
+    return [Line(*row) for row in s.execute(wanted)]
 
 
 def set_cap(s: Session, user_id: int, cap: int | None) -> None:
@@ -254,7 +254,7 @@ def orphans(s: Session, limit: int = 200, *, now: datetime | None = None) -> lis
         .where(held.created_at < now - _SWEEP_OLDER_THAN, or_(is_lost, held.expires_at < now))
         .order_by(held.created_at, held.message_id)
         .limit(limit)
-    ).tuples()
+    )
     return [
         Orphan(message_id, 0 if expires_at is not None or content == "" else amount)
         for message_id, amount, expires_at, content in found
@@ -281,7 +281,7 @@ def _held_account(s: Session, user_id: int, now: datetime, grant: int) -> Points
 def _close(s: Session, message_id: str, kind: str, cost: int, now: datetime) -> int | None:
     held = PointsReservation
     closed = delete(held).where(held.message_id == message_id).returning(held.user_id, held.month, held.amount)
-    row = s.execute(closed).tuples().one_or_none()
+    row = s.execute(closed).one_or_none()
     if row is None:
         return None
     user_id, month, amount = row
