@@ -14,8 +14,10 @@ from blueprints.extensions import services
 from services.store import conversations
 from services.store.conversations import Conversation, Message
 from services.store.database import Session
+from services.store.threads import Feedback
 
 _GONE: Final = "The answer did not come to its end."
+Families = Mapping[str, Sequence[str]]
 # A turn begins at most so many messages before its end: a question, and its answer continued again and again.
 _NEAR: Final = 12
 
@@ -39,7 +41,7 @@ class TurnView:
         files: What was attached: {id, name, kind}.
         answer: An answer that has ended; None while it runs.
         live: As `addresses.live`; None if it has ended.
-        asks_again: What is posted to ask the same afresh: names and values.
+        page_url: Where the conversation is read; empty where the page is another's, as a problem's.
     """
 
     conversation_id: str
@@ -62,53 +64,88 @@ def of_conversation(user_id: int, conversation_id: str) -> tuple[Conversation, l
     Raises:
         NotFound: Unknown, or somebody else's.
     """
-    conversation, messages = load(user_id, conversation_id)
-    return conversation, turns(conversation, messages)
+    conversation, _ = load(user_id, conversation_id)
+    messages, families, opinions = services().database.run(_around, user_id, conversation_id)
+    return conversation, _turns(conversation, messages, families, opinions)
 
 
 def of_stream(user_id: int, stream_id: str) -> TurnView | None:
     """The turn whose answer a stream tells, if it is the last of its path; None if there is none."""
-    conversation, messages = services().database.run(_latest, user_id, stream_id)
-    shown = turns(conversation, messages) if conversation else []
+    conversation, messages, families = services().database.run(_latest, user_id, stream_id)
+    shown = _turns(conversation, messages, families, {}) if conversation else []
     return shown[-1] if shown else None
 
 
-def _latest(session: Session, user_id: int, stream_id: str) -> tuple[Conversation | None, list[Message]]:
+def _around(
+    session: Session, user_id: int, conversation_id: str
+) -> tuple[list[Message], Families, Mapping[str, Feedback]]:
+    messages = conversations.path(session, user_id, conversation_id)
+    return messages, conversations.alternatives(session, conversation_id), {}
+
+
+def _latest(session: Session, user_id: int, stream_id: str) -> tuple[Conversation | None, list[Message], Families]:
     rows = conversations.by_stream(session, user_id, stream_id)
     if not rows:
-        return None, []
+        return None, [], {}
     conversation = conversations.get(session, user_id, rows[-1].conversation_id)
-    return conversation, conversations.recent_messages(session, conversation.id, _NEAR)
+    messages = conversations.path_to(session, rows[-1].id, _NEAR)
+    return conversation, messages, conversations.alternatives(session, conversation.id)
 
 
-def turns(conversation: Conversation, messages: Sequence[Message]) -> list[TurnView]:
+def _turns(
+    conversation: Conversation, messages: Sequence[Message], families: Families, opinions: Mapping[str, Feedback]
+) -> list[TurnView]:
     """Questions with their answers. A continued answer is shown as one, by its last part."""
-    continued = {row.continues_id for row in messages if row.continues_id}
     question: Message | None = None
-    result = []
-    for row in messages:
+    result: list[TurnView] = []
+    first = ""
+    for row, after in zip(messages, [*messages[1:], None], strict=True):
         if row.role == "user":
-            question = row
-        elif row.id not in continued:
-            result.append(_turn(conversation, question, row))
-            question = None
+            question, first = row, ""
+            continue
+        first = first or row.id
+        if after is not None and after.continues_id == row.id:
+            continue
+        opinion = opinions.get(row.id)
+        result.append(_turn(conversation, question, row, families, first, opinion))
+        question, first = None, ""
     return result
 
 
-def _turn(conversation: Conversation, question: Message | None, row: Message) -> TurnView:
+def _turn(
+    conversation: Conversation,
+    question: Message | None,
+    row: Message,
+    families: Families,
+    first: str,
+    opinion: Feedback | None,
+) -> TurnView:
+    """One turn; `first` is the first part of an answer that was continued."""
     facts = (row.turn or {}).get("facts") or {}
+    files = [item for item in facts.get("media") or () if item.get("is_new", True)]
     return TurnView(
         conversation_id=conversation.id,
         assistant=conversation.assistant,
         question=question.content if question else None,
         question_id=question.id if question else "",
         answer_id=row.id,
-        answer=None if row.outcome is None else answer_of(conversation, row),
+        answer=None if row.outcome is None else answer_of(conversation, row, opinion),
         live=live(row.stream_id or "") if row.outcome is None else None,
-        files=[item for item in facts.get("media") or () if isinstance(item, Mapping)],
+        files=files,
+        question_versions=_versions(families, question.id) if question else None,
+        answer_versions=_versions(families, first) or _versions(families, row.id),
         hint_level=facts.get("hint_level"),
         page_url=page_url(conversation),
     )
+
+
+def _versions(families: Families, message_id: str) -> Versions | None:
+    family = families.get(message_id)
+    if not family:
+        return None
+    at = family.index(message_id)
+    previous, following = family[at - 1] if at else "", family[at + 1] if at + 1 < len(family) else ""
+    return Versions(at + 1, len(family), previous, following)
 
 
 def page_url(conversation: Conversation) -> str:
@@ -116,7 +153,7 @@ def page_url(conversation: Conversation) -> str:
     return f"/{conversation.assistant}/{conversation.id}" if conversation.assistant == "study" else ""
 
 
-def answer_of(conversation: Conversation, row: Message) -> Answer:
+def answer_of(conversation: Conversation, row: Message, opinion: Feedback | None = None) -> Answer:
     """A stored answer that has ended, as a page shows it."""
     turn, extras = row.turn or {}, row.extras or {}
     facts = turn.get("facts") or {}
@@ -135,6 +172,13 @@ def answer_of(conversation: Conversation, row: Message) -> Answer:
         assistant=conversation.assistant,
         cached=bool(facts.get("cached")),
         usage=row.usage or {},
-        points=extras.get("points_cost"),
+        points=extras.get("points_cost", (row.usage or {}).get("points_cost")),
+        summary=_summary(extras),
+        feedback={"value": opinion.value, "reason": opinion.reason} if opinion else {},
         took_s=(row.finished_at - row.created_at).total_seconds() if row.finished_at else None,
     )
+
+
+def _summary(extras: Mapping[str, Any]) -> str:
+    told = [event["content"] for event in extras.get("message", []) if event.get("kind") == "summary"]
+    return str(told[-1]) if told else ""

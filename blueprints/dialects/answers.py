@@ -19,6 +19,7 @@ class Answer:
         waiting_for: What is being waited for, in words; empty once the run has ended.
         tests: Suggested tests, each {input, expected?, why?}.
         sources: What the answer cites, each {number, document_name, excerpt?, page?, media_id?}.
+        summary: What was said before, where it was too long to go word for word.
         cached: Whether it is an earlier answer to the same question.
         usage: Tokens, as the run's end says: {total_tokens, estimated?, first_token_s?, ...}.
         points: What it cost; None where nothing is charged.
@@ -42,6 +43,7 @@ class Answer:
     message_id: str = ""
     assistant: str = ""
     sources: Sequence[Mapping[str, Any]] = ()
+    summary: str = ""
     cached: bool = False
     usage: Mapping[str, Any] = field(default_factory=dict)
     points: int | None = None
@@ -136,6 +138,12 @@ def _take_citation(run: Run, data: Mapping[str, Any]) -> None:
     run.changed.add("sources")
 
 
+def _take_message(run: Run, data: Mapping[str, Any]) -> None:
+    if data.get("kind") == "summary":
+        run.answer.summary = str(data.get("content") or "")
+        run.changed.add("summary")
+
+
 def _take_step(run: Run, data: Mapping[str, Any]) -> None:
     words = data.get("description") or data.get("name") or data.get("stage")
     if words:
@@ -167,6 +175,7 @@ _HANDLERS: Final = {
     events.DELTA: _take_delta,
     events.TESTS: _take_tests,
     events.CITATION: _take_citation,
+    events.MESSAGE: _take_message,
     events.STEP: _take_step,
     events.PROGRESS: _take_step,
     events.TOOL_CALL: _take_step,

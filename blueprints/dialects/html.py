@@ -24,6 +24,7 @@ _CLOSED_BY_US: Final = "ended"
 # Parts of an answer, in the order in which they stand on the page: its element's suffix and template.
 _PARTS: Final = {
     "engine": "streams/_metadata.html",
+    "summary": "streams/_summary.html",
     "body": "streams/_message.html",
     "blocks": "streams/_blocks.html",
     "tail": "streams/_delta.html",
