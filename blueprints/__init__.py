@@ -9,6 +9,7 @@ from blueprints import conversations as conversations
 from blueprints import errors as errors
 from blueprints import extensions as extensions
 from blueprints import identity as identity
+from blueprints import messages as messages
 from blueprints import pages as pages
 from blueprints import points as points
 from blueprints import security as security
@@ -25,6 +26,18 @@ def register(app: Flask) -> None:
     security.register(app)
     errors.register(app)
     identity.public(app.view_functions["static"])
-    for module in (auth, account, pages, streams, conversations, points, study, study_pages, tutor, tutor_pages):
+    for module in (
+        auth,
+        account,
+        pages,
+        streams,
+        conversations,
+        messages,
+        points,
+        study,
+        study_pages,
+        tutor,
+        tutor_pages,
+    ):
         app.register_blueprint(module.blueprint)
     cli.register(app)

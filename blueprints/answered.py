@@ -12,9 +12,9 @@ from blueprints import negotiate, transcript
 from blueprints.addresses import live as live
 from blueprints.addresses import stop_url as stop_url
 from blueprints.addresses import stream_url as stream_url
-from blueprints.auth import safe_path
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import services
+from blueprints.referrer import came_from
 from blueprints.tickets import stream_ticket
 from services import errors
 from services.streaming.events import StreamId, UserId
@@ -87,31 +87,19 @@ def as_page(user_id: int, stream_id: str, *, title: str, question: str | None, b
     return response
 
 
-def again(user_id: int, body: Mapping[str, str]) -> Response:
+def again(user_id: int, body: Mapping[str, str], *, question: str | None = None) -> Response:
     """A run that continues or repeats another, in the shape that its client wants.
 
     Args:
         body: Of the JSON shape, from `places`.
+        question: What a page of its own shows above the answer.
     """
     wanted, stream_id = negotiate.wants(request), body["stream_id"]
     if wanted == "fragment":
         return as_fragment("components/_turn.html", stream_id, turn=transcript.of_stream(user_id, stream_id))
     if wanted == "page":
-        return as_page(user_id, stream_id, title="The answer", question=None, back_url=came_from())
+        return as_page(user_id, stream_id, title="The answer", question=question, back_url=came_from())
     return as_json(body)
-
-
-def came_from() -> str:
-    """The page of ours that a form names or was sent from, or home.
-
-    A page that grows has the address of a POST, to which there is no way back: its form names another.
-    """
-    if named := request.form.get("next"):
-        return safe_path(named)
-    referrer = request.referrer or ""
-    own = request.host_url
-    # Two slashes, however they lean, would name another site.
-    return "/" + referrer.removeprefix(own).lstrip("/\\") if referrer.startswith(own) else "/"
 
 
 class _Page:

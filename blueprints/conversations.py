@@ -1,65 +1,90 @@
 """The history of every assistant: list, read, rename and delete conversations."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from blueprints import body, identity
+from blueprints import body, identity, negotiate
 from blueprints.extensions import services
+from blueprints.referrer import came_from
 from services import errors
 from services.errors import FieldError
-from services.store import conversations
+from services.store import conversations, feedback, search
 from services.store.conversations import Conversation, Message
+from services.store.database import Session
+from services.store.feedback import Feedback
 from services.streaming.events import StreamId, UserId
 
 blueprint = Blueprint("conversations", __name__)
 
 _PAGE = 50
 _TITLE_CHARS = 200
+_ID_CHARS = 26
 
 
 @blueprint.get("/api/conversations")
 def listing() -> Response:
-    """My conversations, the newest first; `before` is the last id of the page before."""
+    """My conversations, the newest first, and in how many an answer waits to be seen.
+
+    `before` is the last id of the page before. With `q` the best match is first, and each has a `snippet`, its
+    matching words between U+0002 and U+0003.
+    """
+    user_id = identity.require().user.id
     assistant = request.args.get("assistant") or None
     if assistant is not None and assistant not in services().assistants:
         raise errors.InvalidInput([FieldError("assistant", f"must be one of {', '.join(services().assistants)}")])
-    rows = services().database.run(
-        conversations.listing,
-        identity.require().user.id,
-        assistant=assistant,
-        q=request.args.get("q") or None,
-        before=request.args.get("before") or None,
-        limit=_PAGE,
-    )
-    return jsonify(conversations=[_summary(row) for row in rows])
+    asked = {"assistant": assistant, "before": request.args.get("before") or None, "limit": _PAGE}
+    q = request.args.get("q", "").strip()
+    rows, unread = services().database.run(_page, user_id, q, asked)
+    return jsonify(conversations=rows, unread=unread)
 
 
 @blueprint.get("/api/conversations/<conversation_id>")
 def read(conversation_id: str) -> Response:
-    """One conversation with its messages."""
+    """One conversation with the messages of the path that is shown, each with the alternatives in its place."""
     user_id = identity.require().user.id
     conversation, messages = load(user_id, conversation_id)
-    return jsonify({**_summary(conversation), "messages": [_message(row) for row in messages]})
+    families, opinions = services().database.run(_around, conversation.id)
+    told = [_message(row, families.get(row.id, []), opinions.get(row.id)) for row in messages]
+    return jsonify({**summary(conversation), "messages": told})
 
 
 @blueprint.patch("/api/conversations/<conversation_id>")
+@blueprint.post("/api/conversations/<conversation_id>/rename")
 def rename(conversation_id: str) -> Response:
     """Give it another title."""
     fields = body.fields(request)
     title = fields.text("title", max_chars=_TITLE_CHARS)
     fields.check()
     row = services().database.run(conversations.rename, identity.require().user.id, conversation_id, title)
-    return jsonify(_summary(row))
+    return _done(summary(row))
+
+
+@blueprint.post("/api/conversations/<conversation_id>/choose")
+def choose(conversation_id: str) -> Response:
+    """Show the path through one of its messages, down to the newest that follows it."""
+    user_id = identity.require().user.id
+    fields = body.fields(request)
+    message_id = fields.text("message_id", max_chars=_ID_CHARS)
+    fields.check()
+    return _done(summary(services().database.run(conversations.choose, user_id, conversation_id, message_id)))
+
+
+@blueprint.post("/api/conversations/<conversation_id>/seen")
+def seen(conversation_id: str) -> Response:
+    """Note that I have looked at it."""
+    return _done(summary(services().database.run(conversations.seen, identity.require().user.id, conversation_id)))
 
 
 @blueprint.delete("/api/conversations/<conversation_id>")
+@blueprint.post("/api/conversations/<conversation_id>/delete")
 def delete(conversation_id: str) -> Response:
     """Delete it with its messages and what is left of their streams; an answer that runs in it is stopped first."""
     user_id = UserId(identity.require().user.id)
-    _, messages = load(user_id, conversation_id)
+    load(user_id, conversation_id)
+    messages = services().database.run(conversations.messages, user_id, conversation_id)
     streams = {StreamId(row.stream_id): row.outcome is None for row in messages if row.stream_id}
     stops = [services().runs.stop(user_id, stream_id) for stream_id, is_running in streams.items() if is_running]
     services().database.run(conversations.delete, user_id, conversation_id)
@@ -67,21 +92,63 @@ def delete(conversation_id: str) -> Response:
     if all(stopped is None or stopped.confirmed for stopped in stops):
         with contextlib.suppress(errors.Unavailable):
             services().log.forget(user_id, list(streams))
+    if negotiate.wants(request) == "page":
+        # Not to the page of what is no more.
+        back = came_from()
+        return negotiate.see_other("/history" if conversation_id in back else back)
     return Response(status=204)
 
 
 def load(user_id: int, conversation_id: str) -> tuple[Conversation, list[Message]]:
-    """A conversation and its messages; answers whose runs have ended without a word are settled first.
+    """A conversation and the path that is shown; answers whose runs have ended without a word are settled first.
 
     Raises:
         NotFound: Unknown, or somebody else's.
     """
     database = services().database
-    conversation = database.run(conversations.get, user_id, conversation_id)
-    messages = database.run(conversations.messages, user_id, conversation_id)
+    conversation, messages = database.run(_path, user_id, conversation_id)
     if _settle(user_id, messages):
-        messages = database.run(conversations.messages, user_id, conversation_id)
+        conversation, messages = database.run(_path, user_id, conversation_id)
     return conversation, messages
+
+
+def summary(row: Conversation) -> dict[str, Any]:
+    """A conversation as the API tells it."""
+    return {
+        "id": row.id,
+        "assistant": row.assistant,
+        "session_id": row.client_name,
+        "title": row.title,
+        "created_at": row.created_at.isoformat(),
+        "updated_at": row.updated_at.isoformat(),
+        "answered_at": row.answered_at.isoformat() if row.answered_at else None,
+        "unread": row.unread,
+        "head_id": row.head_id,
+    }
+
+
+def _page(session: Session, user_id: int, q: str, asked: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    unread = conversations.unread_count(session, user_id, asked["assistant"])
+    if not q:
+        return [summary(row) for row in conversations.listing(session, user_id, **asked)], unread
+    found = search.find(session, user_id, q, **asked)
+    return [{**summary(one.conversation), "snippet": one.snippet} for one in found], unread
+
+
+def _path(session: Session, user_id: int, conversation_id: str) -> tuple[Conversation, list[Message]]:
+    conversation = conversations.get(session, user_id, conversation_id)
+    return conversation, conversations.path(session, user_id, conversation_id)
+
+
+def _around(session: Session, conversation_id: str) -> tuple[dict[str, list[str]], dict[str, Feedback]]:
+    return conversations.alternatives(session, conversation_id), feedback.of_conversation(session, conversation_id)
+
+
+def _done(told: Mapping[str, Any]) -> Response:
+    """To a browser's form the page that it came from, to others what is kept now."""
+    if negotiate.wants(request) == "page":
+        return negotiate.see_other(came_from())
+    return jsonify(told)
 
 
 def _settle(user_id: int, messages: Sequence[Message]) -> bool:
@@ -94,19 +161,15 @@ def _settle(user_id: int, messages: Sequence[Message]) -> bool:
     return has_settled
 
 
-def _summary(row: Conversation) -> dict[str, Any]:
-    return {
+def _message(row: Message, family: Sequence[str], opinion: Feedback | None) -> dict[str, Any]:
+    common = {
         "id": row.id,
-        "assistant": row.assistant,
-        "session_id": row.client_name,
-        "title": row.title,
+        "role": row.role,
+        "content": row.content,
         "created_at": row.created_at.isoformat(),
-        "updated_at": row.updated_at.isoformat(),
+        "parent_id": row.parent_id,
+        "alternatives": list(family),
     }
-
-
-def _message(row: Message) -> dict[str, Any]:
-    common = {"id": row.id, "role": row.role, "content": row.content, "created_at": row.created_at.isoformat()}
     if row.role == "user":
         return common
     extras = {name: value for name, value in (row.extras or {}).items() if isinstance(value, list)}
@@ -120,5 +183,6 @@ def _message(row: Message) -> dict[str, Any]:
         "continues": row.continues_id,
         "error_code": row.error_code,
         "usage": row.usage,
+        "feedback": {"value": opinion.value, "reason": opinion.reason} if opinion else None,
         **extras,
     }

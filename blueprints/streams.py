@@ -10,6 +10,7 @@ from blueprints import answered, identity, negotiate, repeats
 from blueprints.answered import stop_url, stream_url
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import count_creation, services
+from blueprints.referrer import came_from
 from blueprints.stored import answers_of, settled_answers_of, stored_stream
 from services.assistants.turns import Kind
 from services.store import conversations
@@ -18,7 +19,7 @@ from services.streaming.events import StreamId, UserId
 from services.streaming.hub import Finished
 from services.streaming.log import State
 from services.streaming.views import Dialect, Replay, StreamFacts
-from services.streaming.wire import farewell, format_event_id
+from services.streaming.wire import farewell, format_event_id, parse_event_id
 
 blueprint = Blueprint("streams", __name__)
 
@@ -65,7 +66,7 @@ def stop(stream_id: str) -> Response:
     stopped = services().runs.stop(user_id, StreamId(stream_id))
     outcome = stopped.outcome if stopped is not None else settled_answers_of(user_id, stream_id)[-1].outcome
     if negotiate.wants(request) == "page":
-        return negotiate.see_other(answered.came_from())
+        return negotiate.see_other(came_from())
     return jsonify(message=_STOPPED, outcome=outcome, confirmed=stopped is None or stopped.confirmed)
 
 
@@ -127,6 +128,36 @@ def read(user_id: int, stream_id: StreamId) -> Response:
     return _stored(user_id, stream_id) if facts is None else _follow(facts)
 
 
+def attached(user_id: int, stream_id: str, dialect: Dialect, *, stays: bool) -> Response:
+    """The response of a request that started a run, or would have if it did not run already.
+
+    Args:
+        stays: Whether it is kept at a deploy until the run ends, as the response to a POST is, whose client cannot
+            come back for the rest by itself.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+        SiteFull, Unavailable: As the hub says.
+    """
+    facts = facts_of(UserId(user_id), StreamId(stream_id))
+    if facts is None:
+        return _stored(user_id, StreamId(stream_id), dialect)
+    asked = cursor_in(stream_id)
+    viewer = services().hub.subscribe(facts, dialect, last_event_id=asked, environ=request.environ, stays=stays)
+    if isinstance(viewer, Finished):
+        return _finished(facts.stream_id)
+    if asked is not None:
+        services().metrics.resumed(viewer.verdict)
+    return streaming(viewer, facts.stream_id)
+
+
+def cursor_in(stream_id: str) -> str | None:
+    """The reader's cursor, if it is one of this stream's."""
+    sent = cursor()
+    place = parse_event_id(sent) if sent else None
+    return sent if place is not None and place[0] == stream_id else None
+
+
 def _follow(facts: StreamFacts) -> Response:
     """The response that follows a stream from the reader's cursor on."""
     # A page is shown the whole answer, whatever it has seen, and never told 204.
@@ -140,13 +171,13 @@ def _follow(facts: StreamFacts) -> Response:
     return streaming(viewer, facts.stream_id)
 
 
-def _stored(user_id: int, stream_id: StreamId) -> Response:
+def _stored(user_id: int, stream_id: StreamId, dialect: Dialect | None = None) -> Response:
     """A stream whose log has expired: told from the stored answers, and never generated again."""
     stored, asked = stored_stream(user_id, stream_id), cursor()
     if stored.has_been_read(asked) and not _wants_html():
         return _finished(stream_id)
     services().metrics.resumed("gone")
-    view = _dialect(stored.facts).view(stored.facts)
+    view = (dialect or _dialect(stored.facts)).view(stored.facts)
     view.prime(stored.entries)
     replay = Replay(asked, 0, stored.entries[-1].seq, "gone", stored.entries)
     return streaming([view.greeting(replay)], stream_id)
