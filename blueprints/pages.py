@@ -44,7 +44,7 @@ def health() -> Response:
 @identity.public
 def ready() -> Response:
     """Whether people can be served: Redis and the database answer. Says who would speak, too."""
-    parts = _checked({"redis": limiter().storage.check, "database": _database_answers})
+    parts = standing()
     is_ready = all(parts.values())
     report = {name: "ok" if is_up else "away" for name, is_up in parts.items()}
     settings = services().settings
@@ -64,6 +64,11 @@ def metrics() -> Response:
     wired = services()
     figures = wired.metrics.expose(runs=wired.runs.active, viewers=wired.hub.viewers)
     return Response(figures, content_type=CONTENT_TYPE)
+
+
+def standing() -> dict[str, bool]:
+    """What people are served from, and whether it answers in time."""
+    return _checked({"redis": limiter().storage.check, "database": _database_answers})
 
 
 def _database_answers() -> bool:

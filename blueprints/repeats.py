@@ -10,7 +10,9 @@ from typing import Any, Final
 import orjson
 from flask import request
 
-from services.errors import FieldError, InvalidInput
+from blueprints.extensions import services
+from services.errors import FieldError, IdempotencyMismatch, InvalidInput
+from services.streaming.events import UserId
 
 _HEADER: Final = "Idempotency-Key"
 _MAX_KEY_CHARS: Final = 255
@@ -26,6 +28,21 @@ def key() -> str:
     if len(sent) > _MAX_KEY_CHARS:
         raise InvalidInput([FieldError(_HEADER, f"must have at most {_MAX_KEY_CHARS} characters")])
     return sent
+
+
+def first_answer(user_id: int, key: str, fingerprint: str) -> str | None:
+    """What the first request with this key was answered with; None if there was none, or no key.
+
+    Raises:
+        IdempotencyMismatch: It said something else.
+        Unavailable: Redis is away.
+    """
+    kept = services().log.recorded(UserId(user_id), key) if key else None
+    if kept is None:
+        return None
+    if kept[0] != fingerprint:
+        raise IdempotencyMismatch
+    return kept[1]
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:

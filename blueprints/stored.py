@@ -29,6 +29,8 @@ from services.streaming.views import StreamFacts
 from services.streaming.wire import parse_event_id
 
 _STREAM_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
+# More than run at once on the largest site.
+_UNSETTLED: Final = 1000
 _GONE: Final = "Nothing of this answer is kept. Ask again."
 _BROKEN_OFF: Final = "The answer did not come to its end. What came is kept; continue or try again."
 
@@ -83,6 +85,18 @@ def settled_answers_of(user_id: int, stream_id: str) -> list[Message]:
     return answers_of(user_id, stream_id) if running else rows
 
 
+def settle_ended(user_id: int) -> None:
+    """Store what has ended at this very moment: a client that has read an answer's end may ask the next thing at once.
+
+    What is not stored now, because Redis is away, is swept later.
+    """
+    running = services().database.run(conversations.unsettled, 0.0, _UNSETTLED)
+    for found in running:
+        if found.user_id == user_id and found.stream_id:
+            for row in services().database.run(conversations.by_stream, user_id, found.stream_id):
+                services().turns.recover(row, user_id)
+
+
 def stored_stream(user_id: int, stream_id: StreamId) -> StoredStream:
     """A stream whose log has expired.
 
@@ -124,8 +138,17 @@ def _last_of(row: Message) -> int:
 
 
 def _metadata(row: Message) -> dict[str, Any]:
-    level = ((row.turn or {}).get("facts") or {}).get("hint_level")
-    return {"engine": row.engine or "", "fallback": row.fallback, "message_id": row.id, "hint_level": level}
+    facts, extras = (row.turn or {}).get("facts") or {}, row.extras or {}
+    return {
+        "engine": row.engine or "",
+        "fallback": row.fallback,
+        "message_id": row.id,
+        "conversation_id": row.conversation_id,
+        "hint_level": facts.get("hint_level"),
+        "is_new": bool(facts.get("is_new")),
+        "media_count": int(facts.get("media_count") or 0),
+        "cached": bool(extras.get("cached")),
+    }
 
 
 def _error(row: Message) -> dict[str, Any]:
@@ -142,4 +165,6 @@ def _end(row: Message) -> dict[str, Any]:
     answer = folded([Entry(1, 1, Event(DELTA, {"text": row.content}))])
     end = answer.closing(row.outcome or "", None)[-1].data
     usage = row.usage or end["usage"]
+    cost = (row.extras or {}).get("points_cost")
+    usage = usage if cost is None else {**usage, "points_cost": cost}
     return {**end, "finish_reason": row.finish_reason or end["finish_reason"], "usage": usage}

@@ -48,8 +48,8 @@ class Services:
     turns: Turns
     metrics: Metrics
     points: Points
-    desk: Desk
     cards: Cards
+    desk: Desk
     _greenlets: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
@@ -110,6 +110,6 @@ def build(settings: Settings) -> Services:
         grace_s=settings.stream_disconnect_grace_s,
         on_settled=lambda settled: turns.settle(settled),
     )
-    turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks())
+    turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks(desk))
     cards = Cards(settings, database, engine, points)
-    return Services(settings, database, redis, log, hub, runs, engine, assistants, turns, metrics, points, cards)
+    return Services(settings, database, redis, log, hub, runs, engine, assistants, turns, metrics, points, cards, desk)

@@ -1,18 +1,30 @@
 """Which dialect an assistant's API speaks."""
 
+from collections.abc import Callable
+
 from flask import current_app
 
 from blueprints.dialects.html import HtmlDialect
 from blueprints.dialects.progressive import ProgressiveDialect
+from blueprints.dialects.study import StudyDialect
 from blueprints.dialects.tutor import TutorDialect
+from blueprints.extensions import services
 from services.streaming.views import Dialect
 
-_PUBLISHED: dict[str, Dialect] = {"tutor": TutorDialect()}
+_PUBLISHED: dict[str, Callable[[], Dialect]] = {
+    "tutor": TutorDialect,
+    "study": lambda: StudyDialect(services().points.prices),
+}
 
 
 def published(assistant: str) -> Dialect:
     """The dialect of an assistant's own API."""
-    return _PUBLISHED[assistant]
+    return _PUBLISHED[assistant]()
+
+
+def study_simple() -> StudyDialect:
+    """The study chat's dialect without `metadata`."""
+    return StudyDialect(services().points.prices, simple=True)
 
 
 def html() -> HtmlDialect:

@@ -5,22 +5,25 @@ from types import MappingProxyType
 from typing import Any
 
 from services.assistants.base import Assistant, Engine, Hooks
+from services.assistants.study import Desk, Shelf, Study
 from services.assistants.tutor import Tutor
 from services.assistants.tutor.context import MAX_MESSAGES
+from services.points import Prices
 from services.store.conversations import Message
 
-NAMES = ("tutor",)
+NAMES = ("tutor", "study")
 
 
-def build(engine: Engine) -> Mapping[str, Assistant]:
+def build(engine: Engine, shelf: Shelf | None, prices: Prices) -> Mapping[str, Assistant]:
     """Every assistant, speaking through `engine`."""
-    assistants: tuple[Assistant, ...] = (Tutor(engine),)
+    assistants: tuple[Assistant, ...] = (Tutor(engine), Study(engine, shelf, prices))
     return MappingProxyType({assistant.name: assistant for assistant in assistants})
 
 
-def hooks() -> Mapping[str, Hooks]:
+def hooks(desk: Desk) -> Mapping[str, Hooks]:
     """What each assistant does besides answering: at a turn's start, at its end, and to ask it in other words."""
-    return MappingProxyType({"tutor": Hooks(resolve=_tutor)})
+    study = Hooks(resolve=desk.resolve, starts=desk.starts, ends=desk.ends)
+    return MappingProxyType({"tutor": Hooks(resolve=_tutor), "study": study})
 
 
 def _tutor(_user_id: int, before: Sequence[Message], turn: Mapping[str, Any], _question: str) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ PUBLIC = {
     "pages.home",
     "pages.health",
     "pages.ready",
+    "study.health",
 }
 
 

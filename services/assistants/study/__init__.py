@@ -2,12 +2,12 @@
 
 One turn: what is too old is summed up (`summary`), prompt (`prompt`) and extractive answer (`extract`) go to the
 engine, and what comes back is text and the sources that it cites (`citing`). `input` checks what clients send,
-`context` chooses what a turn is made of.
+`context` chooses what a turn is made of, `resolving` brings it together and keeps the books.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from math import ceil
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from services.assistants.base import Engine, Turn
 from services.assistants.study import prompt
@@ -15,14 +15,16 @@ from services.assistants.study.citing import Citations, of_excerpt
 from services.assistants.study.context import SUMMARY
 from services.assistants.study.extract import authored
 from services.assistants.study.input import StudyInput, parse_message
+from services.assistants.study.resolving import Desk, Shelf
 from services.assistants.study.summary import extracted
 from services.errors import AppError, ModelBroken, ModelError
 from services.llm import builtin
 from services.llm.messages import Began, Delta, Finish, Image, Part, Request, Usage
 from services.points import Prices
+from services.streaming.answers import EmptyAnswer
 from services.streaming.events import END, MESSAGE, METADATA, STEP, Event, delta
 
-__all__ = ["Study", "StudyInput", "parse_message"]
+__all__ = ["Desk", "Shelf", "Study", "StudyInput", "parse_message"]
 
 _SUMMING_UP: Final = "Summing up what was said before"
 _BLIND_MODEL: Final = (
@@ -36,14 +38,6 @@ _BLIND_BUILTIN: Final = (
 _LOST: Final = "> {names} cannot be read any more, so this answer is without it.\n\n"
 # A cached answer comes in pieces of about this size: at once, and still as a stream.
 _CACHED_PIECE_CHARS: Final = 400
-
-
-class Shelf(Protocol):
-    """Where the pictures are (services/media)."""
-
-    def image(self, user_id: int, media_id: str) -> tuple[str, bytes]:
-        """A picture as a model takes it: its type and its bytes."""
-        ...
 
 
 class Study:
@@ -114,6 +108,8 @@ class Study:
             _close(parts)
         if finish is None:
             raise ModelBroken()
+        if not spent.text:
+            raise EmptyAnswer
         reason = "length" if finish.reason == "length" else "stop"
         yield Event(END, {"finish_reason": reason, "usage": self._usage(turn, spent, request)})
 
