@@ -1,0 +1,185 @@
+"""The study chat's own routes: a question whose answer streams in the same response, the simple form, health.
+
+Source: REQUIREMENTS A4 and API.md, "Study". An `interaction_id` is the conversation's id.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from flask import Blueprint, Response, g, jsonify, request
+
+from blueprints import answered, body, identity, negotiate, pages, repeats, streams, study_pages
+from blueprints.dialects import registry as dialects
+from blueprints.extensions import count_creation, creation_rate, services
+from blueprints.stored import answers_of, settle_ended
+from services import errors
+from services.assistants.study import StudyInput, parse_message
+from services.assistants.study.resolving import path_of
+from services.assistants.turns import Ask, Asked, Kind
+from services.errors import FieldError, InvalidInput
+from services.store.base import utc_now
+from services.store.conversations import Message
+from services.streaming.events import StreamId, UserId
+from services.streaming.wire import parse_event_id
+
+blueprint = Blueprint("study", __name__)
+
+# How long after its end a simple GET still finds the answer that it asked for before (API.md, "Stories").
+_ATTACH_S: Final = 60
+_SIMPLE_FIELDS: Final = ("message", "interaction_id", "max_tokens", "length", "way", "media")
+
+
+@blueprint.post("/api/stream/stream-conversation")
+@creation_rate("study")
+def ask() -> Response:
+    """Ask; the answer streams in this response, or at the places that it names."""
+    user_id = identity.require().user.id
+    values = _with_media(body.fields(request).values)
+    sent = parse_message(values)
+    seen = _reconnecting(user_id, sent.message)
+    if seen is not None:
+        return streams.attached(user_id, seen, dialects.published("study"), stays=True)
+    key = repeats.key()
+    fingerprint = repeats.fingerprint(values) if key else ""
+    record = repeats.first_answer(user_id, key, fingerprint) or _started(user_id, sent, key, fingerprint).record
+    assert record is not None, "every start here has one"
+    return _answer(user_id, sent, orjson.loads(record))
+
+
+@blueprint.get("/api/stream/stream-simple")
+@identity.starts
+def simple() -> Response:
+    """Ask by a plain GET, or come back to what was asked: one answer for the same question while it is young."""
+    user_id = identity.require().user.id
+    if request.args.get("view") == "html":
+        raise InvalidInput([FieldError("view", "is for streams that run; this address starts one")])
+    place = parse_event_id(streams.cursor() or "")
+    if place is not None:
+        return streams.attached(user_id, place[0], dialects.study_simple(), stays=False)
+    values = _with_media({name: request.args[name] for name in _SIMPLE_FIELDS if name in request.args})
+    sent = parse_message(values)
+    key, fingerprint = repeats.key(), repeats.fingerprint(values)
+    stream_id, is_new = "", False
+    if key:
+        record = repeats.first_answer(user_id, key, fingerprint)
+        stream_id = orjson.loads(record)["stream_id"] if record else ""
+    else:
+        stream_id, key = _young(user_id, fingerprint)
+    if not stream_id:
+        count_creation("study")
+        stream_id, is_new = _started(user_id, sent, key, fingerprint).stream_id, True
+    if negotiate.wants(request, "sse") == "json":
+        return answered.as_json(answered.places(user_id, "study", stream_id), 201 if is_new else 200)
+    return streams.attached(user_id, stream_id, dialects.study_simple(), stays=False)
+
+
+@blueprint.get("/api/stream/health")
+@identity.public
+def health() -> Response:
+    """Whether questions can be answered: Redis and the database are there, and streaming is switched on."""
+    is_well = all(pages.standing().values()) and services().settings.streaming_enabled
+    response = jsonify(
+        status="healthy" if is_well else "unhealthy",
+        service="interaction-streaming",
+        timestamp=time.time(),
+        engine=services().engine.name,
+    )
+    response.status_code = 200 if is_well else 503
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _started(user_id: int, sent: StudyInput, key: str, fingerprint: str) -> Asked:
+    """Start the answer, within what the person has left."""
+    settle_ended(user_id)
+    path: list[Message] = []
+    if sent.interaction_id is not None:
+        path = services().database.run(path_of, user_id, sent.interaction_id)
+    desk = services().desk
+    facts = desk.facts(user_id, sent, path)
+    services().database.run(desk.check, user_id, desk.estimate(sent.message, facts))
+    asked = services().turns.ask(
+        Ask(
+            user_id=user_id,
+            assistant="study",
+            question=sent.message,
+            facts=facts,
+            deadline_s=services().settings.streaming_timeout_s,
+            conversation_id=sent.interaction_id,
+            request_id=g.request_id,
+            idempotency_key=key,
+            fingerprint=fingerprint,
+            record=lambda stream_id, kind: _record(user_id, stream_id, kind),
+        )
+    )
+    # A run that was started elsewhere at this moment, by the same request, is the one to follow.
+    record = asked.record or _record(user_id, asked.stream_id, "new")
+    return Asked(
+        StreamId(orjson.loads(record)["stream_id"]), asked.kind, asked.message_id, asked.conversation_id, record
+    )
+
+
+def _answer(user_id: int, sent: StudyInput, places: Mapping[str, str]) -> Response:
+    """The answer as its client wants to have it; unless it says otherwise, as the specification's stream."""
+    wanted, stream_id = negotiate.wants(request, "sse"), places["stream_id"]
+    if wanted == "sse":
+        return streams.attached(user_id, stream_id, dialects.published("study"), stays=True)
+    conversation_id = answers_of(user_id, stream_id)[-1].conversation_id
+    if wanted == "json":
+        return answered.as_json({**places, "interaction_id": conversation_id})
+    return study_pages.asked(
+        user_id, stream_id, conversation_id, question=sent.message, as_fragment=wanted == "fragment"
+    )
+
+
+def _reconnecting(user_id: int, message: str) -> str | None:
+    """The stream that a client has lost which posts its question again: its cursor names it.
+
+    Polyfills of EventSource that can POST come back so; a question that was answered must not be paid twice.
+    """
+    place = parse_event_id(streams.cursor() or "")
+    if place is None:
+        return None
+    try:
+        last = answers_of(user_id, place[0])[-1]
+    except errors.NotFound:
+        return None
+    return place[0] if (last.turn or {}).get("question") == message else None
+
+
+def _young(user_id: int, fingerprint: str) -> tuple[str, str]:
+    """The answer that the same GET has begun, if it runs or ended just now; else the key to begin another with.
+
+    Each start is recorded under a key that names the one before it, so that of two at once one is the second's.
+    """
+    key = f"simple:{fingerprint}"
+    while (kept := services().log.recorded(UserId(user_id), key)) is not None:
+        stream_id: str = orjson.loads(kept[1])["stream_id"]
+        if _is_young(user_id, stream_id):
+            return stream_id, key
+        key = f"simple:{fingerprint}:{stream_id}"
+    return "", key
+
+
+def _is_young(user_id: int, stream_id: str) -> bool:
+    if services().log.state(UserId(user_id), StreamId(stream_id)) is None:
+        return False
+    try:
+        last = answers_of(user_id, stream_id)[-1]
+    except errors.NotFound:
+        # Begun at this moment, and not stored yet; or its conversation was deleted.
+        return services().log.state(UserId(user_id), StreamId(stream_id)) is not None
+    return last.finished_at is None or (utc_now() - last.finished_at).total_seconds() <= _ATTACH_S
+
+
+def _record(user_id: int, stream_id: str, kind: Kind) -> str:  # noqa: ARG001 - a new stream, always
+    return orjson.dumps(answered.places(user_id, "study", stream_id)).decode()
+
+
+def _with_media(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A form, or a query, repeats a field that has several values."""
+    sent = request.args if request.method == "GET" else request.form
+    several = [item for item in sent.getlist("media") if item]
+    return {**values, "media": several} if several else {k: v for k, v in values.items() if k != "media" or v}

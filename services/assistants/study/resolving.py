@@ -1,0 +1,228 @@
+"""From a checked question to the facts of its turn: files from the shelf, the path before it, the cache.
+
+Also what happens beside the answer: points are reserved in the transaction that stores a turn, and paid in the one
+that settles it, where a good answer is kept for the next time it is asked for.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from services import errors
+from services.assistants.base import Turn
+from services.assistants.study import context
+from services.assistants.study.context import Page, Upload
+from services.assistants.study.input import LENGTHS, MAX_MEDIA, USUAL_LENGTH, MediaRef, StudyInput
+from services.errors import FieldError, InvalidInput, NotFound
+from services.points import Points
+from services.store import cache, conversations
+from services.store.cache import CachedAnswer
+from services.store.conversations import Message
+from services.store.database import Database, Session
+from services.streaming.answers import Settled
+from services.streaming.events import COMPLETED
+
+_NO_ANSWER: Final = "needs an answer before it, in the same conversation"
+_NO_FILE: Final = "is no file of yours"
+
+
+class Shelf(Protocol):
+    """Where uploads are kept (services/media)."""
+
+    def get(self, user_id: int, media_id: str) -> Any:
+        """An upload: id, name, kind, sha256. Raises NotFound."""
+        ...
+
+    def fetch(self, user_id: int, url: str) -> Any:
+        """An upload from an address."""
+        ...
+
+    def pages(self, user_id: int, media_id: str) -> Sequence[Any]:
+        """Its text by pages: number, text."""
+        ...
+
+    def image(self, user_id: int, media_id: str) -> tuple[str, bytes]:
+        """A picture as a model takes it."""
+        ...
+
+
+class Desk:
+    """Makes the facts of study turns, and keeps the books about them.
+
+    Args:
+        budget_tokens: How much of a conversation goes to the model word for word.
+        engine: The name of who is asked.
+    """
+
+    def __init__(
+        self, database: Database, shelf: Shelf | None, points: Points, *, budget_tokens: int, engine: str
+    ) -> None:
+        self._database = database
+        self._shelf = shelf
+        self._points = points
+        self._budget_tokens = budget_tokens
+        self._engine = engine
+
+    def facts(self, user_id: int, sent: StudyInput, path: Sequence[Message]) -> dict[str, Any]:
+        """The facts of a new question.
+
+        Args:
+            path: The conversation's messages before it, the oldest first.
+
+        Raises:
+            InvalidInput: `way` without an answer to go on from, or too many files.
+            NotFound: A file is unknown, or somebody else's; it says which.
+            TooLarge, UnsupportedType, Forbidden: A file that had to be fetched.
+        """
+        if sent.way and not any(row.role == "assistant" and row.content for row in path):
+            raise InvalidInput([FieldError("way", _NO_ANSWER)])
+        uploads = [*self._sent(user_id, sent.media), *self._earlier(user_id, sent, path)]
+        key = self._key(sent, path, uploads)
+        known = None if sent.fresh else self._database.run(cache.find, user_id, key)
+        return context.facts(
+            sent,
+            path=path,
+            uploads=uploads,
+            budget_tokens=self._budget_tokens,
+            cache_key=key,
+            cached=self._kept(known) if known else None,
+        )
+
+    def resolve(
+        self, user_id: int, before: Sequence[Message], turn: Mapping[str, Any], question: str
+    ) -> dict[str, Any]:
+        """The facts of a stored turn whose question is asked in other words (`base.Resolver`)."""
+        facts = turn.get("facts") or {}
+        length = str(facts.get("length") or "")
+        sent = StudyInput(
+            message=question,
+            media=tuple(MediaRef(str(entry["id"])) for entry in facts.get("media") or () if entry.get("is_new")),
+            max_tokens=facts.get("asked_max_tokens"),
+            length=length if length in LENGTHS else USUAL_LENGTH,
+        )
+        return self.facts(user_id, sent, before)
+
+    def estimate(self, question: str, facts: Mapping[str, Any]) -> int:
+        """What a turn will probably cost: nothing if its answer is known."""
+        if facts.get("cached"):
+            return 0
+        texts = [said["content"] for said in (*(facts.get("earlier") or ()), *(facts.get("history") or ()))]
+        return self._points.prices.estimate(
+            message=question,
+            history=[*texts, str(facts.get("summary") or "")],
+            media_count=int(facts.get("media_count") or 0),
+            max_tokens=facts.get("max_tokens"),
+            length=str(facts.get("length") or ""),
+        )
+
+    def check(self, session: Session, user_id: int, amount: int) -> None:
+        """Refuse before anything is taken.
+
+        Raises:
+            PointsExhausted: Fewer points are left.
+        """
+        if amount:
+            self._points.check(session, user_id, amount)
+
+    def starts(self, session: Session, turn: Turn) -> None:
+        """Hold the points of an answer that is about to begin (`base.Starts`).
+
+        Raises:
+            PointsExhausted: Fewer are left; nothing is started.
+        """
+        amount = self.estimate(turn.question, turn.facts)
+        if amount:
+            self._points.reserve(session, turn.user_id, turn.message_id, amount)
+
+    def ends(self, session: Session, settled: Settled, turn: Turn) -> Mapping[str, Any]:
+        """Pay for an answer that has ended, and keep it if it is worth keeping (`base.Ends`)."""
+        is_cached = bool(turn.facts.get("cached")) and not turn.partial
+        cost = self._points.settle_answer(
+            session,
+            turn.user_id,
+            turn.message_id,
+            outcome=settled.outcome,
+            text=settled.text,
+            usage=settled.usage,
+            media_count=int(turn.facts.get("media_count") or 0),
+            cached=is_cached,
+        )
+        is_whole = settled.outcome == COMPLETED and settled.finish_reason == "stop" and not settled.fallback
+        key = str(turn.facts.get("cache_key") or "")
+        if key and is_whole and settled.text and not is_cached and not turn.partial:
+            cache.keep(session, turn.user_id, key, turn.message_id)
+        return {"points_cost": cost, "cached": is_cached}
+
+    def _sent(self, user_id: int, refs: Sequence[MediaRef]) -> list[Upload]:
+        found: dict[str, Upload] = {}
+        for index, ref in enumerate(refs):
+            try:
+                upload = self._upload(user_id, ref)
+            except NotFound as unknown:
+                wrong = {"field": f"media_files[{index}]", "message": _NO_FILE}
+                raise NotFound(f"media_files[{index}] {_NO_FILE}.", extra={"errors": [wrong]}) from unknown
+            found[upload.id] = upload
+        return list(found.values())[:MAX_MEDIA]
+
+    def _upload(self, user_id: int, ref: MediaRef) -> Upload:
+        if self._shelf is None:
+            raise NotFound
+        try:
+            if not ref.id:
+                raise NotFound
+            media = self._shelf.get(user_id, ref.id)
+        except NotFound:
+            # A client's own id for a file that it says where to find.
+            if not ref.url:
+                raise
+            media = self._shelf.fetch(user_id, ref.url)
+        return self._with_pages(user_id, media, is_new=True)
+
+    def _earlier(self, user_id: int, sent: StudyInput, path: Sequence[Message]) -> list[Upload]:
+        """The conversation's files that are still there, besides those of this message."""
+        if self._shelf is None:
+            return []
+        now = {ref.id for ref in sent.media}
+        found = []
+        for media_id in context.media_ids(path):
+            if media_id in now:
+                continue
+            try:
+                found.append(self._with_pages(user_id, self._shelf.get(user_id, media_id), is_new=False))
+            except NotFound:
+                continue
+        return found
+
+    def _with_pages(self, user_id: int, media: Any, *, is_new: bool) -> Upload:
+        assert self._shelf is not None
+        pages: list[Page] = []
+        if media.kind != "image":
+            pages = [Page(page.number, page.text) for page in self._shelf.pages(user_id, media.id)]
+        return Upload(media.id, media.name, media.kind, media.sha256, pages, is_new)
+
+    def _key(self, sent: StudyInput, path: Sequence[Message], uploads: Sequence[Upload]) -> str:
+        """The key of the question in its context; the same again right after it was answered is the same question."""
+        before = path if sent.way else context.before_repeats(path, sent.message)
+        return cache.key_of(
+            message=sent.message,
+            media=sorted({upload.sha256 for upload in uploads}),
+            history=context.past(before, self._budget_tokens).shown(),
+            model=self._engine,
+            max_tokens=sent.limit_tokens,
+            length=sent.length,
+            way=sent.way,
+        )
+
+    def _kept(self, known: CachedAnswer) -> dict[str, Any]:
+        extras = {name: known.extras[name] for name in ("citation", "message") if known.extras.get(name)}
+        return {"text": known.text, "message_id": known.message_id, "engine": self._engine, "extras": extras}
+
+
+def path_of(session: Session, user_id: int, conversation_id: str) -> list[Message]:
+    """The messages of one of the user's study conversations.
+
+    Raises:
+        NotFound: Unknown, somebody else's, or with another assistant.
+    """
+    if conversations.get(session, user_id, conversation_id).assistant != "study":
+        raise errors.NotFound("There is no such interaction.")
+    return conversations.path(session, user_id, conversation_id)
