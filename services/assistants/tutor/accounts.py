@@ -28,6 +28,10 @@ PLAIN_FENCES: Final = frozenset({"", "text", "txt", "plain", "plaintext", "outpu
 MAX_OWN_LINES: Final = 10  # of the person's code quoted in one block; more is no short snippet
 MIN_COVERED_LINES: Final = 2
 MAX_FENCE_LINE_CHARS: Final = 1_000  # what is longer and no value is no snippet
+# What looking at an answer may cost: a hundred times what a hint asks for, and half a second of everybody's time.
+PATIENCE: Final = 200_000
+_LOOK: Final = 50
+_SLOW_FROM_CHARS: Final = 800  # patterns take up to the square of a longer text
 _PARTS = re.compile(r"(?<=:)\s+|;\s*|\bthen\b|\band (?=\S+ =)")
 
 
@@ -63,14 +67,22 @@ class Account:
     def __init__(self, level: int, reference: Reference, own: OwnCode) -> None:
         self.limits = LIMITS[min(max(level, 1), 3)]
         self.refused = False
+        self._patience = PATIENCE
         self._spent = 0
         self._fence_lines = 0
         self._covered: set[str] = set()
         self._reference = reference
         self._own = own
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the answer has asked for more looking than a hint can need; the rest of it is not looked at."""
+        return self._patience < 0
+
     def allows_line(self, text: str) -> bool:
         """Whether a line outside of fences may be shown; table cells count each."""
+        if not self._has_patience_for(text):
+            return False
         cells = [text]
         if text.lstrip().startswith("|") or text.count(" | ") > 1:
             cells = [cell for cell in text.split("|") if cell.strip()]
@@ -88,16 +100,22 @@ class Account:
 
     def is_code_line(self, text: str) -> bool:
         """Whether a line outside of fences is one of code, not a sentence."""
+        if not self._has_patience_for(text):
+            return True
         return looks_like_line(without_markers(clean(without_maths(without_markers(text)))).strip())
 
     def allows_span(self, text: str) -> bool:
         """Whether inline code may be shown."""
+        if not self._has_patience_for(text):
+            return False
         if disguised(text):
             return self._charge(OUTRIGHT)
         return self._charge(self._cost(clean(text).strip(), marked=True, each=1))
 
     def allows_fence(self, lines: Sequence[str], info: str) -> bool:
         """Whether a fenced block with these lines of content may be shown, as a whole."""
+        if not self._has_patience_for("\n".join(lines)):
+            return False
         if disguised("\n".join(lines)) or disguised("".join(line.strip() for line in lines)):
             return self._charge(OUTRIGHT)
         cost = counted = quoted = 0
@@ -130,6 +148,8 @@ class Account:
 
     def allows_value(self, text: str) -> bool:
         """Whether a suggested test's field may be shown: a value, not a program."""
+        if not self._has_patience_for(text):
+            return False
         lines = [clean(line).strip() for line in text.split("\n")]
         weight = sum(weigh(line, marked=not is_english(line)) for line in lines if not self._own.has(line))
         heads = sum(is_signature(line) for line in lines)
@@ -158,6 +178,11 @@ class Account:
             return False
         self._covered = covered
         return True
+
+    def _has_patience_for(self, text: str) -> bool:
+        self._patience -= _LOOK + len(text) + len(text) ** 2 // _SLOW_FROM_CHARS
+        self.refused = self.refused or self.exhausted
+        return not self.exhausted
 
     def _charge(self, cost: int) -> bool:
         if not cost:

@@ -23,7 +23,7 @@ _ENGLISH = re.compile(
     re.IGNORECASE,
 )
 _TAGS = re.compile(r"</?(?:code|pre|br|kbd|samp|span|div|p|b|i|em|strong)\b[^>]*>", re.IGNORECASE)
-_STRINGS = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|(?<![\w'])'(?:[^'\\\n]|\\.)*'(?!\w)")
+_STRINGS = re.compile(r"(?<!\\)\"(?:[^\"\\\n]|\\.)*\"|(?<![\w'\\])'(?:[^'\\\n]|\\.)*'(?!\w)")
 _COMMENT = re.compile(
     r"(?:(?<![\w&'\"])#(?!include|define|\[).*|(?<!:)//\s*[A-Za-z].*|/\*.*?(?:\*/|$)|\s--\s+[A-Za-z].*)"
 )
@@ -41,8 +41,8 @@ _TYPE: Final = (
     r"\s+)*"
 )
 _ASSIGNMENT = re.compile(
-    rf"(?<![\w.<>!=(\[{{])(?:set\s+)?{_TYPE}(?P<names>{NAME}(?:\s*,\s*{NAME})*)(?:\s*:\s*[\w\[\], |.]{{1,40}})?\s*"
-    r"(?P<mark>(?:[-+*/%&|^@]|//|\*\*|<<|>>|\?\?|:)?=(?![=>~])|<-|←)\s*(?P<value>[^\s,;].*)"
+    rf"(?<![\w.<>!=(\[{{])(?:set\s+)?{_TYPE}(?P<names>{NAME}(?:\s*,\s*{NAME}){{0,9}})(?:\s*:\s*[\w\[\], |.]{{1,40}})?"
+    r"\s*(?P<mark>(?:[-+*/%&|^@]|//|\*\*|<<|>>|\?\?|:)?=(?![=>~])|<-|←)\s*(?P<value>[^\s,;].*)"
 )
 _MOVE = re.compile(rf"\s*{NAME}(?:\s*,\s*{NAME})*\s*(?:=|:=|<-|←)\s*{NAME}(?:\s*,\s*{NAME})*\s*;?\s*")
 _WORDED = re.compile(r"(?i)\bset\s+\w+\s+(?:to|:=|=)\s+\w+\s*[-+*/(\[]")

@@ -22,6 +22,8 @@ MAX_TESTS: Final = 20
 MAX_FIELD_CHARS: Final = 2_000
 # A block longer than this is no list of tests; it is sent as the text that it is.
 MAX_BLOCK_CHARS: Final = 16_384
+# An opening line longer than this opens no list of tests either; it does not wait for its end.
+MAX_OPENING_CHARS: Final = 200
 
 _OPENING = re.compile(r" {0,3}(?:(?P<ticks>`{3,})(?P<tick_info>[^`\n]*)|(?P<tildes>~{3,})(?P<tilde_info>[^\n]*))\n?\Z")
 _CLOSING = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})[ \t\r]*\n?\Z")
@@ -96,7 +98,7 @@ class TestsFilter:
             elif self._block is not None:
                 if self._block_chars + len(self._line) > MAX_BLOCK_CHARS:
                     yield from self._give_up()
-            elif self._fence is not None or self._passed or not _MAY_OPEN.match(self._line):
+            elif self._fence is not None or self._passed or not self._may_open():
                 yield from self._pass_line()
 
     def finish(self) -> Iterator[str | Tests]:
@@ -108,6 +110,9 @@ class TestsFilter:
         else:
             yield from self._pass_line()
         self._line, self._passed = "", 0
+
+    def _may_open(self) -> bool:
+        return len(self._line) <= MAX_OPENING_CHARS and _MAY_OPEN.match(self._line) is not None
 
     def _end_line(self) -> Iterator[str | Tests]:
         line = self._line

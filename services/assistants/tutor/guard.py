@@ -2,8 +2,10 @@
 
 Prose passes word by word. What may be code waits: inside a line until it is clear what it is, at most
 to the line's end, and a fenced block until it closes. What is withheld is never given out; one calm
-sentence stands in its place. What counts as code, and how much of it is too much, is in `codelike`
-and `accounts`; the limits of this check are in docs/assistants.md.
+sentence stands in its place. What waits is looked at again when it has grown by an eighth, and what asks
+for more looking than a hint can need is withheld unseen: the work is in proportion to the text. What counts
+as code, and how much of it is too much, is in `codelike` and `accounts`; the limits of this check are in
+docs/assistants.md.
 """
 
 import re
@@ -33,13 +35,15 @@ _KEYWORD = re.compile(
     r"|function|func|fn|fun|import|from|print|try|except|with|do|set|switch|case|public|private|static|void"
     r"|select|SELECT|INSERT|define|defun|defn|nruter|elihw|fed|adbmal|tnirp|rof|erghea|juvyr|qrs|sbe"
 )
-_MAY_FENCE = re.compile(r"(?:[\s>*+.)\d-])*(?:`{0,2}|`{3,}[^`\n]*|~{0,2}|~{3,}[^\n]*)\Z")
+_MAY_FENCE = re.compile(r"[\s>*+.)\d-]*(?:`{0,2}|`{3,}[^`\n]*|~{0,2}|~{3,}[^\n]*)\Z")
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)", re.DOTALL)
 _CONTAINER = re.compile(r"(?:\s|>|[-*+](?=\s)|\d{1,3}[.)](?=\s))+")
 # So many plain words in a row mean that a sentence goes on.
 _CLEAR_RUN: Final = 4
 # The last words wait with what follows: `seen` may be the left side of an assignment.
 _LOOKAHEAD: Final = 2
+# What waits is looked at again when it has grown by this part.
+_GROWTH: Final = 8
 
 
 class Guard:
@@ -48,6 +52,9 @@ class Guard:
     def __init__(self, level: int, *, reference: Mapping[str, Any] | None = None, own: Iterable[str] = ()) -> None:
         self._account = Account(level, Reference(reference), OwnCode(own))
         self._tail = ""  # of the current line, what has not been decided
+        self._unread: list[str] = []  # what came after it since it was last looked at
+        self._unread_chars = 0
+        self._word_ended = False  # in what is unread
         self._begun = False  # whether some of the current line was given out
         self._dropping = False  # the rest of the current line is withheld
         self._fence: Fence | None = None
@@ -75,19 +82,24 @@ class Guard:
         out = []
         position = 0
         while position < len(text):
-            cut = text.find("\n", position) + 1 or len(text)
+            if self._account.exhausted:
+                self._cut = True
+                break
+            cut = text.find("\n", position, position + MAX_LINE_CHARS) + 1 or position + MAX_LINE_CHARS
             fresh = text[position:cut]
-            self._tail += fresh
             position = cut
+            self._unread.append(fresh)
+            self._unread_chars += len(fresh)
+            self._word_ended = self._word_ended or _ENDS_WORD.search(fresh) is not None
             if fresh.endswith("\n"):
                 out.append(self._line_ended())
-            elif _ENDS_WORD.search(fresh):
+            elif self._word_ended and self._unread_chars * _GROWTH >= len(self._tail):
                 out.append(self._line_grew())
         return "".join(out)
 
     def finish(self) -> str:
         """The text has ended: what is held, as far as it may be shown."""
-        out = self._line_ended() if self._tail else ""
+        out = self._line_ended() if self._tail or self._unread else ""
         if self._fence is not None:
             out += self._end_block()
         if self._cut and not self._told:
@@ -99,7 +111,12 @@ class Guard:
         """The suggested tests whose fields are values, not programs."""
         return [test for test in tests if all(self._account.allows_value(text) for text in test.values())]
 
+    def _read(self) -> None:
+        self._tail += "".join(self._unread)
+        self._unread, self._unread_chars, self._word_ended = [], 0, False
+
     def _line_ended(self) -> str:
+        self._read()
         if self._fence is not None:
             return self._block_grew(self._tail_taken(len(self._tail)))
         if not self._begun and not self._dropping:
@@ -115,6 +132,7 @@ class Guard:
         return out
 
     def _line_grew(self) -> str:
+        self._read()
         if self._dropping:
             return self._drop(self._tail_taken(len(self._tail)))
         return "" if self._must_wait() else self._judge_clear_part()

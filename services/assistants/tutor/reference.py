@@ -17,6 +17,7 @@ from services.assistants.tutor.codelike import clean, is_signature
 MIN_LINE_CHARS: Final = 12  # shorter lines (`i += 1`, `else:`) belong to nobody
 MIN_SHAPE_TOKENS: Final = 7
 MIN_OWN_CHARS: Final = 3
+MAX_LINE_CHARS: Final = 1_000  # no longer line is shown, so none needs to be known
 _TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|\"\"|[^\w\s]")
 _KEPT: Final = frozenset(keyword.kwlist) | {
     "len",
@@ -59,7 +60,8 @@ def shape(line: str) -> str:
 
 def fingerprints(solution: str, *, problem_id: str) -> dict[str, Any]:
     """Digests of the solution's own lines, for a turn's facts: `{salt, lines, shapes}`."""
-    lines = [clean(line).strip() for line in _without_docstrings(solution).split("\n")]
+    short = "\n".join(line for line in solution.split("\n") if len(line) <= MAX_LINE_CHARS)
+    lines = [clean(line).strip() for line in _without_docstrings(short).split("\n")]
     telling = [line for line in lines if len(squeeze(line)) >= MIN_LINE_CHARS and not is_signature(line)]
     return {
         "salt": problem_id,
@@ -97,7 +99,7 @@ class OwnCode:
             squeezed
             for text in texts
             for line in text.split("\n")
-            if len(squeezed := squeeze(clean(line))) >= MIN_OWN_CHARS
+            if len(line) <= MAX_LINE_CHARS and len(squeezed := squeeze(clean(line))) >= MIN_OWN_CHARS
         )
 
     def has(self, line: str) -> bool:

@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-NAME: Final = r"[A-Za-z_]\w*(?:(?:\.|->|::)\w+)*(?:\[[^\]\n]*\])*"
+# Bounded, for a pattern that may begin anywhere takes the square of what it may run over.
+NAME: Final = r"[A-Za-z_]\w*(?:(?:\.|->|::)\w+){0,9}(?:\[[^\]\n]*\]){0,9}"
 _CHANGING: Final = (
     r"(?:append|add|push|pop|put|insert|remove|push_back|popleft|appendleft|extend|update|set|sort|discard|setdefault)"
 )
@@ -15,16 +16,16 @@ BARE: Final = tuple(
         (r"\bdef\s+\w+\s*\([^()\n]*\)[^:\n]{0,40}:(?=\s*\S)", 2),
         (r"\b(?:function|func|fn|fun)\b\s*\w*\s*\([^()\n]*\)[^{\n]{0,40}\{(?=\s*\S)", 2),
         (r"\b[A-Za-z_]\w*\s*=\s*(?:lambda\b[^:\n]{0,40}:|\(?[\w\s,]{0,40}\)?\s*=>)(?=\s*\S)", 3),
-        (r"(?<=[\[({])[^\n]*?\bfor\s+\(?\w+(?:\s*,\s*\w+)*\)?\s+in\s[^\n]*\bif\b[^\n]*", 3),
-        (r"(?<=[\[({])[^\n]*?\bfor\s+\(?\w+(?:\s*,\s*\w+)*\)?\s+in\s", 2),
+        (r"(?<=[\[({])[^\n\[({]*?\bfor\s+\(?\w+(?:\s*,\s*\w+)*\)?\s+in\s[^\n]*\bif\b[^\n]*", 3),
+        (r"(?<=[\[({])[^\n\[({]*?\bfor\s+\(?\w+(?:\s*,\s*\w+)*\)?\s+in\s", 2),
         (r"\bfor\s+\(?\w+(?:\s*,\s*\w+)*\)?\s+in\s+[^:\n]{1,80}:(?=\s|$)", 1),
         (r"\bfor\s+\w+\s*(?:=|:=|←|from)\s*[\w-]+\s*(?:to|\.\.|upto|downto|,)\s*[^\n]{1,40}?(?:\bdo\b|:|$)", 1),
         (r"\bfor\s+\w+(?:\s*,\s*\w+)*\s*(?::=\s*range|in)\s+[\w.()\[\]]+\s*\{", 1),
         (r"\b(?:while|(?:el|els|else )?if)\s+(?=[^:\n]*(?:[=<>!(\[]|\bin\b|\bnot\b))[^:\n]{1,120}:(?=\s|$)", 1),
-        (r"\b(?:while|if)\s+[^:\n{]{1,80}[=<>!(\[][^:\n{]{0,80}\{", 1),
+        (r"\b(?:while|if)\s+(?=[^:\n{]{1,80}[=<>!(\[])[^:\n{]{1,160}\{", 1),
         (
             r"(?<!\w)(?:for|while|if|switch|foreach|until)\s*\("
-            r"(?=[^\n]*(?:[=<>!;]|\.\w|\bin\b|\bof\b| : )[^\n]*\))[^\n]*\)",
+            r"(?=[^\n]{0,160}(?:[=<>!;]|\.\w|\bin\b|\bof\b| : )[^\n]{0,160}\))[^\n]*\)",
             1,
         ),
         (r"(?<!\w)for\s*\([^)\n]*;", 1),
@@ -60,7 +61,7 @@ MARKED: Final = tuple(
         (r"^\s*(?:return|yield)\s+(?!(?:-?\d+|True|False|None|null|true|false)\s*;?\s*$)[A-Za-z_]\w*\s*;?\s*$", 1),
         (rf"^\s*{NAME}\((?=[^)\n]*[A-Za-z_])[^\n]*\)\s*;\s*$", 1),
         (rf"\.{_CHANGING}\((?=[^)\n]*[A-Za-z_\d])", 1),
-        (r"\S+(?:\s+\|\s+\w+[^|\n]*){2,}", 3),
+        (r"(?<!\S)\S+(?:\s+\|\s+\w+[^|\n]*){2,}", 3),
         (r"\b(?:print|println|console\.log|System\.out\.\w+|printf|heappush|heappop)!?\s*\((?=[^)\n]*[A-Za-z_])", 1),
     )
 )

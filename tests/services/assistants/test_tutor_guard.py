@@ -204,17 +204,53 @@ def test_suggested_tests_that_are_programs_are_dropped() -> None:
     assert guard.tests([program, value, second, {"input": "def solve(nums, target):"}]) == [value]
 
 
-@pytest.mark.parametrize(
-    "text", ["a = " * 3000, "`a` " * 3000, "for x in " * 1500, "if (" * 3000, "(" * 12000, "a|" * 6000]
-)
-def test_no_text_makes_it_slow(text: str) -> None:
+@pytest.mark.parametrize("opening", ["", "```python\n", "| "])
+@pytest.mark.parametrize("unit", ["> ", "1 ", "`a` ", "a = ", "[for x in ", "if (a=", "<b ", "nruter", "ﷺ fed "])
+def test_no_text_makes_it_slow(unit: str, opening: str) -> None:
     guard = Guard(2)
+    text = opening + (unit * 200_000)[:200_000] + "\n```\n"
     started = time.process_time()
 
-    for part in pieces(text, 50):
+    for part in pieces(text, 4):
         guard.feed(part)
-    guard.feed("\n```python\n" + text + "\n```\n")
     guard.finish()
 
-    # 24,000 letters, the longest answers there are; a minute of reading.
-    assert time.process_time() - started < 8
+    # 200 KB of it, which is 50,000 deltas: seconds would be everybody's.
+    assert time.process_time() - started < 4
+
+
+def test_what_asks_for_endless_looking_is_withheld_to_its_end_and_says_so_once() -> None:
+    guard = Guard(3)
+    first = "Look at `i` first.\n"
+
+    given = guard.feed(first)
+    for part in pieces("`a` " * 20_000, 40):
+        given += guard.feed(part)
+    given += guard.feed("\nThen say it in plain words.\n") + guard.finish()
+
+    assert given.startswith(first)
+    assert guard.withheld
+    assert given.count(WITHHELD) == 1
+    assert "plain words" not in given
+
+
+def test_long_prose_is_never_taken_for_too_much() -> None:
+    guard = Guard(1)
+    text = "Look at the list once more: which value do you need, and `where` have you seen it (say in step 2)?\n" * 300
+
+    given = "".join(map(guard.feed, pieces(text, 4))) + guard.finish()
+
+    assert given == text
+
+
+@pytest.mark.parametrize("unit", ['\\"', "\\'", "<b ", "<code", "ﷺ"])
+@pytest.mark.parametrize("line_chars", [1_000, 50_000])
+def test_no_code_of_the_person_makes_it_slow(unit: str, line_chars: int) -> None:
+    line = (unit * line_chars)[:line_chars]
+    own = ["\n".join([line] * (50_000 // line_chars))] * 5
+    started = time.process_time()
+
+    Guard(1, own=own, reference=fingerprints(own[0][:20_000], problem_id="own"))
+
+    # The largest code with five submissions of it; before, a line of escaped quotes took 8 s.
+    assert time.process_time() - started < 2
