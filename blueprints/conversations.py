@@ -47,7 +47,7 @@ def read(conversation_id: str) -> Response:
     user_id = identity.require().user.id
     conversation, messages = load(user_id, conversation_id)
     families, opinions = services().database.run(_around, conversation.id)
-    told = [_message(row, families.get(row.id, []), opinions.get(row.id)) for row in messages]
+    told = [message_of(row, families.get(row.id, []), opinions.get(row.id)) for row in messages]
     return jsonify({**summary(conversation), "messages": told})
 
 
@@ -161,7 +161,8 @@ def _settle(user_id: int, messages: Sequence[Message]) -> bool:
     return has_settled
 
 
-def _message(row: Message, family: Sequence[str], opinion: Feedback | None) -> dict[str, Any]:
+def message_of(row: Message, family: Sequence[str], opinion: Feedback | None) -> dict[str, Any]:
+    """A message as the API tells it; `family` are the alternatives in its place, itself included, if there are any."""
     common = {
         "id": row.id,
         "role": row.role,

@@ -1,6 +1,6 @@
 """Conversations: the threads of one person with one assistant, listed, read, renamed and deleted.
 
-What becomes of an answer is answers.py's; it is offered here too, so that callers need one name only.
+What else there is of them (asking.py, answers.py, paths.py) is offered here too, so that callers need one name only.
 """
 
 from sqlalchemy import delete as delete_from
@@ -10,18 +10,27 @@ from sqlalchemy.orm import Session
 from services import errors
 from services.store import search
 from services.store.answers import (
-    ROOT,
     Ended,
     Unsettled,
-    begin,
     by_stream,
     message_of_run,
     put_extras,
     settle,
     unsettled,
 )
+from services.store.asking import ROOT, begin
 from services.store.base import new_id
-from services.store.paths import alternatives, answers_to, choose, message, path, path_to, question_of, recent_messages
+from services.store.paths import (
+    alternatives,
+    answers_to,
+    choose,
+    get,
+    message,
+    path,
+    path_to,
+    question_of,
+    recent_messages,
+)
 from services.store.threads import Conversation, Message
 
 __all__ = [
@@ -64,18 +73,6 @@ def by_client_name(s: Session, user_id: int, assistant: str, name: str) -> Conve
             Conversation.user_id == user_id, Conversation.assistant == assistant, Conversation.client_name == name
         )
     )
-
-
-def get(s: Session, user_id: int, conversation_id: str) -> Conversation:
-    """One of the person's conversations.
-
-    Raises:
-        NotFound: Unknown, or somebody else's.
-    """
-    row = s.scalar(select(Conversation).where(Conversation.id == conversation_id, Conversation.user_id == user_id))
-    if row is None:
-        raise errors.NotFound("There is no such conversation.")
-    return row
 
 
 def messages(s: Session, user_id: int, conversation_id: str) -> list[Message]:

@@ -1,5 +1,6 @@
 """What people think of answers: up or down, and why."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete as delete_from
@@ -11,7 +12,7 @@ from services.store import paths
 from services.store.base import insert_into, utc_now
 from services.store.threads import Feedback, Message
 
-__all__ = ["Feedback", "of_conversation", "put", "remove"]
+__all__ = ["Feedback", "of_conversation", "of_conversations", "put", "remove"]
 
 
 def put(
@@ -41,8 +42,13 @@ def remove(s: Session, user_id: int, message_id: str) -> None:
 
 def of_conversation(s: Session, conversation_id: str) -> dict[str, Feedback]:
     """What is thought of a conversation's answers, by message; the caller checks whose it is."""
-    its = select(Feedback).join(Message, Message.id == Feedback.message_id)
-    return {row.message_id: row for row in s.scalars(its.where(Message.conversation_id == conversation_id))}
+    return of_conversations(s, [conversation_id])
+
+
+def of_conversations(s: Session, conversation_ids: Sequence[str]) -> dict[str, Feedback]:
+    """The same of several."""
+    theirs = select(Feedback).join(Message, Message.id == Feedback.message_id)
+    return {row.message_id: row for row in s.scalars(theirs.where(Message.conversation_id.in_(conversation_ids)))}
 
 
 def _check(s: Session, user_id: int, message_id: str) -> None:

@@ -10,13 +10,25 @@ from services import errors
 from services.store.threads import Conversation, Message
 
 
+def get(s: Session, user_id: int, conversation_id: str) -> Conversation:
+    """One of the person's conversations.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    row = s.scalar(select(Conversation).where(Conversation.id == conversation_id, Conversation.user_id == user_id))
+    if row is None:
+        raise errors.NotFound("There is no such conversation.")
+    return row
+
+
 def path(s: Session, user_id: int, conversation_id: str) -> list[Message]:
     """The messages of the path that is shown, the oldest first.
 
     Raises:
         NotFound: Unknown, or somebody else's.
     """
-    head_id = _head(s, user_id, conversation_id)
+    head_id = get(s, user_id, conversation_id).head_id
     return [] if head_id is None else path_to(s, head_id)
 
 
@@ -56,7 +68,7 @@ def choose(s: Session, user_id: int, conversation_id: str, message_id: str) -> C
     Raises:
         NotFound: The conversation or the message is unknown, or somebody else's.
     """
-    _head(s, user_id, conversation_id)
+    get(s, user_id, conversation_id)
     chosen = s.scalar(select(Message.id).where(Message.id == message_id, Message.conversation_id == conversation_id))
     if chosen is None:
         raise errors.NotFound("There is no such message.")
@@ -97,16 +109,6 @@ def answers_to(s: Session, question_id: str) -> list[Message]:
     """The tries to answer a question, the oldest first; the caller checks whose it is."""
     tries = select(Message).where(Message.parent_id == question_id, Message.role == "assistant")
     return list(s.scalars(tries.order_by(Message.position)))
-
-
-def _head(s: Session, user_id: int, conversation_id: str) -> str | None:
-    found = s.execute(
-        select(Conversation.head_id).where(Conversation.id == conversation_id, Conversation.user_id == user_id)
-    ).one_or_none()
-    if found is None:
-        raise errors.NotFound("There is no such conversation.")
-    head_id: str | None = found[0]
-    return head_id
 
 
 def _upwards(message_id: str, limit: int | None) -> Select[Message]:
