@@ -7,6 +7,7 @@ from blueprints import auth as auth
 from blueprints import cli as cli
 from blueprints import conversations as conversations
 from blueprints import errors as errors
+from blueprints import exports as exports
 from blueprints import extensions as extensions
 from blueprints import identity as identity
 from blueprints import messages as messages
@@ -33,6 +34,7 @@ def register(app: Flask) -> None:
         streams,
         conversations,
         messages,
+        exports,
         points,
         study,
         study_pages,
