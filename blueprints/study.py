@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 from flask import Blueprint, Response, g, jsonify, request
 
-from blueprints import answered, body, identity, negotiate, pages, repeats, streams, study_pages
+from blueprints import answered, body, identity, negotiate, pages, repeats, streams, study_commands, study_pages
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import count_creation, creation_rate, services
 from blueprints.stored import answers_of, settle_ended
@@ -24,7 +24,8 @@ from services.store.conversations import Message
 from services.streaming.events import StreamId, UserId
 from services.streaming.wire import parse_event_id
 
-blueprint = Blueprint("study", __name__)
+blueprint = Blueprint("study", __name__, cli_group=None)
+blueprint.cli.add_command(study_commands.study_client)
 
 # How long after its end a simple GET still finds the answer that it asked for before (API.md, "Stories").
 _ATTACH_S: Final = 60
