@@ -4,16 +4,19 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
 
-from blueprints import answered, identity, transcript
+from blueprints import answered, identity, points, transcript
 from blueprints.extensions import services
 from services.assistants.study.input import LENGTHS, MAX_MEDIA, MAX_MESSAGE_CHARS, USUAL_LENGTH, WAYS
 from services.errors import NotFound
+from services.store import conversations
 from services.store.conversations import Conversation
 
 blueprint = Blueprint("study_pages", __name__)
 
 ASK_URL: Final = "/api/stream/stream-conversation"
 _LENGTH_WORDS: Final = {"short": "Short", "medium": "Normal", "long": "Long"}
+# Each is answered without a model too, from the notes that the site brings along.
+_STARTERS: Final = ("What is photosynthesis?", "How do I solve a quadratic equation?", "Why did Rome fall?")
 _WAY_WORDS: Final = {"simpler": "Simpler", "deeper": "Deeper", "example": "An example", "another": "Another way"}
 
 
@@ -41,8 +44,9 @@ def asked(user_id: int, stream_id: str, conversation_id: str, *, question: str |
         question: What was asked, for the page without script.
     """
     if as_fragment:
+        conversation = services().database.run(conversations.get, user_id, conversation_id)
         turn = transcript.of_stream(user_id, stream_id)
-        return answered.as_fragment("study/_answer.html", stream_id, turn=turn, conversation_id=conversation_id)
+        return answered.as_fragment("study/_answer.html", stream_id, turn=turn, conversation=conversation)
     back_url = f"/study/{conversation_id}"
     return answered.as_page(user_id, stream_id, title="the conversation", question=question, back_url=back_url)
 
@@ -60,7 +64,8 @@ def _page(conversation: Conversation | None, turns: list[transcript.TurnView]) -
         ways=[(name, _WAY_WORDS[name], words) for name, words in WAYS.items()],
         max_media=MAX_MEDIA,
         max_upload_mb=settings.max_upload_mb,
-        engine=services().engine.name,
+        points=points.balance(),
+        starters=_STARTERS,
     )
 
 

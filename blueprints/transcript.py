@@ -11,10 +11,10 @@ from blueprints.addresses import live
 from blueprints.conversations import load
 from blueprints.dialects.answers import Answer, stored_answer
 from blueprints.extensions import services
-from services.store import conversations
+from services.store import conversations, feedback
 from services.store.conversations import Conversation, Message
 from services.store.database import Session
-from services.store.threads import Feedback
+from services.store.feedback import Feedback
 
 _GONE: Final = "The answer did not come to its end."
 Families = Mapping[str, Sequence[str]]
@@ -64,8 +64,8 @@ def of_conversation(user_id: int, conversation_id: str) -> tuple[Conversation, l
     Raises:
         NotFound: Unknown, or somebody else's.
     """
-    conversation, _ = load(user_id, conversation_id)
-    messages, families, opinions = services().database.run(_around, user_id, conversation_id)
+    conversation, messages = load(user_id, conversation_id)
+    families, opinions = services().database.run(_around, conversation_id)
     return conversation, _turns(conversation, messages, families, opinions)
 
 
@@ -76,11 +76,8 @@ def of_stream(user_id: int, stream_id: str) -> TurnView | None:
     return shown[-1] if shown else None
 
 
-def _around(
-    session: Session, user_id: int, conversation_id: str
-) -> tuple[list[Message], Families, Mapping[str, Feedback]]:
-    messages = conversations.path(session, user_id, conversation_id)
-    return messages, conversations.alternatives(session, conversation_id), {}
+def _around(session: Session, conversation_id: str) -> tuple[Families, Mapping[str, Feedback]]:
+    return conversations.alternatives(session, conversation_id), feedback.of_conversation(session, conversation_id)
 
 
 def _latest(session: Session, user_id: int, stream_id: str) -> tuple[Conversation | None, list[Message], Families]:

@@ -46,7 +46,8 @@ export function attach(log) {
   new MutationObserver((changes) => {
     const added = changes.flatMap((change) => [...change.addedNodes])
     const turn = added.filter((node) => node instanceof Element && node.matches(".turn")).at(-1)
-    if (!turn) return
+    // What is read again, as another version, stays where the reader has it.
+    if (!turn?.querySelector(".waiting")) return
     isFollowing = true
     const box = scroller()
     const above = box === log ? log.getBoundingClientRect().top : 0

@@ -4,7 +4,8 @@ import { read, write } from "./browser-store.js"
 export function attach(field) {
   const name = field.dataset.keep
   const kept = read(name)
-  if (typeof kept === "string" && kept !== "" && kept !== field.value) {
+  const isGiven = field.hasAttribute("data-given") // by the link that led here
+  if (!isGiven && typeof kept === "string" && kept !== "" && kept !== field.value) {
     field.value = kept
     field.dispatchEvent(new Event("input", { bubbles: true }))
   }

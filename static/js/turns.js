@@ -1,4 +1,6 @@
 // Keeps the conversation one path: what follows a new version goes. Without it a reload shows the same.
+const SETTLED_MS = 1500
+
 export function attach(log) {
   const turns = log.querySelector("#turns")
 
@@ -11,6 +13,13 @@ export function attach(log) {
     const { page } = turn.dataset
     if (page && location.pathname !== page) history.replaceState(history.state, "", page)
   }).observe(turns, { childList: true })
+
+  // The balance changes when an answer begins, and once more when it has been paid.
+  new MutationObserver((changes) => {
+    const added = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node instanceof Element)
+    if (!added.some((node) => node.matches(".turn, .outcome"))) return
+    for (const wait of [0, SETTLED_MS]) setTimeout(() => document.body.dispatchEvent(new Event("points-changed")), wait)
+  }).observe(turns, { childList: true, subtree: true })
 
   // Another version: the page is fetched again, and only the conversation in it changes.
   log.addEventListener("submit", async (event) => {
