@@ -4,6 +4,8 @@ from flask import Flask
 
 from blueprints import account as account
 from blueprints import auth as auth
+from blueprints import card_pages as card_pages
+from blueprints import cards as cards
 from blueprints import cli as cli
 from blueprints import conversations as conversations
 from blueprints import errors as errors
@@ -37,6 +39,8 @@ def register(app: Flask) -> None:
         exports,
         points,
         study,
+        cards,
+        card_pages,
         study_pages,
         tutor,
         tutor_pages,

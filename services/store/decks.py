@@ -264,10 +264,10 @@ def get(s: Session, user_id: int, deck_id: str) -> Deck:
     return row
 
 
-def titles(s: Session, user_id: int) -> dict[str, str]:
-    """The names of the person's decks, by their ids."""
-    own = select(Deck.id, Deck.title).where(Deck.user_id == user_id, Deck.made_at.is_not(None)).order_by(Deck.id)
-    return dict(s.execute(own).tuples())
+def everything(s: Session, user_id: int) -> list[Deck]:
+    """All of the person's decks, the oldest first; there are `MAX_DECKS` at most."""
+    own = select(Deck).where(Deck.user_id == user_id, Deck.made_at.is_not(None))
+    return list(s.scalars(own.order_by(Deck.id)))
 
 
 def rename(s: Session, user_id: int, deck_id: str, title: str) -> Deck:

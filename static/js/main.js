@@ -1,5 +1,8 @@
 // Gives elements their behaviour, those that come later too. Without it the pages work as plain forms.
 import * as announce from "./announce.js"
+import * as cards from "./cards.js"
+import * as cardsMake from "./cards-make.js"
+import * as cardsPrint from "./cards-print.js"
 import * as cites from "./cites.js"
 import * as composer from "./composer.js"
 import * as copy from "./copy.js"
@@ -20,8 +23,9 @@ import * as waiting from "./waiting.js"
 
 // Imported by name, so that all are there before the page counts as loaded: Enter must not miss the composer.
 const MODULES = new Map(Object.entries({
-  announce, cites, composer, copy, "copy-answer": copyAnswer, edit, estimate, feedback, follow, keep, ladder, math,
-  queue, reconnect, theme, turns, upload, waiting,
+  announce, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
+  "copy-answer": copyAnswer, edit, estimate, feedback, follow, keep, ladder, math, queue, reconnect, theme, turns,
+  upload, waiting,
 }))
 const attached = new WeakMap()
 
