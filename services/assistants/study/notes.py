@@ -83,12 +83,12 @@ def _named(note: Note, asked: set[str]) -> float:
     """How much of a question is one of the note's names: a whole name counts as its number of words, and more."""
     scores = []
     for name in (note.title, *note.words):
-        stems = {stem(word) for word in terms_of_name(name)}
+        stems = set(stems_of_name(name))
         if stems and stems <= asked:
             scores.append(len(stems) + (0.5 if name == note.title else 0))
     return max(scores, default=0.0)
 
 
-def terms_of_name(name: str) -> list[str]:
+def stems_of_name(name: str) -> list[str]:
     """The words of a name that must all be in a question; those that matter, or all where none does."""
-    return terms(name) or name.casefold().split()
+    return terms(name) or [stem(word) for word in name.casefold().split()]
