@@ -1,8 +1,9 @@
 """Decks as a file for Anki (.apkg), by the package `genanki`, made in memory.
 
-A note's fields are HTML to Anki, and more: `[sound:…]` plays a file and `[latex]` runs LaTeX. Cards are untrusted
-text, so that every character which means something there is written as an entity; formulas go to Anki's own MathJax,
-except those with commands that could do more than typeset.
+A note's fields are HTML to Anki, and more: `[sound:…]` plays a file, `[latex]` runs LaTeX, and MathJax typesets what
+stands between `\\(` and `\\)` once the browser has read the entities. Cards are untrusted text: what means something
+in HTML is written as an entity, what means something to MathJax is parted by a word joiner; formulas of ours go to
+MathJax, except those with commands that could do more than typeset.
 """
 
 import html
@@ -33,6 +34,7 @@ _UNSAFE_TEX: Final = re.compile(
 _BOLD: Final = re.compile(r"(?:\*\*|__)(?=\S)([^*\n]{1,300}?)(?:\*\*|__)")
 _CODE: Final = re.compile(r"`([^`\n]{1,300})`")
 _ESCAPED: Final = re.compile(r"\\([_*`#\[\]|\\])")
+_OPENS_MATH: Final = re.compile(r"\\(?=[()\[\]]|begin|end|ref|eqref)")
 _CSS: Final = ".card { font: 20px/1.5 sans-serif; text-align: center; } .nightMode.card { color-scheme: dark; }"
 
 
@@ -64,15 +66,21 @@ def field(text: str) -> str:
 def _formula(found: re.Match[str]) -> str:
     tex = found[1] or found[2]
     if _UNSAFE_TEX.search(tex) or "\\)" in tex or "\\]" in tex:
-        return _escaped(found[0])
+        return _escaped(_without_math(found[0]))
     return f"\\[{_escaped(tex)}\\]" if found[1] else f"\\({_escaped(tex)}\\)"
 
 
 def _words(text: str) -> str:
-    # Backslashes that do not escape become entities, so that no `\(` of the text's own reaches MathJax.
-    plain = _escaped(_ESCAPED.sub(lambda found: f"\ue000{ord(found[1]):x}\ue001", text)).replace("\\", "&#92;")
-    marked = _CODE.sub(r"<code>\1</code>", _BOLD.sub(r"<b>\1</b>", plain))
-    return re.sub("\ue000([0-9a-f]{1,4})\ue001", lambda found: f"&#{int(found[1], 16)};", marked).replace("\n", "<br>")
+    # What stood behind an escape comes back last: it must not be taken for emphasis.
+    own = text.replace("\ue000", "").replace("\ue001", "")
+    held = _ESCAPED.sub(lambda found: f"\ue000{ord(found[1])}\ue001", own)
+    marked = _CODE.sub(r"<code>\1</code>", _BOLD.sub(r"<b>\1</b>", _escaped(_without_math(held))))
+    back = re.sub("\ue000([0-9]+)\ue001", r"&#\1;", marked)
+    return back.replace("&#92;", "&#92;&#8288;").replace("\n", "<br>")
+
+
+def _without_math(text: str) -> str:
+    return _OPENS_MATH.sub("\\\\\u2060", text)
 
 
 def _escaped(text: str) -> str:
