@@ -14,6 +14,7 @@ from tests.e2e.browsing import FaultProxy, HostPages, Watch, sign_in
 from tests.e2e.chats import PROBLEM
 from tests.e2e.clients import Account
 from tests.e2e.sites import Model, Site, running
+from tests.e2e.studying import STUDY
 
 # What a failed test leaves for whoever reads it: screenshots and the sites' logs.
 KEPT: Final = Path(__file__).resolve().parents[2] / "var" / "e2e"
@@ -149,6 +150,19 @@ def chat(make_page: Callable[..., Page], shared_site: Site, ada: Account) -> Ite
     watch = Watch(page)
     sign_in(page, ada)
     page.goto(PROBLEM)
+    yield page
+    assert watch.complaints == []
+    assert watch.foreign == []
+
+
+@pytest.fixture
+def study(make_page: Callable[..., Page], shared_site: Site, ada: Account) -> Iterator[Page]:
+    """Ada's page of a new study conversation; nothing may be complained about or reached for."""
+    page = make_page(shared_site)
+    watch = Watch(page)
+    sign_in(page, ada)
+    page.goto(STUDY)
+    page.wait_for_load_state()
     yield page
     assert watch.complaints == []
     assert watch.foreign == []

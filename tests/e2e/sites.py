@@ -152,6 +152,7 @@ class Site:
             "DATA_DIR": str(self.data_dir),
             "WEB_CONCURRENCY": "2",
             "TUTOR_RATE_LIMIT": "100000/minute",
+            "STUDY_RATE_LIMIT": "100000/minute",
             "DRAIN_SECONDS": "2",
             **settings,
         }

@@ -49,7 +49,7 @@ def test_a_newcomer_comes_from_the_first_page_to_a_streamed_hint(
     watch_lengths(page)
     composer(page).fill(QUESTION)
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_text(QUESTION)).to_be_visible()
+    expect(page.locator(".turn__question")).to_have_text(QUESTION)
     ended(page)
 
     lengths = page.evaluate("lengths")

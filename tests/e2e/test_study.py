@@ -1,0 +1,421 @@
+"""The study chat in Chromium: asking with files, points, versions, the queue, and nothing lost of what was typed."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browsing import FaultProxy, sign_in, until, words
+from tests.e2e.chats import answer, ask, composer, ended, shown, shows
+from tests.e2e.clients import Account
+from tests.e2e.files import pdf, photo
+from tests.e2e.sites import Model, Site, prose
+from tests.e2e.studying import QUESTION, STUDY, attached, drop, ledger, paste, pick, points_left
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+
+TEXT: Final = prose(80, seed=8)
+FIRST: Final = 40
+HALF: Final = words(" ".join(TEXT.split()[:30]))
+NOTES: Final = pdf(
+    [
+        "Chapter one is about magnets and needles.",
+        "Blue light is scattered more than red light\nby the molecules of the air.",
+    ]
+)
+PDF: Final = ("notes.pdf", "application/pdf", NOTES)
+PHOTO: Final = ("homework.png", "image/png", photo())
+TEXT_FILE: Final = ("list.txt", "text/plain", b"Words to learn: scatter, molecule.")
+
+
+def stall(model: Model, text: str = TEXT) -> None:
+    """The next answer falls silent in its middle until it is released."""
+    model.play(text=text, stall_after=FIRST)
+
+
+def turns(page: Page) -> list[str]:
+    """What was asked, as the page shows it."""
+    return page.locator(".turn__question").all_inner_texts()
+
+
+# -- points
+
+
+@pytest.mark.req("U4", "U7", "R31")
+def test_the_points_before_and_after_agree_with_the_ledger(model: Model, study: Page) -> None:
+    before = points_left(study)
+    composer(study).fill(QUESTION)
+    expect(study.locator("#estimate")).to_contain_text("About")
+    model.play(text=TEXT)
+    composer(study).press("Enter")
+    ended(study)
+
+    details = answer(study).locator(".details")
+    details.locator("summary").click()
+    cost = int(details.get_by_role("definition").filter(has_text="point").inner_text().split()[0])
+    assert cost > 0
+    until(study, lambda: ledger(study)["reserved"] == 0)
+    assert ledger(study)["left"] == before - cost
+    until(study, lambda: points_left(study) == before - cost, what="the meter does not follow")
+    study.reload()
+    assert points_left(study) == before - cost
+
+
+@pytest.mark.req("U13")
+def test_the_same_question_again_costs_nothing_and_says_so(model: Model, study: Page) -> None:
+    model.play(text=TEXT)
+    ask(study, QUESTION)
+    ended(study)
+    until(study, lambda: ledger(study)["reserved"] == 0)
+    before = ledger(study)["left"]
+
+    study.goto(STUDY)
+    ask(study, QUESTION)
+    ended(study)
+    assert shown(study) == words(TEXT)
+    expect(answer(study).locator(".answer__engine")).to_contain_text("0 points")
+    assert len(model.calls()) == 1
+    assert ledger(study)["left"] == before
+    model.play(text="Another light on it.")
+    answer(study).get_by_role("button", name="Ask afresh").click()
+    shows(study, "Another light on it.")
+    ended(study)
+
+    assert len(model.calls()) == 2
+    until(study, lambda: ledger(study)["left"] < before)
+    expect(answer(study).locator(".answer__engine")).not_to_contain_text("0 points")
+
+
+# -- files
+
+
+@pytest.mark.req("U4")
+@pytest.mark.parametrize("way", [drop, paste, pick])
+def test_a_pdf_and_a_photo_are_taken_and_the_answer_cites_the_page(
+    way: Callable[..., None], model: Model, study: Page
+) -> None:
+    way(study, PDF, PHOTO)
+    expect(attached(study)).to_have_count(2)
+    expect(attached(study).filter(has_text="notes.pdf")).to_contain_text("2 pages")
+
+    model.play(text="Blue light is scattered more than red light [2]. That is why.")
+    ask(study, QUESTION)
+    ended(study)
+    sources = answer(study).get_by_role("region", name="Sources")
+    expect(sources).to_contain_text("notes.pdf, page 2")
+    expect(sources).to_contain_text("scattered more")
+    expect(attached(study)).to_have_count(0)
+    expect(study.locator(".question__file")).to_have_count(2)
+    answer(study).get_by_role("link", name="Source 2", exact=True).click()
+    with study.context.expect_page() as opened:
+        sources.get_by_role("link", name="notes.pdf, page 2").click()
+    expect(opened.value.get_by_text("scattered more than red")).to_be_visible()
+    opened.value.close()
+    study.reload()
+
+    expect(answer(study).get_by_role("region", name="Sources")).to_contain_text("notes.pdf, page 2")
+    expect(study.locator(".question__file")).to_have_count(2)
+
+
+@pytest.mark.req("U4")
+def test_files_wait_for_their_message_and_can_be_taken_back(model: Model, study: Page) -> None:
+    drop(study, TEXT_FILE, PDF)
+    expect(attached(study)).to_have_count(2)
+
+    study.reload()
+    expect(attached(study)).to_have_count(2)
+    study.get_by_role("button", name="Remove list.txt").click()
+    expect(attached(study)).to_have_count(1)
+    ask(study, QUESTION)
+    ended(study)
+
+    assert study.locator(".question__file").all_inner_texts() == ["notes.pdf"]
+    study.goto(STUDY)
+    expect(attached(study)).to_have_count(0)
+
+
+@pytest.mark.req("U12")
+def test_a_file_that_cannot_be_taken_says_why_beside_its_name(study: Page) -> None:
+    drop(study, ("virus.exe", "application/octet-stream", b"MZ\x90\x00" * 100))
+
+    expect(study.locator("#attach-problem")).to_contain_text("virus.exe")
+    expect(attached(study)).to_have_count(0)
+    drop(study, *[(f"{at}.txt", "text/plain", f"number {at}".encode()) for at in range(9)])
+    expect(attached(study)).to_have_count(8)
+    expect(study.locator("#attach-problem")).to_contain_text("at most 8 files")
+
+
+# -- versions
+
+
+def test_a_changed_question_keeps_what_was_there_as_another_version(model: Model, study: Page) -> None:
+    for text in ("First answer.", "Second answer."):
+        model.play(text=text)
+        ask(study, f"About the {text.split()[0].lower()}?")
+        ended(study)
+
+    model.play(text="Changed answer.")
+    study.get_by_text("Edit", exact=True).first.click()
+    changed = study.get_by_label("Your question, changed").first
+    changed.fill("About something else?")
+    changed.press("Control+Enter")
+    shows(study, "Changed answer.")
+    ended(study)
+    assert turns(study) == ["About something else?"]
+    expect(study.get_by_role("group", name="Versions of this question")).to_contain_text("2 of 2")
+    study.get_by_role("button", name="Previous question").click()
+    expect(study.locator(".turn__question")).to_have_count(2)
+    assert shown(study) == "Second answer."
+    study.reload()
+
+    assert turns(study) == ["About the first?", "About the second?"]
+    study.get_by_role("button", name="Next question").click()
+    expect(study.locator(".turn__question")).to_have_count(1)
+
+
+def test_another_try_keeps_the_first_as_another_version(model: Model, study: Page) -> None:
+    model.play(text="First try.")
+    ask(study, QUESTION)
+    ended(study)
+
+    model.play(text="Second try.")
+    study.get_by_role("button", name="Retry").click()
+    shows(study, "Second try.")
+    ended(study)
+    versions = study.get_by_role("group", name="Versions of this answer")
+    expect(versions).to_contain_text("2 of 2")
+    study.get_by_role("button", name="Previous answer").click()
+    shows(study, "First try.")
+
+    expect(versions).to_contain_text("1 of 2")
+    assert turns(study) == [QUESTION]
+
+
+def test_ways_on_ask_from_the_last_answer(model: Model, study: Page) -> None:
+    model.play(text="A hard answer.")
+    ask(study, QUESTION)
+    ended(study)
+
+    model.play(text="An easy answer.")
+    study.get_by_role("button", name="Simpler").click()
+    shows(study, "An easy answer.")
+    ended(study)
+
+    assert turns(study)[1] == "Explain that more simply."
+    assert "A hard answer." in str(model.call()["body"]["messages"])
+
+
+def test_what_one_thinks_of_an_answer_is_kept(model: Model, study: Page) -> None:
+    model.play(text="A doubtful answer.")
+    ask(study, QUESTION)
+    ended(study)
+
+    study.get_by_role("button", name="Bad answer").click()
+    study.get_by_label("What was wrong with it?").fill("It has no reason.")
+    study.get_by_label("What was wrong with it?").press("Enter")
+    expect(study.get_by_text("Thank you.")).to_be_visible()
+    study.reload()
+
+    expect(study.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
+    expect(study.get_by_label("What was wrong with it?")).to_have_value("It has no reason.")
+    study.get_by_role("button", name="Bad answer").click()
+    expect(study.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "false")
+    study.reload()
+    expect(study.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "false")
+
+
+# -- the queue
+
+
+def test_what_is_sent_meanwhile_waits_and_goes_in_turn(model: Model, study: Page) -> None:
+    stall(model)
+    ask(study, QUESTION)
+    shows(study, HALF)
+    for message in ("And at dusk?", "And on Mars?", "Never mind."):
+        composer(study).fill(message)
+        composer(study).press("Enter")
+    queue = study.get_by_role("list", name="Next").get_by_role("listitem")
+    expect(queue).to_have_count(3)
+
+    queue.nth(2).get_by_role("button", name="Remove").click()
+    study.reload()
+    expect(queue).to_have_count(2)
+    queue.nth(1).get_by_role("button", name="Edit").click()
+    expect(composer(study)).to_have_value("And on Mars?")
+    composer(study).fill("And on Venus?")
+    composer(study).press("Enter")
+    expect(queue).to_have_count(2)
+    model.play(text="Red then.")
+    model.play(text="Yellow there.")
+    model.release()
+    shows(study, "Yellow there.")
+    ended(study)
+
+    assert turns(study) == [QUESTION, "And at dusk?", "And on Venus?"]
+    expect(queue).to_have_count(0)
+    assert len(model.calls()) == 3
+
+
+def test_send_now_stops_the_answer_and_a_stopped_one_holds_the_queue_back(model: Model, study: Page) -> None:
+    stall(model)
+    ask(study, QUESTION)
+    shows(study, HALF)
+    composer(study).fill("And at dusk?")
+    composer(study).press("Enter")
+
+    study.keyboard.press("Escape")
+    ended(study, "stopped")
+    expect(study.get_by_text("Held back")).to_be_visible()
+    model.play(text="Red then.")
+    study.get_by_role("button", name="Send now").click()
+    shows(study, "Red then.")
+    ended(study)
+
+    assert turns(study) == [QUESTION, "And at dusk?"]
+    assert study.locator(".outcome--stopped").count() == 1
+
+
+# -- what is typed
+
+
+@pytest.mark.req("U4")
+def test_escape_stops_and_continue_goes_on(model: Model, study: Page) -> None:
+    stall(model)
+    ask(study, QUESTION)
+    shows(study, HALF)
+
+    study.keyboard.press("Escape")
+    ended(study, "stopped")
+    partial = shown(study)
+    model.play(text=" and so on.")
+    study.get_by_role("button", name="Continue").click()
+    shows(study, "and so on.")
+    ended(study)
+
+    assert shown(study) == f"{partial} and so on."
+    assert study.locator(".turn").count() == 1
+
+
+def test_enter_that_chooses_a_word_sends_nothing(study: Page) -> None:
+    composer(study).fill("にほん")
+    for fields in ({"isComposing": True}, {"keyCode": 229}):
+        composer(study).evaluate(
+            "(field, more) => field.dispatchEvent(new KeyboardEvent('keydown', "
+            "{ key: 'Enter', bubbles: true, cancelable: true, ...more }))",
+            fields,
+        )
+
+    expect(composer(study)).to_have_value("にほん")
+    assert study.locator(".turn").count() == 0
+
+
+def test_drafts_are_kept_for_each_conversation(model: Model, study: Page) -> None:
+    ask(study, QUESTION)
+    ended(study)
+    study.reload()
+    composer(study).fill("a thought about this")
+    study.get_by_role("link", name="New", exact=True).click()
+    expect(composer(study)).to_have_value("")
+    composer(study).fill("a thought about something new")
+
+    study.go_back()
+    expect(composer(study)).to_have_value("a thought about this")
+    study.goto(STUDY)
+    expect(composer(study)).to_have_value("a thought about something new")
+
+
+def test_a_question_that_does_not_arrive_stays_and_is_sent_again_once(
+    model: Model, shared_site: Site, ada: Account, make_page: Callable[..., Page]
+) -> None:
+    with FaultProxy(shared_site.port) as network:
+        page = sign_in(make_page(shared_site, base_url=network.origin), ada)
+        page.goto(STUDY)
+        page.wait_for_load_state()
+        network.down()
+        composer(page).fill(QUESTION)
+        composer(page).press("Enter")
+        expect(page.locator("#ask-problem").get_by_role("alert")).to_contain_text("send it again")
+        expect(composer(page)).to_have_value(QUESTION)
+
+        network.up()
+        model.play(text="Because of the air.")
+        composer(page).press("Enter")
+        shows(page, "Because of the air.")
+
+    assert len(model.calls()) == 1
+
+
+def test_an_answer_is_copied_as_it_would_be_typed(model: Model, study: Page) -> None:
+    study.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    model.play(text="So $a^2$ it is.\n\n```\nprint(1)\n```\n")
+    ask(study, QUESTION)
+    ended(study)
+
+    study.get_by_role("group", name="About this answer").get_by_role("button", name="Copy").click()
+    expect(study.get_by_role("group", name="About this answer").get_by_role("button", name="Copied")).to_be_visible()
+
+    copied = study.evaluate("navigator.clipboard.readText()")
+    assert "So $a^2$ it is." in copied
+    assert "```\nprint(1)\n```" in copied
+
+
+# -- still, and without script
+
+
+def test_nothing_below_moves_while_text_streams(model: Model, study: Page) -> None:
+    def place() -> Any:
+        found = study.locator("#ask").bounding_box()
+        assert found
+        return {name: round(value) for name, value in found.items()}
+
+    model.play(text="First.")
+    ask(study, "First?")
+    ended(study)
+    places = [place()]
+    stall(model)
+    ask(study, QUESTION)
+    places.append(place())
+    shows(study, HALF)
+    places.append(place())
+    model.release()
+    ended(study)
+    places.append(place())
+
+    assert places == [places[0]] * 4
+
+
+@pytest.mark.req("U4", "R23")
+def test_without_script_one_asks_with_a_file_changes_tries_again_and_rates(
+    model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
+) -> None:
+    page = sign_in(make_page(shared_site, java_script_enabled=False), ada)
+    page.goto(STUDY)
+    page.get_by_label("Files for the next message").set_input_files(
+        [{"name": "notes.pdf", "mimeType": "application/pdf", "buffer": NOTES}]
+    )
+    page.get_by_role("button", name="Attach").click()
+    expect(page.get_by_text("notes.pdf")).to_be_visible()
+
+    text = "A first block [2].\n\nA second block.\n\n" + prose(40)
+    model.play(text=text, stall_after=25)
+    composer(page).fill(QUESTION)
+    page.get_by_role("button", name="Send").click(no_wait_after=True)
+    expect(page.get_by_text("A first block")).to_be_visible()
+    model.release()
+    page.get_by_role("link", name="Back to").last.click()
+    assert shown(page).startswith("A first block")
+    expect(page.get_by_role("region", name="Sources")).to_contain_text("notes.pdf, page 2")
+    page.get_by_role("button", name="Good answer").click()
+    expect(page.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "true")
+
+    model.play(text="Changed answer.")
+    page.get_by_text("Edit", exact=True).click()
+    page.get_by_label("Your question, changed").fill("Why is grass green?")
+    page.get_by_role("button", name="Ask this instead").click(no_wait_after=True)
+    expect(page.get_by_text("Changed answer.")).to_be_visible()
+    page.get_by_role("link", name="Back to").last.click()
+    assert turns(page) == ["Why is grass green?"]
+    page.get_by_role("button", name="Previous question").click()
+
+    assert turns(page) == [QUESTION]
