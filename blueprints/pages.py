@@ -30,6 +30,7 @@ def home() -> str:
         user=who.user if who else None,
         is_new_site=is_new,
         registration=services().settings.registration,
+        assistants=list(services().assistants),
     )
 
 

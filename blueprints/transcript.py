@@ -59,13 +59,13 @@ class TurnView:
 
 
 def of_conversation(user_id: int, conversation_id: str) -> tuple[Conversation, list[TurnView]]:
-    """A conversation and its turns along the chosen path, the oldest first.
+    """A conversation and its turns along the chosen path, the oldest first. Whoever is shown it has seen it.
 
     Raises:
         NotFound: Unknown, or somebody else's.
     """
     conversation, messages = load(user_id, conversation_id)
-    families, opinions = services().database.run(_around, conversation_id)
+    families, opinions = services().database.run(_around, user_id, conversation_id)
     return conversation, _turns(conversation, messages, families, opinions)
 
 
@@ -76,7 +76,8 @@ def of_stream(user_id: int, stream_id: str) -> TurnView | None:
     return shown[-1] if shown else None
 
 
-def _around(session: Session, conversation_id: str) -> tuple[Families, Mapping[str, Feedback]]:
+def _around(session: Session, user_id: int, conversation_id: str) -> tuple[Families, Mapping[str, Feedback]]:
+    conversations.seen(session, user_id, conversation_id)
     return conversations.alternatives(session, conversation_id), feedback.of_conversation(session, conversation_id)
 
 

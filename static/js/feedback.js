@@ -8,7 +8,7 @@ export function attach(form) {
   const note = form.querySelector(".feedback__note")
 
   const show = (value) => {
-    for (const thumb of thumbs) thumb.setAttribute("aria-pressed", String(thumb.value === value))
+    for (const thumb of thumbs) thumb.setAttribute("aria-pressed", String(thumb.dataset.value === value))
     why.hidden = value !== "down"
   }
 
@@ -16,20 +16,21 @@ export function attach(form) {
     event.preventDefault()
     const button = event.submitter ?? form.querySelector("[data-send]")
     const isSend = button.hasAttribute("data-send")
+    const value = isSend ? "down" : button.dataset.value
     const isOff = !isSend && button.getAttribute("aria-pressed") === "true"
     try {
       if (isOff) await ask("DELETE", form.action)
-      else await ask("PUT", form.action, { value: button.value, ...(button.value === "down" && reason.value ? { reason: reason.value } : {}) })
+      else await ask("PUT", form.action, { value, ...(value === "down" && reason.value ? { reason: reason.value } : {}) })
     } catch (error) {
       note.textContent = error.message
       return
     }
-    show(isOff ? "" : button.value)
+    show(isOff ? "" : value)
     note.textContent = isOff ? "" : "Thank you."
     if (isSend) {
       why.hidden = true
       thumbs.at(-1).focus()
-    } else if (button.value === "down" && !isOff) reason.focus()
+    } else if (value === "down" && !isOff) reason.focus()
   })
   reason.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing) return
