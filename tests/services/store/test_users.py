@@ -6,7 +6,18 @@ import pytest
 from sqlalchemy import func, select
 
 from services import errors
-from services.store import conversations, invites, problems, progress, sessions, submissions, tokens, users
+from services.store import (
+    cache,
+    conversations,
+    invites,
+    points,
+    problems,
+    progress,
+    sessions,
+    submissions,
+    tokens,
+    users,
+)
 from services.store.database import Database
 from services.store.schema import metadata
 from tests.factories import make_answer, make_problem, make_submission, make_user
@@ -141,7 +152,10 @@ def fill(database: Database, user: users.User) -> None:
     """One row in every table that can hold something of this person's."""
     database.run(sessions.open, user.id, user_agent="Browser", address="192.0.2.1")
     database.run(tokens.create, user.id, "laptop")
-    database.run(make_answer, user.id, question="How do I begin?")
+    answer = database.run(make_answer, user.id, question="How do I begin?")
+    database.run(points.reserve, user.id, answer.id, 3, grant=10)
+    database.run(points.set_cap, user.id, 9)
+    database.run(cache.keep, user.id, "a question's key", answer.id)
     database.run(make_problem, user.id)
     database.run(make_submission, user.id)
     database.run(progress.note_hint, user.id, "two-sum", 2)
