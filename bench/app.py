@@ -18,7 +18,6 @@ from gevent.event import Event as Gate
 from services.settings import Settings, load
 from services.streaming import connections
 from services.streaming.events import CLOSE, DELTA, PROGRESS, START, Entry, Event, RunId, StreamId, UserId, delta
-from services.streaming.flush import Writer
 from services.streaming.hub import Finished, Hub
 from services.streaming.log import EventLog, NewRun
 from services.streaming.metrics import Metrics
@@ -26,6 +25,7 @@ from services.streaming.producing import Run
 from services.streaming.runs import Runs, new_id
 from services.streaming.slots import SiteSlots
 from services.streaming.views import Replay, StreamFacts
+from services.streaming.writer import Writer
 
 ASSISTANT = "bench"
 NO_LIMIT = 100_000
@@ -48,14 +48,12 @@ class PlainView:
         return b"".join([self._frame(entry) for entry in entries])
 
     def _frame(self, entry: Entry) -> bytes:
-        event = entry.event
-        if event.name == DELTA:
-            data = {"d": event.data["text"]}
-        elif event.name == PROGRESS:
-            data = event.data
-        else:
-            data = {"event": event.name}
-        return b"%b%d\ndata: %b\n\n" % (self._prefix, entry.seq, orjson.dumps(data))
+        _, seq, (name, data) = entry
+        if name == DELTA:
+            data = {"d": data["text"]}
+        elif name != PROGRESS:
+            data = {"event": name}
+        return b"%b%d\ndata: %b\n\n" % (self._prefix, seq, orjson.dumps(data))
 
     def greeting(self, replay: Replay) -> bytes:
         return b": \n\n" + b"".join([self._frame(entry) for entry in replay.entries])

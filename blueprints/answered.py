@@ -19,7 +19,7 @@ from blueprints.tickets import stream_ticket
 from services import errors
 from services.streaming.events import StreamId, UserId
 from services.streaming.hub import Finished
-from services.streaming.push import Viewer
+from services.streaming.viewer import Viewer
 
 
 def places(user_id: int, assistant: str, stream_id: str) -> dict[str, str]:

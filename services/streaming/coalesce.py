@@ -25,7 +25,8 @@ class Normaliser:
 
     def add(self, text: str) -> str:
         """The clean text for the next delta; may be empty."""
-        if not self._after_cr and not self._high and not _SUSPECT.search(text):
+        # What is printable is clean; asking that first costs a fifth of the search.
+        if not self._after_cr and not self._high and (text.isprintable() or not _SUSPECT.search(text)):
             return text
         # Controls go first: they may stand between CR and LF, or two surrogates, wherever deltas are cut.
         text = self._high + _CONTROL.sub("", text)

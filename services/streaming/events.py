@@ -66,6 +66,10 @@ class Entry(NamedTuple):
     event: Event
 
 
+# Makes an `Event` or an `Entry` in half the time of calling it, which runs a function in Python: for each delta.
+new_tuple: Final = tuple.__new__
+
+
 def delta(text: str) -> Event:
     """Text that the answer grew by."""
-    return Event(DELTA, {"text": text})
+    return new_tuple(Event, (DELTA, {"text": text}))

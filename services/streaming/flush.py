@@ -6,215 +6,26 @@ deltas pile up in their writer and are merged. Source of the costs: docs/operati
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import gevent
 from gevent.event import Event as Signal
-from gevent.hub import Waiter
 from redis.exceptions import RedisError
 
 from services.streaming import keys
 from services.streaming.connections import Replies
-from services.streaming.events import DELTA, Entry, Event, StreamId, UserId, delta
-from services.streaming.log import Started, encode
+from services.streaming.events import Entry, Event
+from services.streaming.writer import Writer, wake
 
 logger = logging.getLogger(__name__)
 
 _FIRST_BACKOFF_S: Final = 0.05
 _LAST_BACKOFF_S: Final = 1.0
 _REFUSED_S: Final = 0.1
-_MULTI: Final = b"*1\r\n$5\r\nMULTI\r\n"
-_EXEC: Final = b"*1\r\n$4\r\nEXEC\r\n"
 
-
-class Writer:
-    """The writing end of one run.
-
-    Attributes:
-        fence: Under which it writes; Redis refuses an older one.
-        seq: Of the last entry that was given a place.
-        committed: Seq of the last entry that the log has accepted.
-        lost: Whether somebody else has taken the run; nothing more is written then.
-        asks: How often somebody has asked to follow, and one.
-        backlog: How many deltas wait to be written as one.
-        followed: Whether another worker follows, so that entries are published as well. A worker that
-            begins to follow says so on the control channel; a PUBLISH that nobody received ends it.
-    """
-
-    __slots__ = (
-        "_on_lost",
-        "_pending",
-        "_publish",
-        "_waiting",
-        "_written",
-        "_xadd",
-        "asks",
-        "backlog",
-        "channel",
-        "committed",
-        "connection_number",
-        "fence",
-        "followed",
-        "in_flight",
-        "key",
-        "log_key",
-        "lost",
-        "queued",
-        "seq",
-        "stream_id",
-        "user_id",
-    )
-
-    def __init__(
-        self,
-        user_id: UserId,
-        stream_id: StreamId,
-        started: Started,
-        *,
-        on_lost: Callable[[], None],
-        followed: bool = True,
-    ) -> None:
-        self.user_id = user_id
-        self.stream_id = stream_id
-        self.key = user_id, stream_id
-        self.log_key = keys.log(user_id, stream_id)
-        self.channel = keys.live(user_id, stream_id)
-        self.fence = started.fence
-        self.seq = started.seq
-        self.committed = started.seq
-        self.lost = False
-        self.followed = followed
-        self.asks = 1
-        self.queued = False
-        self.backlog = 0
-        self.connection_number = 0
-        self.in_flight: list[Entry] = []
-        self._written: list[Entry] = []
-        key, channel = self.log_key.encode(), self.channel.encode()
-        # The commands of an entry, but for its id and payload: packing them anew costs more than sending them.
-        self._xadd = b"*6\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$10\r\nNOMKSTREAM\r\n" % (len(key), key)
-        self._publish = b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%b\r\n" % (len(channel), channel)
-        self._pending: list[Event | list[str]] = []
-        self._waiting: dict[Waiter[None], None] = {}
-        self._on_lost = on_lost
-
-    def put(self, event: Event) -> None:
-        """Take an event; a delta joins the delta that waits before it."""
-        pending = self._pending
-        if self.lost:
-            return
-        if not pending or event.name != DELTA:
-            pending.append(event)
-            self.backlog = 0
-        elif isinstance(pending[-1], list):
-            pending[-1].append(event.data["text"])
-            self.backlog += 1
-        elif pending[-1].name == DELTA:
-            pending[-1] = [pending[-1].data["text"], event.data["text"]]
-            self.backlog = 2
-        else:
-            pending.append(event)
-
-    def follow(self) -> None:
-        """Publish from now on: somebody follows from another worker."""
-        self.followed = True
-        self.asks += 1
-
-    @property
-    def newest(self) -> Entry | None:
-        """The last entry that it has written and the log accepted."""
-        return self._written[-1] if self._written else None
-
-    def take(self) -> None:
-        """Give what waits its places and move it in flight."""
-        for item in self._pending:
-            self.seq += 1
-            event = delta("".join(item)) if isinstance(item, list) else item
-            self.in_flight.append(Entry(self.fence, self.seq, event))
-        self._pending.clear()
-        self.backlog = 0
-
-    def commands(self) -> list[bytes]:
-        """XADD, and PUBLISH if somebody follows, of what is in flight; packed.
-
-        Several entries are one transaction: a server that refused the first and took the second, having
-        memory again in between, would leave a hole that nothing can fill.
-        """
-        several = len(self.in_flight) > 1
-        packed = [_MULTI] if several else []
-        for fence, seq, event in self.in_flight:
-            entry_id, payload = b"%d-%d" % (fence, seq), encode(event)
-            id_size, size = len(entry_id), len(payload)
-            packed.append(b"%b$%d\r\n%b\r\n$1\r\ne\r\n$%d\r\n%b\r\n" % (self._xadd, id_size, entry_id, size, payload))
-            if self.followed:
-                packed.append(b"%b$%d\r\n%b %b\r\n" % (self._publish, id_size + 1 + size, entry_id, payload))
-        if several:
-            packed.append(_EXEC)
-        return packed
-
-    def accept(self, count: int) -> list[Entry]:
-        """The first `count` entries in flight are in the log."""
-        if count == len(self.in_flight):
-            taken, self.in_flight = self.in_flight, []
-        else:
-            taken = self.in_flight[:count]
-            del self.in_flight[:count]
-        self._written += taken
-        if taken:
-            self.committed = taken[-1].seq
-        if self._waiting:
-            self._wake_waiting()
-        return taken
-
-    def rewind(self, top: int) -> list[Entry]:
-        """The log ends at `top`: put in flight what is missing after it.
-
-        A server that lost its last second gets entries again that it had accepted once.
-
-        Returns:
-            Entries in flight that turned out to be in the log.
-        """
-        known = self.accept(sum(1 for entry in self.in_flight if entry.seq <= top))
-        missing = [item for item in self._written if item.seq > top]
-        if missing:
-            del self._written[-len(missing) :]
-            self.in_flight[:0] = missing
-        return known
-
-    def lose(self) -> None:
-        """Somebody else has the run now."""
-        if not self.lost:
-            self.lost = True
-            self._pending.clear()
-            self.in_flight.clear()
-            self.backlog = 0
-            self._wake_waiting()
-            self._on_lost()
-
-    def settle(self, timeout_s: float | None = None) -> bool:
-        """Wait until everything is in the log, or lost; whether that came in time."""
-        if timeout_s is None:
-            return self._settled()
-        return bool(gevent.with_timeout(timeout_s, self._settled, timeout_value=False))
-
-    def _settled(self) -> bool:
-        # gevent's Event would do, at twice the cost: a run that waits for each of its events is woken for each.
-        while self.in_flight or self._pending:
-            waiter: Waiter[None] = Waiter()
-            self._waiting[waiter] = None
-            try:
-                waiter.get()
-            finally:
-                self._waiting.pop(waiter, None)
-        return True
-
-    def _wake_waiting(self) -> None:
-        """Let those go on who wait for this writer to settle, if it has."""
-        if self.in_flight or self._pending:
-            return
-        for waiter in self._waiting:
-            gevent.get_hub().loop.run_callback(waiter.switch, None)
+# A writer, and entries of its that the log has taken.
+Accepted = tuple[Writer, list[Entry]]
 
 
 class Flusher:
@@ -224,7 +35,7 @@ class Flusher:
         self,
         connect: Callable[[], Any],
         *,
-        on_commit: Callable[[Writer, list[Entry]], None],
+        on_commit: Callable[[Sequence[Accepted]], None],
     ) -> None:
         self._connect = connect
         self._number = 0
@@ -271,7 +82,6 @@ class Flusher:
             writers, self._queue = self._queue, []
             for writer in writers:
                 writer.queued = False
-                writer.take()
             done = False
             while not done:
                 try:
@@ -304,30 +114,51 @@ class Flusher:
         commands: list[bytes] = []
         sent: list[tuple[Writer, int, int]] = []
         for writer in writers:
-            sent.append((writer, len(writer.in_flight), writer.asks if writer.followed else 0))
-            commands += writer.commands()
-        if not commands:
+            count = writer.pack(commands)
+            if count:
+                sent.append((writer, count, writer.asks if writer.followed else 0))
+        if not sent:
             return []
         connection.send_packed_command([b"".join(commands)], check_health=False)
-        doubtful = [writer for writer, count, published in sent if not self._read(writer, count, published)]
+        doubtful = self._read(sent)
         if doubtful:
             self._catch_up(doubtful)
         return [writer for writer in doubtful if writer.in_flight]
 
-    def _read(self, writer: Writer, count: int, published: int) -> bool:
-        """Read the replies to `count` entries of a writer; whether the log took all of them.
+    def _read(self, sent: Sequence[tuple[Writer, int, int]]) -> list[Writer]:
+        """Read the replies to all that was sent, then tell of all that the log took.
 
         Args:
-            published: The writer's `asks` when they were sent, if they were published as well, else 0.
+            sent: Of each writer how many entries, and its `asks` at that time if they were published as well, else 0.
+
+        Returns:
+            Writers of whose entries the log did not take all.
         """
-        if count == 1 and not published:
-            taken = int(isinstance(self._replies.following(), bytes))
-        else:
-            taken = self._read_several(writer, count, published)
-        # The writer may have been lost meanwhile; then whoever follows reads the log itself.
-        if taken and not writer.lost:
-            self._on_commit(writer, writer.accept(taken))
-        return taken == count
+        doubtful: list[Writer] = []
+        accepted: list[Accepted] = []
+        following = self._replies.following
+        try:
+            for writer, count, published in sent:
+                if count == 1 and not published:
+                    taken = int(isinstance(following(), bytes))
+                else:
+                    taken = self._read_several(writer, count, published)
+                if taken != count:
+                    doubtful.append(writer)
+                # The writer may have been lost meanwhile; then whoever follows reads the log itself.
+                if taken and not writer.lost:
+                    accepted.append((writer, writer.accept(taken)))
+        finally:
+            if accepted:
+                self._tell(accepted)
+        return doubtful
+
+    def _tell(self, accepted: Sequence[Accepted]) -> None:
+        """Hand on what the log took, and let those go on who waited for it."""
+        try:
+            self._on_commit(accepted)
+        finally:
+            wake([writer for writer, _ in accepted if writer.waiting])
 
     def _read_several(self, writer: Writer, count: int, published: int) -> int:
         each = 2 if published else 1
@@ -363,7 +194,7 @@ class Flusher:
                 continue
             known = writer.rewind(int(top[0][0].partition(b"-")[2]))
             if known:
-                self._on_commit(writer, known)
+                self._tell([(writer, known)])
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

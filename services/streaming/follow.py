@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from gevent.lock import BoundedSemaphore
 
 from services.streaming.events import Entry, StreamId, UserId
-from services.streaming.flush import Writer
 from services.streaming.push import Channel
 from services.streaming.views import StreamFacts, Verdict
 from services.streaming.wire import parse_event_id
+from services.streaming.writer import Writer
 
 Key = tuple[UserId, StreamId]
 
@@ -71,7 +71,8 @@ class Follow:
     def append(self, entries: Sequence[Entry]) -> bool:
         """Take entries that the log has accepted; False if some are missing before them."""
         fence, tail, _ = self.entries[-1] if self.entries else (0, 0, None)
-        if len(entries) != 1 or entries[0].seq != tail + 1 or entries[0].fence < fence:
+        first_fence, first, _ = entries[0] if len(entries) == 1 else (0, 0, None)
+        if first != tail + 1 or first_fence < fence:
             # An older fence is a writer that was overtaken: Redis refused its entry, not its wake-up.
             entries = [entry for entry in entries if entry.seq > tail and entry.fence >= fence]
             if not entries:

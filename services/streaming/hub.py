@@ -19,12 +19,14 @@ from redis import Redis
 from services import errors
 from services.streaming.coalesce import merged
 from services.streaming.events import Entry, StreamId, UserId
-from services.streaming.flush import Flusher, Writer
+from services.streaming.flush import Accepted, Flusher
 from services.streaming.follow import Follow, Key, place
 from services.streaming.log import EventLog
-from services.streaming.push import Channel, Pusher, Viewer
+from services.streaming.push import Channel, Pusher
 from services.streaming.remote import Remote
+from services.streaming.viewer import Viewer
 from services.streaming.views import Dialect, Replay, StreamFacts, Verdict
+from services.streaming.writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -136,10 +138,13 @@ class Hub:
         follow = self._follows.get(key)
         return follow is not None and follow.viewers > 0
 
-    def _committed(self, writer: Writer, entries: list[Entry]) -> None:
-        follow = self._follows.get(writer.key)
-        if follow is not None and not follow.append(entries):
-            self.remote.catch_up_soon(follow)
+    def _committed(self, accepted: Sequence[Accepted]) -> None:
+        """Show what the log has taken: all frames are made, then all are sent."""
+        with self.pusher.together():
+            for writer, entries in accepted:
+                follow = self._follows.get(writer.key)
+                if follow is not None and not follow.append(entries):
+                    self.remote.catch_up_soon(follow)
 
     # -- viewers
 

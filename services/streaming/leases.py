@@ -11,10 +11,10 @@ from redis.exceptions import RedisError
 
 from services import errors
 from services.streaming import keys
-from services.streaming.flush import Writer
 from services.streaming.hub import Hub
 from services.streaming.log import LEASE_MS, LUA, NewRun
 from services.streaming.slots import SiteSlots
+from services.streaming.writer import Writer
 
 logger = logging.getLogger(__name__)
 

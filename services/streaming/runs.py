@@ -31,7 +31,6 @@ from services.streaming.events import (
     StreamId,
     UserId,
 )
-from services.streaming.flush import Writer
 from services.streaming.hub import Hub
 from services.streaming.leases import Leases
 from services.streaming.log import EventLog, NewRun, Started, encode
@@ -40,6 +39,7 @@ from services.streaming.producing import Producer, Run, kill
 from services.streaming.slots import SiteSlots
 from services.streaming.starting import Repeated, Starter, StreamClosed
 from services.streaming.views import StreamFacts
+from services.streaming.writer import Writer
 
 logger = logging.getLogger(__name__)
 

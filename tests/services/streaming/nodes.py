@@ -34,9 +34,9 @@ from services.streaming.hub import Finished, Hub
 from services.streaming.log import EventLog, NewRun
 from services.streaming.metrics import Metrics
 from services.streaming.producing import Run
-from services.streaming.push import Viewer
 from services.streaming.runs import Runs
 from services.streaming.slots import SiteSlots
+from services.streaming.viewer import Viewer
 from services.streaming.views import Replay, StreamFacts
 from services.streaming.wire import HEARTBEAT, format_event_id, frame
 from tests.sse import Frame, Reader

@@ -9,7 +9,7 @@ from gevent import socket
 from gevent.event import Event as Signal
 from gunicorn import util
 
-from services.streaming.push import Viewer
+from services.streaming.viewer import Viewer
 from tests.sse import Frame, Reader
 
 HEAD_END = b"\r\n\r\n"

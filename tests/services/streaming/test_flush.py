@@ -13,8 +13,9 @@ from redis import Redis
 from services.streaming import connections, keys
 from services.streaming.embedded_valkey import private_valkey
 from services.streaming.events import DELTA, END, Event, delta
-from services.streaming.flush import Flusher, Writer
+from services.streaming.flush import Flusher
 from services.streaming.log import Started
+from services.streaming.writer import Writer
 from tests.services.streaming.nodes import Node, Script, check_log, until
 from tests.services.streaming.proxy import Forgetful
 
@@ -310,8 +311,8 @@ def test_a_server_that_is_stopped_or_killed_and_comes_back_has_everything(make_n
 def test_what_fails_behind_a_commit_does_not_end_the_flusher(redis: "Redis", redis_url: str) -> None:
     heard: list[str] = []
 
-    def fail(writer: Writer, entries: Any) -> None:
-        heard.append(writer.stream_id)
+    def fail(accepted: Any) -> None:
+        heard.extend(writer.stream_id for writer, _ in accepted)
         raise ValueError("a viewer's trouble")
 
     flusher = Flusher(lambda: connections.connection(redis_url, timeout_s=2.0), on_commit=fail)

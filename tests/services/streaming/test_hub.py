@@ -9,7 +9,7 @@ import pytest
 from services import errors
 from services.streaming.events import DELTA, END, Entry
 from services.streaming.hub import Finished
-from services.streaming.push import Viewer
+from services.streaming.viewer import Viewer
 from services.streaming.wire import format_event_id
 from tests.services.streaming.nodes import Node, PlainDialect, Script, facts_of, make_spec, told, until
 from tests.services.streaming.proxy import Forgetful
@@ -268,7 +268,7 @@ def test_a_gap_in_what_is_committed_here_is_read_from_the_log(node: Node) -> Non
     until(lambda: follow.tail == 3)
     entry = Entry(1, 5, follow.entries[-1].event)
 
-    node.hub._committed(run.writer, [entry])
+    node.hub._committed([(run.writer, [entry])])
     script.say("b").end()
 
     reader.wait_for("close")
