@@ -69,6 +69,8 @@ class Settings:
     study_points_minimum: int = 1
     study_context_tokens: int = 4000
     max_upload_mb: int = 25
+    media_total_mb: int = 200
+    media_url_hosts: tuple[str, ...] = ()
     enable_logs: bool = False
 
     @property
@@ -154,6 +156,16 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _hosts(value: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip().lower() for part in value.split(",") if part.strip())
+    for host in hosts:
+        if not re.fullmatch(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+(:\d{1,5})?", host):
+            raise ValueError(
+                f"must be hosts such as example.org or *.example.org, separated by commas; {host!r} is not one"
+            )
+    return hosts
+
+
 # Environment name -> (field, parser). An empty value counts as not set.
 FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "BIND": ("bind", _text),
@@ -192,6 +204,8 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "STUDY_POINTS_MINIMUM": ("study_points_minimum", _whole(0, 10_000)),
     "STUDY_CONTEXT_TOKENS": ("study_context_tokens", _whole(500, 1_000_000)),
     "MAX_UPLOAD_MB": ("max_upload_mb", _whole(1, 2048)),
+    "MEDIA_TOTAL_MB": ("media_total_mb", _whole(1, 1_000_000)),
+    "MEDIA_URL_HOSTS": ("media_url_hosts", _hosts),
     "ENABLE_LOGS": ("enable_logs", _flag),
 }
 PER_ASSISTANT: Final = {

@@ -15,6 +15,7 @@ from services.assistants.study import Desk
 from services.assistants.turns import Turns
 from services.cards import Cards
 from services.llm.door import Door
+from services.media import Shelf
 from services.points import Points
 from services.settings import Settings
 from services.store.database import Database
@@ -50,6 +51,7 @@ class Services:
     points: Points
     cards: Cards
     desk: Desk
+    shelf: Shelf
     _greenlets: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
@@ -99,8 +101,9 @@ def build(settings: Settings) -> Services:
     database = Database(settings.database)
     points = Points(settings, database)
     engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
-    desk = Desk(database, None, points, budget_tokens=settings.study_context_tokens, engine=engine.name)
-    assistants = registry.build(engine, None, points.prices)
+    shelf = Shelf(settings, database)
+    desk = Desk(database, shelf, points, budget_tokens=settings.study_context_tokens, engine=engine.name)
+    assistants = registry.build(engine, shelf, points.prices)
     runs = Runs(
         redis,
         log,
@@ -112,4 +115,6 @@ def build(settings: Settings) -> Services:
     )
     turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks(desk))
     cards = Cards(settings, database, engine, points)
-    return Services(settings, database, redis, log, hub, runs, engine, assistants, turns, metrics, points, cards, desk)
+    return Services(
+        settings, database, redis, log, hub, runs, engine, assistants, turns, metrics, points, cards, desk, shelf
+    )

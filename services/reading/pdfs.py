@@ -1,0 +1,94 @@
+"""PDFs: the text of every page, and a picture of the first. Scripts and forms in them are never run.
+
+Source: PDFium's public headers (fpdfview.h, fpdf_text.h), through pypdfium2.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+from PIL import Image
+
+from services.reading import pictures, texts
+from services.reading.kinds import (
+    BROKEN,
+    LOCKED,
+    MAX_CHARS,
+    MAX_PAGE_CHARS,
+    MAX_PAGES,
+    PDF,
+    THUMBNAIL_PIXELS,
+    TOO_MANY_PAGES,
+    TOO_MUCH_TEXT,
+    Picture,
+    Reading,
+    Refused,
+)
+
+_LOCKS: Final = frozenset({pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY})
+
+
+def read(content: bytes) -> Reading:
+    """A PDF's pages.
+
+    Raises:
+        Refused: `BROKEN`, `LOCKED` (a password is needed), `TOO_MANY_PAGES` or `TOO_MUCH_TEXT`.
+    """
+    try:
+        document = pypdfium2.PdfDocument(content)
+    except pypdfium2.PdfiumError as problem:
+        raise Refused(LOCKED if problem.err_code in _LOCKS else BROKEN) from None
+    count = len(document)
+    if count < 1:
+        raise Refused(BROKEN)
+    if count > MAX_PAGES:
+        raise Refused(TOO_MANY_PAGES)
+    pages = list(_texts(document, count))
+    first = _first_page(document)
+    return Reading(PDF, pages, count, {"thumbnail": first} if first else {})
+
+
+def _texts(document: pypdfium2.PdfDocument, count: int) -> Iterator[str]:
+    left, unreadable = MAX_CHARS, 0
+    for number in range(count):
+        text = _text(document, number)
+        unreadable += text is None
+        left -= len(text or "")
+        if left < 0:
+            raise Refused(TOO_MUCH_TEXT)
+        yield text or ""
+    if unreadable == count:
+        raise Refused(BROKEN)
+
+
+def _text(document: pypdfium2.PdfDocument, number: int) -> str | None:
+    """One page's text; None if the page cannot be read, which leaves the others."""
+    try:
+        page = document[number]
+    except pypdfium2.PdfiumError:
+        return None
+    try:
+        words = page.get_textpage()
+        try:
+            return texts.of_page(words.get_text_bounded()[:MAX_PAGE_CHARS])
+        finally:
+            words.close()
+    except pypdfium2.PdfiumError:
+        return None
+    finally:
+        page.close()
+
+
+def _first_page(document: pypdfium2.PdfDocument) -> Picture | None:
+    try:
+        page = document[0]
+        longest = max(page.get_size())
+        # A page may say that it is a mile wide, or nothing at all.
+        if not math.isfinite(longest) or longest <= 0:
+            return None
+        drawn: Image.Image = page.render(scale=THUMBNAIL_PIXELS / longest, limit_image_cache=True).to_pil()
+    except (pypdfium2.PdfiumError, ValueError):
+        return None
+    return pictures.thumbnail(drawn.convert("RGB"))

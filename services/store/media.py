@@ -1,0 +1,333 @@
+"""Uploads: whose they are, their bytes in pieces, and the text of their pages. What is stored never changes.
+
+Bytes lie in the database, so that any machine serves them. They are kept in pieces: neither a request nor a
+statement ever holds a whole file.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Final, Literal
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint, func, insert, select
+from sqlalchemy import delete as delete_from
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from services import errors
+from services.store.base import SECRET, Base, new_id, utc_now
+from services.store.database import write_next
+
+Kind = Literal["image", "pdf", "text"]
+# What is kept of an upload: the file itself, the picture that a model gets, and the small one for pages.
+Role = Literal["content", "image", "thumbnail"]
+
+PIECE_BYTES: Final = 1024 * 1024
+_UNKNOWN: Final = "There is no such file."
+
+
+class MediaRow(Base):
+    __tablename__ = "media"
+    # The same file under the same name is kept once, also if it arrives twice at the same moment.
+    __table_args__ = (UniqueConstraint("user_id", "sha256", "name"), Index("ix_media_user_id_id", "user_id", "id"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    kind: Mapped[str]
+    mime: Mapped[str]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    pages: Mapped[int | None]
+    chars: Mapped[int]
+    sha256: Mapped[str]
+    # All that it takes up here, what was made of it included; the total of a person counts this.
+    stored_bytes: Mapped[int] = mapped_column(BigInteger)
+    image_mime: Mapped[str | None]
+    thumbnail_mime: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class MediaPiece(Base):
+    __tablename__ = "media_pieces"
+
+    media_id: Mapped[str] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"), primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    # Too large for the one document of an export: GET /api/media/{id} gives a file back as it came.
+    data: Mapped[bytes] = mapped_column(LargeBinary, info=SECRET)
+
+
+class MediaPage(Base):
+    __tablename__ = "media_pages"
+
+    media_id: Mapped[str] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An upload.
+
+    Attributes:
+        mime: By its content, whatever the upload said.
+        bytes: The size of the file as it came.
+        pages: How many a PDF has; None for everything else.
+        chars: How much text was found, in characters; 0 for pictures and scans.
+        sha256: Of the file as it came, in hex.
+        stored_bytes: All that it takes up here.
+        has_thumbnail: Whether there is a small picture of it.
+    """
+
+    id: str
+    name: str
+    kind: Kind
+    mime: str
+    bytes: int
+    pages: int | None
+    chars: int
+    sha256: str
+    stored_bytes: int
+    has_thumbnail: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The text of one page of a PDF, or of one stretch of a text; numbers begin with 1."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a person's uploads take up."""
+
+    bytes: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A picture made of an upload."""
+
+    mime: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that has been read, ready to be kept.
+
+    Attributes:
+        content: Open at any position; `bytes` long, with `sha256`. Read only while it is stored.
+        pages: The texts, the first page first.
+        page_count: How many pages a PDF has; None for everything else.
+        made: The pictures made of it, by their role.
+    """
+
+    name: str
+    kind: Kind
+    mime: str
+    bytes: int
+    sha256: str
+    content: BinaryIO
+    pages: Sequence[str]
+    page_count: int | None
+    made: Mapping[Role, Made]
+
+    @property
+    def stored_bytes(self) -> int:
+        """All that it will take up."""
+        texts = sum(len(text.encode("utf-8", "replace")) for text in self.pages)
+        return self.bytes + texts + sum(len(made.data) for made in self.made.values())
+
+
+def add(s: Session, user_id: int, upload: Upload, *, max_total_bytes: int, max_files: int) -> Media:
+    """Keep a file. The same file under the same name is there already: that one is given.
+
+    Raises:
+        TooLarge: Code `MEDIA_FULL`: the person's files would take up more than `max_total_bytes`, or be too many.
+    """
+    # Two uploads at once must not both find the last free place.
+    write_next(s, turn=f"media {user_id}")
+    known = find(s, user_id, upload.sha256, upload.name)
+    if known is not None:
+        return known
+    room_for(used(s, user_id), upload.stored_bytes, max_total_bytes=max_total_bytes, max_files=max_files)
+    row = _row(user_id, upload)
+    s.add(row)
+    s.flush()
+    for role, number, data in _pieces(upload):
+        # One statement each: a driver's copy of a whole file would be a second one in memory.
+        s.execute(insert(MediaPiece), [{"media_id": row.id, "role": role, "number": number, "data": data}])
+    if upload.pages:
+        texts = enumerate(upload.pages, start=1)
+        s.execute(insert(MediaPage), [{"media_id": row.id, "number": number, "text": text} for number, text in texts])
+    return _of_row(row)
+
+
+def room_for(now: Usage, size_bytes: int, *, max_total_bytes: int, max_files: int) -> None:
+    """Refuse what does not fit beside what is there.
+
+    Raises:
+        TooLarge: Code `MEDIA_FULL`; carries `limit` and `current`, in bytes or files.
+    """
+    if now.bytes + size_bytes > max_total_bytes:
+        raise _full("Your files take up all the space that you have", max_total_bytes, now.bytes)
+    if now.files >= max_files:
+        raise _full("You have as many files as you may", max_files, now.files)
+
+
+def find(s: Session, user_id: int, sha256: str, name: str) -> Media | None:
+    """The person's file with this content and name."""
+    same = select(MediaRow).where(MediaRow.user_id == user_id, MediaRow.sha256 == sha256, MediaRow.name == name)
+    row = s.scalar(same)
+    return None if row is None else _of_row(row)
+
+
+def get(s: Session, user_id: int, media_id: str) -> Media:
+    """One of the person's files.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    return _of_row(_own(s, user_id, media_id))
+
+
+def listing(s: Session, user_id: int, before: str | None, limit: int) -> list[Media]:
+    """The person's files, the newest first; `before` is the last id of the page before."""
+    own = select(MediaRow).where(MediaRow.user_id == user_id)
+    if before is not None:
+        own = own.where(MediaRow.id < before)
+    return [_of_row(row) for row in s.scalars(own.order_by(MediaRow.id.desc()).limit(limit))]
+
+
+def used(s: Session, user_id: int) -> Usage:
+    """What the person's files take up in all."""
+    sums = select(func.coalesce(func.sum(MediaRow.stored_bytes), 0), func.count()).where(MediaRow.user_id == user_id)
+    total, files = s.execute(sums).one()
+    return Usage(int(total), files)
+
+
+def pages(s: Session, user_id: int, media_id: str) -> list[Page]:
+    """The texts of a file's pages, in order; none for a picture.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    _own(s, user_id, media_id)
+    found = select(MediaPage.number, MediaPage.text).where(MediaPage.media_id == media_id).order_by(MediaPage.number)
+    return [Page(number, text) for number, text in s.execute(found)]
+
+
+def page(s: Session, user_id: int, media_id: str, number: int) -> tuple[Media, Page, int]:
+    """One page of a file, the file, and how many there are.
+
+    Raises:
+        NotFound: Unknown, somebody else's, or there is no such page.
+    """
+    media = get(s, user_id, media_id)
+    row = s.get(MediaPage, (media_id, number))
+    if row is None:
+        raise errors.NotFound("There is no such page.")
+    count = s.scalar(select(func.max(MediaPage.number)).where(MediaPage.media_id == media_id)) or number
+    return media, Page(row.number, row.text), count
+
+
+def piece(s: Session, user_id: int, media_id: str, role: Role, number: int) -> bytes | None:
+    """One piece of a file, or of a picture made of it; None after the last.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    _own(s, user_id, media_id)
+    row = select(MediaPiece.data).where(
+        MediaPiece.media_id == media_id, MediaPiece.role == role, MediaPiece.number == number
+    )
+    return s.scalar(row)
+
+
+def made(s: Session, user_id: int, media_id: str, role: Literal["image", "thumbnail"]) -> Made | None:
+    """A picture made of a file; None if there is none.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    row = _own(s, user_id, media_id)
+    mime = row.image_mime if role == "image" else row.thumbnail_mime
+    if mime is None:
+        return None
+    found = select(MediaPiece.data).where(MediaPiece.media_id == media_id, MediaPiece.role == role)
+    return Made(mime, b"".join(s.scalars(found.order_by(MediaPiece.number))))
+
+
+def delete(s: Session, user_id: int, media_id: str) -> None:
+    """Delete a file with all that was made of it.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    gone = delete_from(MediaRow).where(MediaRow.user_id == user_id, MediaRow.id == media_id)
+    if s.scalar(gone.returning(MediaRow.id)) is None:
+        raise errors.NotFound(_UNKNOWN)
+
+
+def _own(s: Session, user_id: int, media_id: str) -> MediaRow:
+    row = s.get(MediaRow, media_id)
+    if row is None or row.user_id != user_id:
+        raise errors.NotFound(_UNKNOWN)
+    return row
+
+
+def _row(user_id: int, upload: Upload) -> MediaRow:
+    image, thumbnail = upload.made.get("image"), upload.made.get("thumbnail")
+    return MediaRow(
+        id=new_id(),
+        user_id=user_id,
+        name=upload.name,
+        kind=upload.kind,
+        mime=upload.mime,
+        bytes=upload.bytes,
+        pages=upload.page_count,
+        chars=sum(map(len, upload.pages)),
+        sha256=upload.sha256,
+        stored_bytes=upload.stored_bytes,
+        image_mime=image.mime if image else None,
+        thumbnail_mime=thumbnail.mime if thumbnail else None,
+        created_at=utc_now(),
+    )
+
+
+def _of_row(row: MediaRow) -> Media:
+    return Media(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,  # type: ignore[arg-type]
+        mime=row.mime,
+        bytes=row.bytes,
+        pages=row.pages,
+        chars=row.chars,
+        sha256=row.sha256,
+        stored_bytes=row.stored_bytes,
+        has_thumbnail=row.thumbnail_mime is not None,
+        created_at=row.created_at,
+    )
+
+
+def _pieces(upload: Upload) -> Iterator[tuple[Role, int, bytes]]:
+    # From the start: a transaction that met another writer is tried a second time.
+    upload.content.seek(0)
+    number = 0
+    while data := upload.content.read(PIECE_BYTES):
+        yield "content", number, data
+        number += 1
+    for role, made_of_it in upload.made.items():
+        for number, start in enumerate(range(0, len(made_of_it.data), PIECE_BYTES)):
+            yield role, number, made_of_it.data[start : start + PIECE_BYTES]
+
+
+def _full(why: str, limit: int, current: int) -> errors.TooLarge:
+    message = f"{why}. Delete some that you do not need."
+    wrong = {"field": "file", "message": f"does not fit: {why[0].lower()}{why[1:]}."}
+    return errors.TooLarge(message, code="MEDIA_FULL", extra={"limit": limit, "current": current, "errors": [wrong]})
