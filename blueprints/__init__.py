@@ -11,6 +11,7 @@ from blueprints import conversations as conversations
 from blueprints import errors as errors
 from blueprints import exports as exports
 from blueprints import extensions as extensions
+from blueprints import history as history
 from blueprints import identity as identity
 from blueprints import messages as messages
 from blueprints import pages as pages
@@ -37,6 +38,7 @@ def register(app: Flask) -> None:
         conversations,
         messages,
         exports,
+        history,
         points,
         study,
         cards,

@@ -14,18 +14,26 @@ import * as follow from "./follow.js"
 import * as keep from "./keep.js"
 import * as ladder from "./ladder.js"
 import * as math from "./math.js"
+import * as opens from "./opens.js"
+import * as palette from "./palette.js"
+import * as panel from "./panel.js"
+import * as past from "./past.js"
+import * as pastMenu from "./past-menu.js"
 import * as queue from "./queue.js"
 import * as reconnect from "./reconnect.js"
+import * as share from "./share.js"
+import * as shortcuts from "./shortcuts.js"
 import * as theme from "./theme.js"
 import * as turns from "./turns.js"
+import * as unread from "./unread.js"
 import * as upload from "./upload.js"
 import * as waiting from "./waiting.js"
 
 // Imported by name, so that all are there before the page counts as loaded: Enter must not miss the composer.
 const MODULES = new Map(Object.entries({
   announce, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
-  "copy-answer": copyAnswer, edit, estimate, feedback, follow, keep, ladder, math, queue, reconnect, theme, turns,
-  upload, waiting,
+  "copy-answer": copyAnswer, edit, estimate, feedback, follow, keep, ladder, math, opens, palette, panel, past,
+  "past-menu": pastMenu, queue, reconnect, share, shortcuts, theme, turns, unread, upload, waiting,
 }))
 const attached = new WeakMap()
 

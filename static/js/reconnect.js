@@ -1,4 +1,6 @@
 // Says when the connection is lost and tries again at once when the network is back. Without it the page waits.
+import { isShared } from "./share.js"
+
 const PATIENCE_MS = 1500
 
 export function attach(answer) {
@@ -22,6 +24,7 @@ export function attach(answer) {
   answer.addEventListener("htmx:sse:after:connection", found)
   answer.addEventListener("htmx:sse:after:message", found)
   answer.addEventListener("htmx:sse:error", lost)
+  answer.addEventListener("rill:connection", ({ detail }) => (detail.isOpen ? found() : lost()))
   answer.addEventListener("htmx:sse:close", () => {
     connection = null
     found()
@@ -29,6 +32,7 @@ export function attach(answer) {
   // A pulled cable ends nothing by itself; a new connection begins with all that was missed.
   window.addEventListener("offline", () => { if (connection) lost() })
   window.addEventListener("online", () => {
+    if (isShared(answer)) return // its leader does so
     connection?.reader?.cancel()
     connection?.delayCanceller?.()
   })
