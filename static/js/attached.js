@@ -3,10 +3,10 @@ import { read, write } from "./browser-store.js"
 import { csrfToken } from "./request.js"
 
 export class Attached {
-  /** list: where they stand; name: under which they are kept; changed(), failed(words, file): what to tell. */
-  constructor(list, name, { changed, failed }) {
-    Object.assign(this, { list, name, changed, failed, waiting: 0 })
-    for (const media of read(name) ?? []) this.add(media)
+  /** list: where they stand; keeper: whose data-keep names them; changed(), failed(words): what to tell. */
+  constructor(list, keeper, { changed, failed }) {
+    Object.assign(this, { list, keeper, changed, failed, waiting: 0 })
+    for (const media of read(`files.${keeper.dataset.keep}`) ?? []) this.add(media)
     this.keep()
   }
 
@@ -15,7 +15,7 @@ export class Attached {
   }
 
   keep() {
-    write(this.name, [...this.list.querySelectorAll("[data-file]")].map((item) => JSON.parse(item.dataset.file)))
+    write(`files.${this.keeper.dataset.keep}`, [...this.list.querySelectorAll("[data-file]")].map((item) => JSON.parse(item.dataset.file)))
     this.list.hidden = this.count === 0
     this.changed()
   }

@@ -26,7 +26,21 @@ export function write(name, value) {
   }
 }
 
-/** Calls back when another tab changes this name. */
+/** What was kept for a conversation that had no name yet is its own now. */
+export function named(name) {
+  for (const keeper of document.querySelectorAll("[data-keep$='.new']")) {
+    const now = keeper.dataset.keep.replace(/new$/, name)
+    for (const prefix of ["", "files."]) {
+      const value = read(prefix + keeper.dataset.keep)
+      write(prefix + now, value)
+      write(prefix + keeper.dataset.keep, null)
+    }
+    keeper.dataset.keep = now
+  }
+}
+
+/** Calls back when another tab changes this name, or the one that a function gives. */
 export function watch(name, changed) {
-  window.addEventListener("storage", (event) => { if (event.key === PREFIX + name) changed() })
+  const now = typeof name === "function" ? name : () => name
+  window.addEventListener("storage", (event) => { if (event.key === PREFIX + now()) changed() })
 }

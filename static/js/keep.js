@@ -2,12 +2,11 @@
 import { read, write } from "./browser-store.js"
 
 export function attach(field) {
-  const name = field.dataset.keep
-  const kept = read(name)
+  const kept = read(field.dataset.keep)
   const isGiven = field.hasAttribute("data-given") // by the link that led here
   if (!isGiven && typeof kept === "string" && kept !== "" && kept !== field.value) {
     field.value = kept
     field.dispatchEvent(new Event("input", { bubbles: true }))
   }
-  field.addEventListener("input", () => write(name, field.value))
+  field.addEventListener("input", () => write(field.dataset.keep, field.value))
 }

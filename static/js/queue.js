@@ -8,7 +8,6 @@ export function attach(box) {
   const turns = document.getElementById("turns")
   const list = box.querySelector("ol")
   const held = box.querySelector("[data-held]")
-  const name = box.dataset.keep
   let items = []
   let isSending = false
   let isForced = false
@@ -27,7 +26,7 @@ export function attach(box) {
 
   function change(now) {
     items = now
-    write(name, items)
+    write(box.dataset.keep, items)
     show()
   }
 
@@ -95,10 +94,10 @@ export function attach(box) {
   }).observe(turns, { childList: true, subtree: true })
 
   const load = () => {
-    items = (read(name) ?? []).filter((item) => item?.id && Array.isArray(item.values))
+    items = (read(box.dataset.keep) ?? []).filter((item) => item?.id && Array.isArray(item.values))
     show()
   }
-  watch(name, load)
+  watch(() => box.dataset.keep, load)
   load()
   held.hidden = items.length === 0 || isRunning()
 }

@@ -1,4 +1,6 @@
 // Keeps the conversation one path: what follows a new version goes. Without it a reload shows the same.
+import { named } from "./browser-store.js"
+
 const SETTLED_MS = 1500
 
 export function attach(log) {
@@ -11,7 +13,9 @@ export function attach(log) {
     // What is answered now is the end of its path.
     if (turn.querySelector(".waiting")) while (turn.nextElementSibling) turn.nextElementSibling.remove()
     const { page } = turn.dataset
-    if (page && location.pathname !== page) history.replaceState(history.state, "", page)
+    if (!page || location.pathname === page) return
+    history.replaceState(history.state, "", page)
+    named(page.split("/").at(-1))
   }).observe(turns, { childList: true })
 
   // The balance changes when an answer begins, and once more when it has been paid.

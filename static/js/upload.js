@@ -12,7 +12,7 @@ export function attach(form) {
   let isWanted = false // Send was pressed while files were on their way
 
   const complain = (words) => { problem.textContent = words }
-  const files = new Attached(form.querySelector(".attach__list"), `files.${text.dataset.keep}`, {
+  const files = new Attached(form.querySelector(".attach__list"), text, {
     changed() {
       form.dispatchEvent(new CustomEvent("rill:files"))
       if (!isWanted || files.waiting) return
