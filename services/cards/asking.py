@@ -51,7 +51,7 @@ class Asked:
     tokens: int = 0
 
 
-def ask(engine: Door, source: Source, *, boundary: str, within_s: float = WITHIN_S) -> Asked:
+def ask(engine: Door, source: Source, *, boundary: str, within_s: float) -> Asked:
     """Ask for cards and a quiz.
 
     Args:

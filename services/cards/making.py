@@ -48,6 +48,7 @@ class Cards:
     """Makes decks.
 
     Args:
+        within_s: How long a model may take, all its attempts together.
         clock: Gives the time, for tests.
     """
 
@@ -58,12 +59,14 @@ class Cards:
         engine: Door,
         points: Points,
         *,
+        within_s: float = asking.WITHIN_S,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
         self._database = database
         self._engine = engine
         self._points = points
+        self._within_s = within_s
         self._clock = clock
         self._room = threading.BoundedSemaphore(_ROOM)
 
@@ -109,7 +112,7 @@ class Cards:
             return known, False
         try:
             # The id is part chance and was made just now: no text can hold it.
-            asked = asking.ask(self._engine, offered.source, boundary=deck_id)
+            asked = asking.ask(self._engine, offered.source, boundary=deck_id, within_s=self._within_s)
             made = asked.made or extract(offered.source.text)
             if made is None:
                 raise errors.Conflict(
