@@ -23,6 +23,8 @@ EXPECTED_TOKENS: Final[Mapping[str, int]] = {"short": 150, "medium": 400, "long"
 _USUAL_TOKENS: Final = 400
 # What every request says besides the person's words: the assistant's instructions.
 _INSTRUCTIONS_TOKENS: Final = 300
+# More than any model reads and writes at once: what a server says it counted must not overflow the ledger.
+_MAX_TOKENS: Final = 100_000_000
 # What an upload adds to a request: an excerpt, or a picture as models count it.
 _MEDIA_TOKENS: Final = 800
 
@@ -43,7 +45,8 @@ class Prices:
 
     def cost(self, tokens_used: int, media_count: int = 0) -> int:
         """The points of an answer: max(minimum, ceil(tokens / tokens_per_point)) and the uploads."""
-        return max(self.minimum, math.ceil(tokens_used / self.tokens_per_point)) + self.per_media * media_count
+        tokens = min(tokens_used, _MAX_TOKENS)
+        return max(self.minimum, math.ceil(tokens / self.tokens_per_point)) + self.per_media * media_count
 
     def estimate(
         self,
@@ -80,7 +83,7 @@ class Prices:
         if cached or (not text and outcome != "completed"):
             return 0
         counted = (usage or {}).get("total_tokens")
-        return self.cost(tokens_in(text) if counted is None else int(counted), media_count)
+        return self.cost(counted if isinstance(counted, int) else tokens_in(text), media_count)
 
 
 def tokens_in(text: str) -> int:

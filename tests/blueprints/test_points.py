@@ -229,7 +229,8 @@ def test_an_estimate_is_a_fragment_for_the_page(spender: Spender) -> None:
 
 def test_the_page_shows_balance_history_and_prices(spender: Spender) -> None:
     spender.spend(12, "<b>Photosynthesis</b>")
-    spender.database.run(spender.wallet.reserve, spender.id, "cards:1", 5)
+    spender.database.run(spender.wallet.reserve, spender.id, "deck:1", 5)
+    spender.database.run(points.settle, "deck:1", 5)
 
     page = spender.client.get("/points", headers=HTML)
 
@@ -237,6 +238,7 @@ def test_the_page_shows_balance_history_and_prices(spender: Spender) -> None:
     assert '<strong class="points__number">983</strong> of 1,000 points left' in page.text
     assert "&lt;b&gt;Photosynthesis&lt;/b&gt;" in page.text
     assert "−12" in page.text
+    assert "Flashcards and a quiz" in page.text
     assert "1 point for 30 tokens" in page.text
 
 
@@ -346,6 +348,21 @@ def test_who_has_too_few_points_is_told_and_nothing_is_stored(make_app: Callable
     assert refused.json["resets_at"] > "2026"
     assert client.get("/api/conversations").json["conversations"] == []
     assert client.get("/api/points/history").json["entries"] == []
+
+
+@pytest.mark.parametrize(("headers", "whole"), [(HTML, True), (HTMX, False)])
+def test_a_page_without_points_leads_to_what_explains_it(
+    make_app: Callable[..., Flask], headers: dict[str, str], whole: bool
+) -> None:
+    client = register_on(make_app(STUDY_POINTS="2"))
+
+    refused = client.post("/api/stream/stream-conversation", data={"message": "Why is the sky blue?"}, headers=headers)
+
+    assert refused.status_code == 402
+    assert 'role="alert"' in refused.text
+    assert "of your 2 for this month are left" in refused.text
+    assert 'href="/points"' in refused.text
+    assert ("Not enough points" in refused.text) == whole
 
 
 # -- the command
