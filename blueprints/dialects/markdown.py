@@ -42,8 +42,12 @@ _MAX_HIGHLIGHTED_CHARS: Final = 20_000
 _HIGHLIGHT_S: Final = 0.2
 # What is longer than this is shown as it was written: the parser would hold up everybody else for seconds.
 MAX_MARKDOWN_CHARS: Final = 200_000
+# The same for a text of little else than marks, each of which may take 25 us, and a line three times that. Prose with
+# code in it has one of them for ten characters.
+MAX_MARKS: Final = 25_000
+_MARKS: Final = "\n\n\n!*[]_~`<&$|\\("
 # A tail whose rendering takes longer than this is rendered for a tenth of the time at most.
-_COSTLY_S: Final = 0.05
+_COSTLY_S: Final = 0.02
 _REST: Final = 10
 _LANGUAGES: Final = _words(
     "bash c c++ clojure cpp c# cs csharp css dart diff dockerfile elixir erlang go haskell html java javascript js "
@@ -97,9 +101,13 @@ def render_markdown(text: str) -> Markup:
 
 
 def _rendered(text: str, env: EnvType) -> Markup:
-    if len(text) > MAX_MARKDOWN_CHARS:
+    if _is_too_much(text):
         return _inert(f"<pre><code>{escape(text)}</code></pre>\n")
     return _inert(_PARSER.render(text, env))
+
+
+def _is_too_much(text: str) -> bool:
+    return len(text) > MAX_MARKDOWN_CHARS or sum(map(text.count, _MARKS)) > MAX_MARKS
 
 
 def _inert(html: str) -> Markup:
@@ -191,6 +199,8 @@ class BlockRenderer:
 
     def _finished_lines(self, source: str) -> int:
         """How many of these complete lines belong to blocks that nothing can change any more."""
+        if _is_too_much(source):
+            return 0
         self.parsed_chars += len(source)
         tokens: list[Token] = []
         _PARSER.block.parse(source, _PARSER, {"references": dict(self._references)}, tokens)
