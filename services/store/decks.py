@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ForeignKey, Index, func, select, update
+from sqlalchemy import ForeignKey, Index, Select, func, select, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -247,8 +247,8 @@ def listing(
     found = list(s.scalars(wanted.order_by(Deck.id.desc()).limit(limit)))
     ids = [deck.id for deck in found]
     of_them = select(Card.deck_id, func.count()).where(Card.user_id == user_id, Card.deck_id.in_(ids))
-    counted = dict(s.execute(of_them.group_by(Card.deck_id)).tuples())
-    due = dict(s.execute(of_them.where(is_due(now, day_end)).group_by(Card.deck_id)).tuples())
+    counted = _by_deck(s, of_them)
+    due = _by_deck(s, of_them.where(is_due(now, day_end)))
     return [Listed(deck, counted.get(deck.id, 0), due.get(deck.id, 0)) for deck in found]
 
 
@@ -313,3 +313,7 @@ def attempts(s: Session, user_id: int, deck_id: str) -> list[Attempt]:
     """The tries at a deck's quiz, the latest first."""
     own = select(Attempt).where(Attempt.deck_id == deck_id, Attempt.user_id == user_id)
     return list(s.scalars(own.order_by(Attempt.id.desc())))
+
+
+def _by_deck(s: Session, counts: Select[str, int]) -> dict[str, int]:
+    return {row[0]: row[1] for row in s.execute(counts.group_by(Card.deck_id))}
