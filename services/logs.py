@@ -70,7 +70,7 @@ def configure(settings: Settings, *, stream: TextIO | None = None) -> None:
     """Send every log line to standard error; may be called again, and then replaces what it did before.
 
     Args:
-        settings: `enable_logs` gives the streaming engine's DEBUG lines too.
+        settings: `enable_logs` gives the streaming engine's and the assistants' DEBUG lines too.
         stream: Where to instead of standard error, for tests.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
@@ -81,7 +81,8 @@ def configure(settings: Settings, *, stream: TextIO | None = None) -> None:
         root.removeHandler(former)
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    logging.getLogger("services.streaming").setLevel(logging.DEBUG if settings.enable_logs else logging.NOTSET)
+    for name in ("services.streaming", "services.assistants"):
+        logging.getLogger(name).setLevel(logging.DEBUG if settings.enable_logs else logging.NOTSET)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
 

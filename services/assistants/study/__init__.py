@@ -5,6 +5,7 @@ engine, and what comes back is text and the sources that it cites (`citing`). `i
 `context` chooses what a turn is made of, `resolving` brings it together and keeps the books.
 """
 
+import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any, Final
@@ -26,6 +27,8 @@ from services.streaming.events import END, MESSAGE, METADATA, STEP, Event, delta
 
 __all__ = ["Desk", "Shelf", "Study", "StudyInput", "parse_message"]
 
+logger = logging.getLogger(__name__)
+
 _SUMMING_UP: Final = "Summing up what was said before"
 _BLIND_MODEL: Final = (
     "> The model of this site cannot see pictures, so it has not looked at {names}. Type what stands there, or attach "
@@ -36,6 +39,10 @@ _BLIND_BUILTIN: Final = (
     "attach it as a PDF or a text.\n\n"
 )
 _LOST: Final = "> {names} cannot be read any more, so this answer is without it.\n\n"
+_UNREADABLE: Final = (
+    "> There is no text in {names} that could be read; it may be a scan. Attach its pages as photos, or type what "
+    "stands there.\n\n"
+)
 # A cached answer comes in pieces of about this size: at once, and still as a stream.
 _CACHED_PIECE_CHARS: Final = 400
 
@@ -72,6 +79,7 @@ class Study:
         images, lost = self._images(turn)
         extract = authored(turn)
         request = prompt.request(turn, summary=summary, images=images, authored=extract.text)
+        logger.debug("prompt made", extra=_measures(turn, request, summary))
         yield from self._answer(turn, request, lost, told, extract.sources, spent)
 
     def _answer(
@@ -111,6 +119,7 @@ class Study:
         if not spent.text:
             raise EmptyAnswer
         reason = "length" if finish.reason == "length" else "stop"
+        logger.debug("answer read", extra={"engine": engine, "finish_reason": reason, "characters": spent.text})
         yield Event(END, {"finish_reason": reason, "usage": self._usage(turn, spent, request)})
 
     def _again(self, turn: Turn, cached: Mapping[str, Any]) -> Iterator[Event]:
@@ -215,19 +224,34 @@ def _facts(turn: Turn) -> dict[str, Any]:
     }
 
 
+def _measures(turn: Turn, request: Request, summary: str) -> dict[str, int]:
+    """How large a prompt is, and what of: never its words."""
+    return {
+        "messages": len(request.messages),
+        "prompt_characters": sum(len(message.content) for message in request.messages),
+        "summary_characters": len(summary),
+        "excerpts": len(turn.facts.get("excerpts") or ()),
+        "images": sum(len(message.images) for message in request.messages),
+        "max_tokens": request.max_tokens or 0,
+    }
+
+
 def _began(turn: Turn, request: Request, part: Began, told: Mapping[str, Any], lost: Sequence[str]) -> Iterator[Event]:
     """Who answers, if it is not who was asked, and what was not looked at: never passed over in silence."""
     names = [image.name for message in request.messages for image in message.images] if part.facts.get("blind") else []
+    unreadable = [str(name) for name in turn.facts.get("unreadable") or ()]
     now = {"engine": part.engine, "fallback": part.fallback}
-    if now != told or part.facts or lost:
-        yield Event(METADATA, {**_facts(turn), **part.facts, **now, "unseen": [*names, *lost]})
+    unseen = [*names, *lost, *unreadable]
+    if now != told or part.facts or unseen:
+        yield Event(METADATA, {**_facts(turn), **part.facts, **now, "unseen": unseen})
     if turn.partial:
         return
     if names:
         told_blind = _BLIND_BUILTIN if part.engine == builtin.NAME else _BLIND_MODEL
         yield delta(told_blind.format(names=", ".join(names)))
-    if lost:
-        yield delta(_LOST.format(names=", ".join(lost)))
+    for words, of_which in ((_LOST, lost), (_UNREADABLE, unreadable)):
+        if of_which:
+            yield delta(words.format(names=", ".join(of_which)))
 
 
 def _of_builtin(turn: Turn, usage: Usage) -> Usage:

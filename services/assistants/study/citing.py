@@ -39,13 +39,12 @@ class Citations:
 
 def of_excerpt(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What a citation of an upload's passage tells: where it stands, and where it can be read."""
-    page = entry.get("page")
     return {
         "number": entry["number"],
         "document_name": entry["name"],
         "media_id": entry["media_id"],
-        "page": page,
-        "url": f"/api/media/{entry['media_id']}/pages/{page or 1}",
+        "page": entry.get("page"),
+        "url": f"/api/media/{entry['media_id']}/pages/{entry.get('part') or 1}",
         "excerpt": clip(str(entry["text"]), _EXCERPT_CHARS),
     }
 

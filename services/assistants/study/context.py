@@ -6,7 +6,7 @@ made from a summary keeps it (an event `message` of the kind `summary`): it is v
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ EXCERPT_CHARS: Final = 12_000
 MAX_IMAGES: Final = 8
 MAX_MEDIA_IN_CONTEXT: Final = 16
 _EARLIER_CHARS: Final = 2_000
+_PAUSE_EVERY: Final = 10
 _PAGE_ASKED = re.compile(r"\b(?:page|pages|p\.|seite|s\.|página|page n°)\s*(\d{1,4})", re.IGNORECASE)
 
 
@@ -120,6 +121,7 @@ def facts(
     budget_tokens: int,
     cache_key: str = "",
     cached: Mapping[str, Any] | None = None,
+    pause: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """All that a turn needs besides the question; JSON.
 
@@ -127,6 +129,7 @@ def facts(
         path: The messages before the question, the first of the conversation first.
         uploads: The files of this message first, then those of earlier ones.
         cached: The answer that was given to the same question before: {text, engine, extras}.
+        pause: As in `passages.ranked`.
     """
     before, topic = past(path, budget_tokens), topic_of(sent, path)
     question = topic if sent.way or topic == sent.message else f"{topic} {sent.message}"
@@ -146,30 +149,42 @@ def facts(
         ],
         "media_count": sum(it.is_new for it in uploads),
         "images": [{"id": it.id, "name": it.name} for it in uploads if it.kind == "image"][:MAX_IMAGES],
-        "excerpts": excerpts(uploads, question),
+        "unreadable": [it.name for it in uploads if it.is_new and it.kind != "image" and not has_text(it)],
+        "excerpts": excerpts(uploads, question, pause=pause),
         "cache_key": cache_key,
         "cached": dict(cached) if cached else None,
     }
 
 
-def excerpts(uploads: Sequence[Upload], question: str, *, limit: int = EXCERPT_CHARS) -> list[dict[str, Any]]:
+def has_text(upload: Upload) -> bool:
+    """Whether there is anything to read in it; a scan is a PDF of pictures."""
+    return any(page.text.strip() for page in upload.pages)
+
+
+def excerpts(
+    uploads: Sequence[Upload],
+    question: str,
+    *,
+    limit: int = EXCERPT_CHARS,
+    pause: Callable[[], object] = lambda: None,
+) -> list[dict[str, Any]]:
     """The passages of the uploads that fit the question, numbered in the order of the files and pages.
 
     All of it where it is short; else the best by the question's words, the pages that it names before all; the
     beginning where no word fits.
     """
-    everything = [
-        Passage(text, upload.name, (upload, page.number))
-        for upload in uploads
-        for page in upload.pages
-        for text in split(page.text)
-    ]
+    everything: list[Passage] = []
+    for upload in uploads:
+        for page in upload.pages:
+            everything += [Passage(text, upload.name, (upload, page.number)) for text in split(page.text)]
+            if page.number % _PAUSE_EVERY == 0:
+                pause()
     if sum(len(passage.text) for passage in everything) <= limit:
         chosen = everything
     else:
         asked = {int(number) for number in _PAGE_ASKED.findall(question)}
         named = [passage for passage in everything if passage.source[1] in asked]
-        best = [passage for _, passage in ranked(everything, question)]
+        best = [passage for _, passage in ranked(everything, question, pause=pause)]
         chosen = _within([*named, *best] or everything, limit)
     order = {id(passage): place for place, passage in enumerate(everything)}
     return [
@@ -178,6 +193,7 @@ def excerpts(uploads: Sequence[Upload], question: str, *, limit: int = EXCERPT_C
             "media_id": passage.source[0].id,
             "name": passage.source[0].name,
             "page": passage.source[1] if passage.source[0].kind == "pdf" else None,
+            "part": passage.source[1],
             "text": passage.text,
         }
         for number, passage in enumerate(sorted(chosen, key=lambda passage: order[id(passage)]), start=1)

@@ -9,7 +9,7 @@ Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,9 @@ _B: Final = 0.6
 # What a heading's word counts for, against one in the text.
 _HEADING_WEIGHT: Final = 3
 _MAX_TERMS: Final = 24
+_PAUSE_EVERY: Final = 20
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?", re.UNICODE)
+_POSSESSIVE = re.compile(r"['’]s?(?![^\W_])")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[^\s])")
 _BLANK = re.compile(r"\n\s*\n")
 _ENDINGS: Final = ("ations", "ation", "ingly", "ings", "ing", "edly", "ies", "ied", "ed", "es", "ly", "s", "y", "e")
@@ -45,28 +47,38 @@ class Passage:
 def terms(question: str) -> list[str]:
     """The stems of the words that matter in a question, without repetition."""
     found: dict[str, None] = {}
-    for word in _WORD.findall(question.casefold()):
+    for word in _WORD.findall(_POSSESSIVE.sub("", question.casefold())):
         if word not in _COMMON and (len(word) > 2 or word.isdigit() or not word.isascii()):
             found[stem(word)] = None
     return list(found)[:_MAX_TERMS]
 
 
 def stem(word: str) -> str:
-    """A word without its ending: the beginning that its forms share, at least four letters of it."""
+    """A word without its ending: the beginning that its forms share, at least three letters of it."""
     for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
+        if word.endswith(ending) and len(word) - len(ending) >= (3 if ending == "s" else 4):
             return word.removesuffix(ending)
     return word
 
 
-def ranked(passages: Sequence[Passage], question: str) -> list[tuple[float, Passage]]:
-    """The passages that have any of the question's words, the best first, with their scores."""
+def ranked(
+    passages: Sequence[Passage], question: str, *, pause: Callable[[], object] = lambda: None
+) -> list[tuple[float, Passage]]:
+    """The passages that have any of the question's words, the best first, with their scores.
+
+    Args:
+        pause: Called every few milliseconds of work, so that the caller can let others have a turn.
+    """
     wanted = terms(question)
     if not wanted or not passages:
         return []
     # Longest first: of two stems that begin alike, the longer must not be taken for the shorter.
     pattern = re.compile(r"(?<![^\W_])(" + "|".join(map(re.escape, sorted(wanted, key=len, reverse=True))) + ")")
-    counts = [_counts(pattern, passage) for passage in passages]
+    counts = []
+    for place, passage in enumerate(passages):
+        counts.append(_counts(pattern, passage))
+        if place % _PAUSE_EVERY == _PAUSE_EVERY - 1:
+            pause()
     seen_in = {term: sum(term in found for found in counts) for term in wanted}
     average = sum(len(passage.text) for passage in passages) / len(passages) or 1
     scored = []

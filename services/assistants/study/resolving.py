@@ -4,6 +4,7 @@ Also what happens beside the answer: points are reserved in the transaction that
 that settles it, where a good answer is kept for the next time it is asked for.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -22,6 +23,8 @@ from services.streaming.answers import Settled
 from services.streaming.events import COMPLETED
 
 _NO_ANSWER: Final = "needs an answer before it, in the same conversation"
+# Of earlier files, the newest are searched, until so much text has been.
+_EARLIER_CHARS: Final = 2_000_000
 _NO_FILE: Final = "is no file of yours"
 
 
@@ -85,6 +88,8 @@ class Desk:
             budget_tokens=self._budget_tokens,
             cache_key=key,
             cached=self._kept(known) if known else None,
+            # Patched by gevent: others have their turn while a long file is searched.
+            pause=lambda: time.sleep(0),
         )
 
     def resolve(
@@ -182,7 +187,8 @@ class Desk:
         if self._shelf is None:
             return []
         now = {ref.id for ref in sent.media}
-        found = []
+        found: list[Upload] = []
+        chars = 0
         for media_id in context.media_ids(path):
             if media_id in now:
                 continue
@@ -190,6 +196,9 @@ class Desk:
                 found.append(self._with_pages(user_id, self._shelf.get(user_id, media_id), is_new=False))
             except NotFound:
                 continue
+            chars += sum(len(page.text) for page in found[-1].pages)
+            if chars > _EARLIER_CHARS:
+                break
         return found
 
     def _with_pages(self, user_id: int, media: Any, *, is_new: bool) -> Upload:
