@@ -41,11 +41,7 @@ def sent_sides() -> tuple[str, str]:
         InvalidInput: One is missing or too long.
     """
     sent = body.fields(request)
-    front, back = sent.text("front", max_chars=MAX_FRONT_CHARS), sent.text("back", max_chars=MAX_BACK_CHARS)
-    front, back = plain(front), plain(back)
-    for name, text in (("front", front), ("back", back)):
-        if not text and sent.values.get(name):
-            sent.wrong(name, "is missing")
+    front, back = _plain(sent, "front", MAX_FRONT_CHARS), _plain(sent, "back", MAX_BACK_CHARS)
     sent.check()
     return front, back
 
@@ -57,9 +53,7 @@ def sent_title() -> str:
         InvalidInput: It is missing or too long.
     """
     sent = body.fields(request)
-    title = " ".join(plain(sent.text("title", max_chars=MAX_TITLE_CHARS)).split())
-    if not title and sent.values.get("title"):
-        sent.wrong("title", "is missing")
+    title = " ".join(_plain(sent, "title", MAX_TITLE_CHARS).split())
     sent.check()
     return title
 
@@ -90,3 +84,11 @@ def whole_number(value: Any, low: int, high: int) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high else None
+
+
+def _plain(sent: body.Fields, name: str, max_chars: int) -> str:
+    text = sent.text(name, max_chars=max_chars)
+    kept = plain(text)
+    if text and not kept:
+        sent.wrong(name, "is missing")
+    return kept
