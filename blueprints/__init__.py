@@ -13,6 +13,7 @@ from blueprints import exports as exports
 from blueprints import extensions as extensions
 from blueprints import history as history
 from blueprints import identity as identity
+from blueprints import media as media
 from blueprints import messages as messages
 from blueprints import pages as pages
 from blueprints import points as points
@@ -37,6 +38,7 @@ def register(app: Flask) -> None:
         streams,
         conversations,
         messages,
+        media,
         exports,
         history,
         points,

@@ -1,11 +1,13 @@
 """Rows that a test needs but is not about. Each takes an open `Session` first, as `Database.run` calls it."""
 
+import hashlib
+from io import BytesIO
 from itertools import count
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.store import conversations, problems, submissions, users
+from services.store import conversations, media, problems, submissions, users
 
 _numbers = count(1)
 # No password fits it: a test that signs in makes a real hash.
@@ -58,6 +60,19 @@ def settle(s: Session, message_id: str, text: str = "An answer.", **changes: Any
     }
     values.update(changes)
     return conversations.settle(s, message_id, text=text, **values)
+
+
+def make_media(s: Session, user_id: int, **changes: Any) -> media.Media:
+    """A stored text of one page, unless `changes` say otherwise."""
+    content = changes.pop("content", f"Notes {next(_numbers)}".encode())
+    values: dict[str, Any] = {"name": "notes.txt", "kind": "text", "mime": "text/plain", "page_count": None}
+    values.update(
+        {"pages": [content.decode("utf-8", "replace")], "made": {"thumbnail": media.Made("image/webp", b"w")}}
+    )
+    values.update({"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "content": BytesIO(content)})
+    limits = {name: changes.pop(name, 1 << 40) for name in ("max_total_bytes", "max_files")}
+    values.update(changes)
+    return media.add(s, user_id, media.Upload(**values), **limits)
 
 
 def make_problem(s: Session, user_id: int, problem_id: str | None = None) -> problems.Problem:

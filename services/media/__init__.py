@@ -13,8 +13,9 @@ from typing import BinaryIO, Final, Literal, Protocol, cast
 
 from services import errors
 from services.media import names, refusals
-from services.media.fetching import Fetcher
+from services.media.fetching import MAX_URL_CHARS, Fetcher
 from services.media.reader import Reader
+from services.media.refusals import FIELD
 from services.reading import kinds
 from services.reading.kinds import Reading, Refused
 from services.settings import Settings
@@ -22,7 +23,7 @@ from services.store import media as store
 from services.store.database import Database, Session
 from services.store.media import Kind, Made, Media, Page, Role, Upload, Usage
 
-__all__ = ["Media", "Page", "Shelf", "Usage"]
+__all__ = ["FIELD", "MAX_URL_CHARS", "Media", "Page", "Shelf", "Usage"]
 
 # However small they are: each is a row, and a line on the page of files.
 MAX_FILES: Final = 2000

@@ -20,7 +20,7 @@ from services.store import (
 )
 from services.store.database import Database
 from services.store.schema import metadata
-from tests.factories import make_answer, make_problem, make_submission, make_user
+from tests.factories import make_answer, make_media, make_problem, make_submission, make_user
 
 
 def test_the_first_account_becomes_admin_and_the_second_does_not(database: Database) -> None:
@@ -156,6 +156,7 @@ def fill(database: Database, user: users.User) -> None:
     database.run(points.reserve, user.id, answer.id, 3, grant=10)
     database.run(points.set_cap, user.id, 9)
     database.run(cache.keep, user.id, "a question's key", answer.id)
+    database.run(make_media, user.id)
     database.run(make_problem, user.id)
     database.run(make_submission, user.id)
     database.run(progress.note_hint, user.id, "two-sum", 2)
