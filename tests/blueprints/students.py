@@ -1,0 +1,107 @@
+"""People who use the study chat as the specification's clients do."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from io import BytesIO
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from blueprints.tickets import login_jwt
+from services.store.users import User
+from tests.blueprints.streams import Stream, Streams
+from tests.factories import make_user
+from tests.sse import Frame
+
+CONVERSATION = "/api/stream/stream-conversation"
+SIMPLE = "/api/stream/stream-simple"
+# What the specification's clients send.
+SSE = {"Accept": "text/event-stream"}
+JSON = {"Accept": "application/json"}
+
+
+class Student:
+    """Somebody with an account and a login token on a site."""
+
+    def __init__(self, site: Flask) -> None:
+        self.site = site
+        self.services = site.extensions["rill"]
+        self.user: User = self.services.database.run(make_user)
+        with site.app_context():
+            self.token = login_jwt(self.user)[0]
+        self.client: FlaskClient = site.test_client()
+        self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.token}"
+        self.streams = Streams(self.client)
+
+    def post(self, message: str | None = "What is photosynthesis?", *, headers: Any = SSE, **fields: Any) -> Any:
+        """The response to a question, not read yet."""
+        said = {} if message is None else {"message": message}
+        return self.client.post(CONVERSATION, json={**said, **fields}, headers=headers)
+
+    def ask(self, message: str | None = "What is photosynthesis?", *, headers: Any = SSE, **fields: Any) -> list[Any]:
+        """The events of an answer, read to its end."""
+        response = self.post(message, headers=headers, **fields)
+        assert response.status_code == 200, response.text
+        with Stream(response) as stream:
+            return [frame.json for frame in stream.rest()]
+
+    def simple(self, headers: Any = SSE, **query: Any) -> Any:
+        """The response to a simple GET."""
+        return self.client.get(SIMPLE, query_string=query, headers=headers)
+
+    def simply(self, **query: Any) -> list[Any]:
+        """The events of a simple GET, read to its end."""
+        response = self.simple(**query)
+        assert response.status_code == 200, response.text
+        with Stream(response) as stream:
+            return [frame.json for frame in stream.rest()]
+
+    def follow(self, stream_id: str, cursor: str | None = None) -> AbstractContextManager[Stream]:
+        """Open a stream of theirs."""
+        return self.streams.open(f"/api/streams/{stream_id}", headers={"Last-Event-ID": cursor} if cursor else {})
+
+    def keep(self, name: str, content: bytes) -> Any:
+        """A file on their shelf."""
+        return self.services.shelf.add(self.user.id, name, BytesIO(content))
+
+    def points(self) -> Mapping[str, Any]:
+        """Their balance, once nothing is held for an answer any more."""
+        found: Mapping[str, Any] = self.client.get("/api/points").json
+        return found
+
+    def settle(self) -> None:
+        """Have everything that has ended stored."""
+        with self.site.test_request_context():
+            from blueprints.stored import settle_ended
+
+            settle_ended(self.user.id)
+
+    def messages(self, conversation_id: str) -> list[Any]:
+        """What is stored of a conversation."""
+        found: list[Any] = self.client.get(f"/api/conversations/{conversation_id}").json["messages"]
+        return found
+
+    def stop_all(self) -> None:
+        """Stop every answer that runs."""
+        for stream in self.client.get("/api/streams").json["streams"]:
+            self.client.post(stream["stop_url"])
+
+
+def text_of(events: list[Any]) -> str:
+    """The tokens, joined."""
+    return "".join(event["content"] for event in events if event["type"] == "token")
+
+
+def kinds(events: list[Any]) -> list[str]:
+    """The events' types, repeated tokens told once."""
+    told: list[str] = []
+    for event in events:
+        if event["type"] != "token" or told[-1:] != ["token"]:
+            told.append(event["type"])
+    return told
+
+
+def payloads(frames: list[Frame]) -> list[Any]:
+    """What frames carry."""
+    return [frame.json for frame in frames]
