@@ -9,7 +9,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test e2e test-model test-postgres bench screenshots requirements lock setup setup-dev setup-e2e
+.PHONY: help run check test e2e test-model test-postgres bench bench-store screenshots requirements lock setup setup-dev setup-e2e
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ test-postgres: setup-dev ## The store's tests on PostgreSQL
 
 bench: setup-e2e ## Measure the engine against its peers; fails on a missed ratio
 	@$(PY) -m bench $(ARGS)
+
+bench-store: setup-dev ## Measure the history with 10,000 conversations on both databases; fails over 100 ms
+	@$(PY) -m scripts.bench_store $(ARGS)
 
 screenshots: setup-e2e ## Picture every page again, into docs/screenshots
 	@sh scripts/browser.sh

@@ -21,13 +21,13 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    column,
     func,
-    literal,
     literal_column,
     or_,
     select,
+    table,
     text,
-    union_all,
 )
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,7 @@ _ADD: Final = (
 )
 _WORDS: Final = {"sqlite": ":words", "postgresql": "array_to_tsvector(string_to_array(:words, ' '))"}
 _ADD_ON: Final = {name: text(_ADD.format(words)) for name, words in _WORDS.items()}
+_ENTRIES: Final = table("search_entries", column("id", Integer), column("message_id", Text))
 _FORGET_TITLE: Final = text("DELETE FROM search_entries WHERE conversation_id = :its AND message_id IS NULL")
 # Where the entries that match a query come from, on either database.
 _FROM: Final = {
@@ -50,6 +51,8 @@ _FROM: Final = {
 _MATCHES: Final = {"sqlite": "search_index MATCH :{}", "postgresql": "e.words @@ CAST(:{} AS tsquery)"}
 _ITS: Final = literal_column("e.conversation_id", Text).label("its")
 _MESSAGE: Final = literal_column("e.message_id", Text).label("message_id")
+_ENTRY: Final = literal_column("e.id", Integer)
+_BEFORE: Final = bindparam("before", type_=Text)
 # How well a conversation matches: all words in the title, all in one message, here and there.
 _IN_TITLE, _IN_MESSAGE, _APART = 0, 1, 2
 
@@ -103,64 +106,70 @@ def find(
     """
     if before is not None and not _is_theirs(s, user_id, before):
         raise errors.NotFound("There is no such conversation.")
-    looked_for = wanted(q)
+    # The longest first: it is probably the least frequent, and the others are then asked of few.
+    looked_for = sorted(wanted(q), key=len, reverse=True)
     if not looked_for:
         return [Found(row, row.title) for row in _by_title(s, user_id, q, assistant, before, limit)]
     values = {"user_id": user_id, "assistant": assistant, "before": before, "limit": limit}
     values |= _queries(user_id, looked_for, _dialect(s))
-    statement = _statement(
-        _dialect(s), len(looked_for), one_assistant=assistant is not None, goes_on=before is not None
-    )
-    return _shown(s, s.execute(statement, values).all(), looked_for)
+    kinds = {"one_assistant": assistant is not None, "goes_on": before is not None}
+    rows = list(s.execute(_together(_dialect(s), **kinds), values))
+    if len(looked_for) > 1 and len(rows) < limit:
+        # Dear, if the words are frequent, and seldom needed: those with all words in one place come first.
+        apart = _apart(_dialect(s), len(looked_for), **kinds)
+        rows += s.execute(apart, {**values, "limit": limit - len(rows)})
+    return _shown(s, rows, looked_for)
+
+
+@lru_cache(maxsize=16)
+def _together(dialect: str, *, one_assistant: bool, goes_on: bool) -> Select[Any]:
+    """Those that have all words in one place, and the newest entry that has them."""
+    hits = _hits(dialect)
+    found = _theirs(hits.c.its, hits.c.entry, one_assistant=one_assistant).order_by(hits.c.tier)
+    if goes_on:
+        tier = _tier_of_last(hits)
+        found = found.where(or_(hits.c.tier > tier, and_(hits.c.tier == tier, after(_BEFORE))))
+    return _page(found)
 
 
 @lru_cache(maxsize=128)
-def _statement(dialect: str, words: int, *, one_assistant: bool, goes_on: bool) -> Select[Any]:
-    hits = _hits(dialect, words)
-    tier = hits.c.tier
-    found = (
-        select(Conversation.id, hits.c.message_id)
-        .join_from(hits, Conversation, Conversation.id == hits.c.its)
-        .where(Conversation.user_id == bindparam("user_id"))
-    )
-    if one_assistant:
-        found = found.where(Conversation.assistant == bindparam("assistant"))
+def _apart(dialect: str, words: int, *, one_assistant: bool, goes_on: bool) -> Select[Any]:
+    """Those that have the words here and there, and the newest entry that has the first."""
+    hits = _hits(dialect)
+    first = _matching(dialect, "word0", _ITS, func.max(_ENTRY).label("entry")).group_by(_ITS.element)
+    for n in range(1, words):
+        first = first.where(_ITS.element.in_(_matching(dialect, f"word{n}", _ITS)))
+    one = first.where(_ITS.element.not_in(select(hits.c.its))).subquery("one")
+    found = _theirs(one.c.its, one.c.entry, one_assistant=one_assistant)
     if goes_on:
-        before = bindparam("before", type_=Text)
-        # Of one that does not match any more, only its time is left to go on from.
-        last = func.coalesce(select(tier).where(hits.c.its == before).scalar_subquery(), _APART)
-        found = found.where(or_(tier > last, and_(tier == last, after(before))))
+        found = found.where(or_(_tier_of_last(hits) < _APART, after(_BEFORE)))
+    return _page(found)
+
+
+def _hits(dialect: str) -> CTE:
+    tier = func.min(case((_MESSAGE.element.is_(None), _IN_TITLE), else_=_IN_MESSAGE)).label("tier")
+    entry = func.max(_ENTRY).label("entry")
+    return _matching(dialect, "all", _ITS, tier, entry).group_by(_ITS.element).cte("together")
+
+
+def _tier_of_last(hits: CTE) -> ColumnElement[int]:
+    # One that does not match any more, or not in one place, is as good as one of the last.
+    return func.coalesce(select(hits.c.tier).where(hits.c.its == _BEFORE).scalar_subquery(), _APART)
+
+
+def _matching(dialect: str, name: str, *columns: ColumnElement[Any]) -> Select[Any]:
+    return select(*columns).select_from(_FROM[dialect]).where(text(_MATCHES[dialect].format(name)))
+
+
+def _theirs(its: ColumnElement[str], entry: ColumnElement[int], *, one_assistant: bool) -> Select[Any]:
+    columns: list[ColumnElement[Any]] = [Conversation.id.expression, entry]
+    found = select(*columns).where(Conversation.id == its, Conversation.user_id == bindparam("user_id"))
+    return found.where(Conversation.assistant == bindparam("assistant")) if one_assistant else found
+
+
+def _page(found: Select[Any]) -> Select[Any]:
     newest_first = (Conversation.updated_at.desc(), Conversation.id.desc())
-    return found.order_by(tier, *newest_first).limit(bindparam("limit", type_=Integer))
-
-
-def _hits(dialect: str, words: int) -> CTE:
-    """Each conversation that matches, once: how well, and the newest message that does."""
-    in_title = case((_MESSAGE.element.is_(None), _IN_TITLE), else_=_IN_MESSAGE)
-    together = (
-        select(_ITS, func.min(in_title).label("tier"), func.max(_MESSAGE.element).label("message_id"))
-        .select_from(_FROM[dialect])
-        .where(text(_MATCHES[dialect].format("all")))
-        .group_by(_ITS.element)
-        .cte("together")
-    )
-    if words == 1:
-        return together
-    each = union_all(
-        *(
-            select(_ITS, literal(n).label("word"), _MESSAGE)
-            .select_from(_FROM[dialect])
-            .where(text(_MATCHES[dialect].format(f"word{n}")))
-            for n in range(words)
-        )
-    ).subquery("each_word")
-    apart = (
-        select(each.c.its, literal(_APART), func.max(each.c.message_id))
-        .where(each.c.its.not_in(select(together.c.its)))
-        .group_by(each.c.its)
-        .having(func.count(each.c.word.distinct()) == words)
-    )
-    return select(together).union_all(apart).cte("hits")
+    return found.order_by(*newest_first).limit(bindparam("limit", type_=Integer))
 
 
 def _queries(user_id: int, looked_for: Sequence[str], dialect: str) -> dict[str, str]:
@@ -174,21 +183,21 @@ def _queries(user_id: int, looked_for: Sequence[str], dialect: str) -> dict[str,
     return {"all": together} | ({f"word{n}": term for n, term in enumerate(terms)} if len(terms) > 1 else {})
 
 
-def _shown(s: Session, rows: Sequence[Row[str, str | None]], looked_for: Sequence[str]) -> list[Found]:
-    conversations = {row.id: row for row in s.scalars(select(Conversation).where(Conversation.id.in_(_ids(rows, 0))))}
+def _shown(s: Session, rows: Sequence[Row[str, int]], looked_for: Sequence[str]) -> list[Found]:
+    """The conversations with their snippets: of the message that matches, or else of the title."""
+    conversations = {row.id: row for row in s.scalars(select(Conversation).where(Conversation.id.in_(_nth(rows, 0))))}
     beginning = func.substr(Message.content, 1, MAX_INDEXED_CHARS)
-    rows_of = s.execute(select(Message.id, beginning).where(Message.id.in_(_ids(rows, 1))))
-    contents: dict[str, str] = {row[0]: row[1] for row in rows_of}
+    messages = select(_ENTRIES.c.id, beginning).join(Message, Message.id == _ENTRIES.c.message_id)
+    contents = {row[0]: row[1] for row in s.execute(messages.where(_ENTRIES.c.id.in_(_nth(rows, 1))))}
     found = []
-    for conversation_id, message_id in rows:
+    for conversation_id, entry in rows:
         conversation = conversations[conversation_id]
-        content = contents.get(message_id, "") if message_id else ""
-        found.append(Found(conversation, snippet(content or conversation.title, looked_for)))
+        found.append(Found(conversation, snippet(contents.get(entry) or conversation.title, looked_for)))
     return found
 
 
-def _ids(rows: Iterable[Row[str, str | None]], place: int) -> list[str]:
-    return [value for row in rows if (value := row[place])]
+def _nth(rows: Iterable[Row[str, int]], place: int) -> list[Any]:
+    return [row[place] for row in rows]
 
 
 def _by_title(
