@@ -5,16 +5,20 @@ called in the transaction that stores a running answer (`Ask.also`), `settle_ans
 (the `ends` of Turns), so that no crash parts an answer from its price.
 """
 
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from services import errors
 from services.settings import Settings
 from services.store import points
 from services.store.database import Database, Session
 from services.store.points import Balance
+
+logger = logging.getLogger(__name__)
 
 # Code points in a token, where nobody has counted (API.md, "Tokens").
 CHARS_PER_TOKEN: Final = 4
@@ -156,7 +160,10 @@ class Points:
         """
         closed = 0
         for orphan in self._database.run(points.orphans):
-            closed += self._database.run(_close, orphan)
+            try:
+                closed += self._database.run(_close, orphan)
+            except errors.Conflict:  # one that is odd must not keep the others from being closed
+                logger.exception("reservation not closed", extra={"message_id": orphan.message_id})
         return closed
 
 

@@ -350,6 +350,27 @@ def test_who_has_too_few_points_is_told_and_nothing_is_stored(make_app: Callable
     assert client.get("/api/points/history").json["entries"] == []
 
 
+@pytest.mark.req("R31")
+def test_another_try_and_an_edit_are_paid_for_like_questions(make_app: Callable[..., Flask]) -> None:
+    client = register_on(make_app())
+    response = ask(client)
+    stream_id, spent = response.headers["X-Stream-Id"], list(frames([response.data]))[-1].json["points_cost"]
+    settled(client)
+    conversation = client.get("/api/conversations").json["conversations"][0]["id"]
+    before = client.get(f"/api/conversations/{conversation}").json["messages"]
+    client.put("/api/points/cap", json={"cap": spent + 1})
+
+    retried = client.post(f"/api/streams/{stream_id}/retry", headers=JSON)
+    edited = client.post(f"/api/messages/{before[0]['id']}/edit", json={"message": "Why is it red?"}, headers=JSON)
+
+    assert (retried.status_code, edited.status_code) == (402, 402)
+    assert client.get(f"/api/conversations/{conversation}").json["messages"] == before
+    assert client.get("/api/streams").json["streams"] == [], "their slots are free again"
+    client.put("/api/points/cap", json={"cap": None})
+    assert client.post(f"/api/streams/{stream_id}/retry", headers=JSON).status_code == 201
+    assert settled(client)["spent"] > spent
+
+
 @pytest.mark.parametrize(("headers", "whole"), [(HTML, True), (HTMX, False)])
 def test_a_page_without_points_leads_to_what_explains_it(
     make_app: Callable[..., Flask], headers: dict[str, str], whole: bool

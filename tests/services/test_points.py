@@ -164,6 +164,20 @@ def test_checking_refuses_what_reserving_would(wallet: Points, database: Databas
             refuse()
 
 
+def test_one_odd_reservation_keeps_no_other_from_being_closed(
+    wallet: Points, database: Database, user: users.User, caplog: pytest.LogCaptureFixture
+) -> None:
+    long_ago = utc_now().replace(year=2025)
+    database.run(points.charge, user.id, "deck:odd", 2, grant=100, now=long_ago)
+    for name in ("deck:odd", "deleted"):
+        database.run(points.reserve, user.id, name, 5, grant=100, now=long_ago)
+
+    assert wallet.sweep() == 1
+
+    assert database.run(points.balance, user.id, long_ago, grant=100).spent == 2 + 5
+    assert "reservation not closed" in caplog.text
+
+
 def test_the_sweep_closes_what_was_abandoned_and_nothing_else(
     wallet: Points, database: Database, user: users.User
 ) -> None:
