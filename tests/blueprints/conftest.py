@@ -17,6 +17,7 @@ from services import errors, settings
 from services.streaming.embedded_valkey import private_valkey
 from tests.blueprints.people import Person
 from tests.blueprints.streams import Streams
+from tests.blueprints.students import Student
 from tests.conftest import sign_up
 from tests.model_server import ModelServer
 
@@ -303,3 +304,29 @@ def ask(ask_of: Callable[..., Any], signed_in: FlaskClient) -> Callable[..., Any
 def ask_slowly(ask_of: Callable[..., Any], slow_streams: Streams) -> Callable[..., Any]:
     """As `ask`, on a site whose answers take a while."""
     return ask_of(slow_streams.client)
+
+
+@pytest.fixture(scope="session")
+def plain(make_shared: Callable[..., Flask]) -> Flask:
+    """A site without a model."""
+    return make_shared(STUDY_RATE_LIMIT="100000/minute")
+
+
+@pytest.fixture(scope="session")
+def scripted(make_shared: Callable[..., Flask], _model: ModelServer) -> Flask:
+    """A site whose model is scripted."""
+    limits = {"STUDY_RATE_LIMIT": "100000/minute", "STUDY_CONTEXT_TOKENS": "500"}
+    return make_shared(OPENAI_BASE_URL=_model.base_url, OPENAI_MODEL="scripted", **limits)
+
+
+@pytest.fixture
+def student(plain: Flask) -> Student:
+    return Student(plain)
+
+
+@pytest.fixture
+def modelled_student(scripted: Flask, model: ModelServer) -> Iterator[Student]:
+    somebody = Student(scripted)
+    yield somebody
+    model.release()
+    somebody.stop_all()
