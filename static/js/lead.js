@@ -8,6 +8,7 @@ const HEARTBEATS = 3 // a connection that is silent for longer than so many is l
 export class Lead {
   #kept = new Kept()
   #isFresh = true // the first frame of a connection is the whole answer
+  #quit = null
   isOver = false
   isOpen = true
   count = 0
@@ -24,12 +25,14 @@ export class Lead {
   async open() {
     const again = () => this.connection.again()
     window.addEventListener("online", again)
-    await this.connection.open()
+    // Not to wait for the network when the page is about to be frozen.
+    await Promise.race([this.connection.open(), new Promise((resolve) => { this.#quit = resolve })])
     window.removeEventListener("online", again)
   }
 
   close() {
     this.connection.close()
+    this.#quit?.()
   }
 
   /** All that a newcomer needs. */

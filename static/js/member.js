@@ -3,7 +3,7 @@
 import { Lead } from "./lead.js"
 
 const PROBE_MS = 1000
-const SILENT_PROBES = 3 // a leader that answers none of so many is frozen
+const SILENT_PROBES = 5 // a leader that answers none of so many is frozen
 const LINGER_MS = 500 // the others hear of the end before the lead falls to them
 
 export class Member {
