@@ -32,17 +32,17 @@ _SMALL_BODY_BYTES: Final = 64 * 1024
 def add() -> Response:
     """Take a file in: `file` of a multipart form, or `url` of a host that is allowed."""
     try:
-        media = _taken()
+        media = taken()
     except AppError as error:
         if errors.shape() != "page":
             raise
         return _page(error)
     wanted = negotiate.wants(request)
     if wanted == "fragment":
-        return Response(render_template("media/_chip.html", file=_shown(media)), status=201)
+        return Response(render_template("media/_chip.html", file=shown(media)), status=201)
     if wanted == "page":
         return negotiate.see_other(url_for("media.page"))
-    response = _json(_shown(media))
+    response = _json(shown(media))
     response.status_code = 201
     response.location = url_for("media.content", media_id=media.id)
     return response
@@ -55,7 +55,7 @@ def listing() -> Response:
     limit = services().settings.media_total_mb * 1024 * 1024
     return _json(
         {
-            "media": [_shown(media) for media in files],
+            "media": [shown(media) for media in files],
             "next": _next(files),
             "used_bytes": usage.bytes,
             "limit_bytes": limit,
@@ -116,7 +116,12 @@ def page() -> Response:
     return _page()
 
 
-def _taken() -> Media:
+def taken() -> Media:
+    """The file that this request brings, kept.
+
+    Raises:
+        InvalidInput, UnsupportedType, TooLarge, RateLimited: As `Shelf.add` and `Shelf.fetch` say; nothing is kept.
+    """
     _count()
     sent = request.files.getlist(FIELD) if request.mimetype == "multipart/form-data" else []
     files = [file for file in sent if file.filename or file.stream.read(1)]
@@ -201,8 +206,9 @@ def _conditional(response: Response) -> Response:
     return response
 
 
-def _shown(media: Media) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def shown(media: Media) -> dict[str, Any]:
+    """A file as the API and the pages tell of it."""
+    told: dict[str, Any] = {
         "id": media.id,
         "name": media.name,
         "kind": media.kind,
@@ -213,12 +219,12 @@ def _shown(media: Media) -> dict[str, Any]:
         "url": url_for("media.content", media_id=media.id),
     }
     if media.pages is not None:
-        shown["pages"] = media.pages
+        told["pages"] = media.pages
     if media.kind != "image":
-        shown["chars"] = media.chars
+        told["chars"] = media.chars
     if media.has_thumbnail:
-        shown["thumbnail_url"] = url_for("media.thumbnail", media_id=media.id)
-    return shown
+        told["thumbnail_url"] = url_for("media.thumbnail", media_id=media.id)
+    return told
 
 
 def _json(value: dict[str, Any]) -> Response:

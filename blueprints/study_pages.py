@@ -1,13 +1,16 @@
 """The study chat in a browser: a new conversation, one that there is, and answers as HTML."""
 
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template, request, url_for
 
-from blueprints import answered, identity, points, transcript
+from blueprints import answered, errors, identity, media, negotiate, points, security, transcript
 from blueprints.extensions import services
 from services.assistants.study.input import LENGTHS, MAX_MEDIA, MAX_MESSAGE_CHARS, USUAL_LENGTH, WAYS
-from services.errors import NotFound
+from services.errors import AppError, FieldError, InvalidInput, NotFound
 from services.store import conversations
 from services.store.conversations import Conversation
 
@@ -35,6 +38,38 @@ def page(conversation_id: str) -> str:
     return _page(conversation, turns)
 
 
+@blueprint.post("/study/files")
+@security.accepts_uploads
+def attach() -> Response:
+    """Take a file in for the next message; for browsers without script, which cannot send it beside the message."""
+    user_id = identity.require().user.id
+    conversation_id = request.form.get("interaction_id", "")
+    files = request.form.getlist("media")
+    try:
+        _room_for_one_more(files)
+        files.append(media.taken().id)
+    except AppError as wrong:
+        conversation, turns = transcript.of_conversation(user_id, conversation_id) if conversation_id else (None, [])
+        html = _page(conversation, turns, files=_files(files), file_problem=errors.problem_of(wrong))
+        return Response(html, status=errors.status_of(wrong))
+    place = url_for(".page", conversation_id=conversation_id) if conversation_id else url_for(".new")
+    return negotiate.see_other(f"{place}?{urlencode([('file', file) for file in files])}")
+
+
+def _room_for_one_more(files: Sequence[str]) -> None:
+    if len(files) >= MAX_MEDIA:
+        raise InvalidInput([FieldError("file", f"is one too many: a message takes at most {MAX_MEDIA}")])
+
+
+def _files(ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Those of the person's files that go with the next message."""
+    kept = []
+    for media_id in ids[:MAX_MEDIA]:
+        with contextlib.suppress(NotFound):
+            kept.append(media.shown(services().shelf.get(identity.require().user.id, media_id)))
+    return kept
+
+
 def asked(user_id: int, stream_id: str, conversation_id: str, *, question: str | None, as_fragment: bool) -> Response:
     """A question's answer for a page: the turn that connects itself, or a page that grows.
 
@@ -51,7 +86,13 @@ def asked(user_id: int, stream_id: str, conversation_id: str, *, question: str |
     return answered.as_page(user_id, stream_id, title="the conversation", question=question, back_url=back_url)
 
 
-def _page(conversation: Conversation | None, turns: list[transcript.TurnView]) -> str:
+def _page(
+    conversation: Conversation | None,
+    turns: list[transcript.TurnView],
+    *,
+    files: Sequence[Mapping[str, Any]] | None = None,
+    file_problem: Mapping[str, Any] | None = None,
+) -> str:
     settings = services().settings
     return render_template(
         "study/page.html",
@@ -66,6 +107,8 @@ def _page(conversation: Conversation | None, turns: list[transcript.TurnView]) -
         max_upload_mb=settings.max_upload_mb,
         points=points.balance(),
         starters=_STARTERS,
+        files=_files(request.args.getlist("file")) if files is None else files,
+        file_problem=file_problem,
     )
 
 
@@ -76,7 +119,7 @@ def _composer(conversation_id: str) -> dict[str, Any]:
         "keep": f"study.{conversation_id or 'new'}",
         # A question that another page hands over, as the search does.
         "text": request.args.get("q", "")[:MAX_MESSAGE_CHARS],
-        "placeholder": "Ask about your notes, or anything you study…",
+        "placeholder": "Ask about what you study…",
         "max_chars": MAX_MESSAGE_CHARS,
         "behavior": "upload estimate",
         "above": "study/_tools.html",

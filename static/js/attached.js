@@ -6,6 +6,7 @@ export class Attached {
   /** list: where they stand; keeper: whose data-keep names them; changed(), failed(words): what to tell. */
   constructor(list, keeper, { changed, failed }) {
     Object.assign(this, { list, keeper, changed, failed, waiting: 0 })
+    for (const item of list.querySelectorAll("[data-file]")) this.dress(item)
     for (const media of read(`files.${keeper.dataset.keep}`) ?? []) this.add(media)
     this.keep()
   }
@@ -20,22 +21,22 @@ export class Attached {
     this.changed()
   }
 
-  clear() {
-    this.list.replaceChildren()
-    this.keep()
+  add({ id, name, kind, pages, thumbnail_url: picture = null, chars = 1 }) {
+    if ([...this.list.querySelectorAll("[name=media]")].some((field) => field.value === id)) return
+    const facts = [pages && `${pages} page${pages > 1 ? "s" : ""}`, kind === "pdf" && chars === 0 && "no text found"]
+    const item = row(name, facts.filter(Boolean).join(", "))
+    item.dataset.file = JSON.stringify({ id, name, kind, pages, thumbnail_url: picture, chars })
+    if (picture) item.prepend(Object.assign(new Image(40, 40), { src: picture, alt: "" }))
+    item.append(Object.assign(document.createElement("input"), { type: "hidden", name: "media", value: id }))
+    this.dress(item)
+    this.list.append(item)
   }
 
-  add({ id, name, kind, pages }) {
-    if ([...this.list.querySelectorAll("[name=media]")].some((field) => field.value === id)) return
-    const item = row(name, pages ? `${pages} page${pages > 1 ? "s" : ""}` : "")
-    item.dataset.file = JSON.stringify({ id, name, kind, pages })
-    if (kind === "image") item.prepend(Object.assign(new Image(40, 40), { src: `/api/media/${id}/thumbnail`, alt: "" }))
-    item.append(Object.assign(document.createElement("input"), { type: "hidden", name: "media", value: id }))
-    item.append(cross(`Remove ${name}`, () => {
+  dress(item) {
+    item.append(cross(`Remove ${JSON.parse(item.dataset.file).name}`, () => {
       item.remove()
       this.keep()
     }))
-    this.list.append(item)
   }
 
   /** Sends a file to the site, and shows how far it is. */
@@ -77,8 +78,8 @@ export class Attached {
 function row(name, facts) {
   const item = document.createElement("li")
   item.className = "attach__item"
-  const label = Object.assign(document.createElement("span"), { className: "attach__name", textContent: name, title: name })
-  item.append(label, Object.assign(document.createElement("span"), { className: "attach__facts", textContent: facts }))
+  item.append(Object.assign(document.createElement("span"), { className: "attach__name", textContent: name, title: name }))
+  item.append(Object.assign(document.createElement("span"), { className: "attach__facts", textContent: facts }))
   return item
 }
 

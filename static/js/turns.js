@@ -13,10 +13,18 @@ export function attach(log) {
     // What is answered now is the end of its path.
     if (turn.querySelector(".waiting")) while (turn.nextElementSibling) turn.nextElementSibling.remove()
     const { page } = turn.dataset
-    if (!page || location.pathname === page) return
+    if (!page || location.pathname === page || location.pathname.startsWith("/conversations/")) return
     history.replaceState(history.state, "", page)
     named(page.split("/").at(-1))
   }).observe(turns, { childList: true })
+
+  // What goes on from an answer waits for its end.
+  const settle = () => {
+    const isRunning = turns.querySelector(".waiting") !== null
+    for (const button of document.querySelectorAll("[data-way] button")) button.disabled = isRunning
+  }
+  settle()
+  new MutationObserver(settle).observe(turns, { childList: true, subtree: true })
 
   // The balance changes when an answer begins, and once more when it has been paid.
   new MutationObserver((changes) => {

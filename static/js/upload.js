@@ -74,7 +74,8 @@ export function attach(form) {
   }, true)
   form.addEventListener("rill:taken", () => {
     complain("")
-    files.clear()
+    files.list.replaceChildren()
+    files.keep()
   })
   form.addEventListener("rill:restored", ({ detail }) => {
     for (const file of detail.files ?? []) files.add(file)

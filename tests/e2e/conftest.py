@@ -10,6 +10,7 @@ import pytest
 from gevent import monkey
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.e2e import visiting
 from tests.e2e.browsing import FaultProxy, HostPages, Watch, sign_in
 from tests.e2e.chats import PROBLEM
 from tests.e2e.clients import Account
@@ -153,6 +154,12 @@ def chat(make_page: Callable[..., Page], shared_site: Site, ada: Account) -> Ite
     yield page
     assert watch.complaints == []
     assert watch.foreign == []
+
+
+@pytest.fixture(scope="session")
+def storied(shared_model: Model, shared_site: Site) -> visiting.Storied:
+    """Somebody whose pages have all kinds of things on them."""
+    return visiting.storied(shared_site, shared_model)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from playwright.sync_api import JSHandle, Locator, Page
 
 STUDY: Final = "/study"
 QUESTION: Final = "Why is the sky blue?"
+TEXT_FILE: Final = ("list.txt", "text/plain", b"Words to learn: scatter, molecule.")
 _TRANSFER: Final = """(files) => {
   const transfer = new DataTransfer()
   for (const { name, type, data } of files) {

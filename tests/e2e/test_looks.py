@@ -1,41 +1,18 @@
 """How the pages look and behave: still, in reach, quiet, on a phone, in the dark and without script."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, Response, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.browsing import ROOT, Watch, sign_in, until, words
+from tests.e2e.browsing import sign_in, until, words
 from tests.e2e.chats import PROBLEM, QUESTION, ask, composer, ended, shown, shows
 from tests.e2e.clients import Account
 from tests.e2e.conftest import PASSWORD, PHONE
 from tests.e2e.sites import Model, Site, prose
+from tests.e2e.visiting import PUBLIC, Storied, visits
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
-
-AXE: Final = (ROOT / "tests/e2e/node_modules/axe-core/axe.min.js").read_text()
-# Everything that a page's text can be made of.
-RICH: Final = r"""Think of *pairs* first: $a \oplus a = 0$, so
-
-$$\bigoplus_{i=1}^{n} socks_i = x$$
-
-| step | left |
-| --- | --- |
-| one | 4, 9, 4 |
-| two | 9 |
-
-1. Read the [list](https://example.org/list) once.
-2. Keep `one` number only.
-
-> Which one stays?
-
-```tests
-[{"input": "socks = [7]", "expected": "7", "why": "a single sock"}]
-```
-"""
-PUBLIC: Final = ("/", "/login", "/register", "/nothing-here")
-MINE: Final = ("/", "/tutor", "/tutor?q=zzz", "/tutor/new", "/account", PROBLEM, "/tutor/nothing-here")
 
 
 def box(locator: Locator) -> dict[str, float]:
@@ -121,65 +98,12 @@ def test_an_answer_is_followed_as_it_grows(model: Model, chat: Page) -> None:
 # -- every page
 
 
-@pytest.fixture(scope="module")
-def storied(shared_model: Model, shared_site: Site) -> Account:
-    """Somebody whose page of a problem has all kinds of answers."""
-    somebody = Account(shared_site)
-    for script in ({"text": RICH}, {"text": prose(40), "cut_after": 20}):
-        shared_model.play(**script)
-        stream_id = somebody.start(session_id="page-odd-sock", problem_id="odd-sock")
-        somebody.stored(stream_id)
-    return somebody
-
-
-def visits(page: Page, paths: Sequence[str]) -> Iterator[tuple[str, Response]]:
-    """Each page, with all that can be opened open."""
-    for path in paths:
-        answered = page.goto(path)
-        assert answered
-        for details in page.locator("details").all():
-            details.evaluate("(element) => { element.open = true }")
-        yield path, answered
-
-
-@pytest.mark.req("T43")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_complains_reaches_out_or_keeps_anybody_out(
-    scheme: Any, storied: Account, make_page: Callable[..., Page], shared_site: Site
-) -> None:
-    found: list[Any] = []
-    for page, paths in ((sign_in(make_page(shared_site), storied), MINE), (make_page(shared_site), PUBLIC)):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        watch = Watch(page)
-        for path, answered in visits(page, paths):
-            found += [(path, *violation) for violation in serious(page)]
-            found += [(path, said) for said in watch.complaints + watch.foreign]
-            assert len(watch.refusals) == (answered.status != 200), (path, watch.refusals)
-            policy = answered.headers["content-security-policy"]
-            assert "default-src 'self'" in policy
-            assert "unsafe" not in policy
-            watch.forget()
-
-    assert found == []
-
-
-def serious(page: Page) -> list[tuple[str, str]]:
-    """What axe calls serious or critical: its rule, and where."""
-    page.evaluate(AXE)
-    result = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        (violation["id"], str([node["target"] for node in violation["nodes"]]))
-        for violation in result["violations"]
-        if violation["impact"] in ("serious", "critical")
-    ]
-
-
 def test_no_page_scrolls_sideways_on_a_phone(
-    storied: Account, make_page: Callable[..., Page], shared_site: Site
+    storied: Storied, make_page: Callable[..., Page], shared_site: Site
 ) -> None:
     wide = []
-    phone, stranger = sign_in(make_page(shared_site, **PHONE), storied), make_page(shared_site, **PHONE)
-    for page, paths in ((phone, MINE), (stranger, PUBLIC)):
+    phone, stranger = sign_in(make_page(shared_site, **PHONE), storied.account), make_page(shared_site, **PHONE)
+    for page, paths in ((phone, storied.pages), (stranger, PUBLIC)):
         for path, _ in visits(page, paths):
             widths = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
             wide += [(path, width) for width in widths if width > 390]
@@ -189,9 +113,9 @@ def test_no_page_scrolls_sideways_on_a_phone(
 
 @pytest.mark.req("T38")
 def test_what_one_can_press_is_large_enough_on_a_phone(
-    storied: Account, make_page: Callable[..., Page], shared_site: Site
+    storied: Storied, make_page: Callable[..., Page], shared_site: Site
 ) -> None:
-    phone = sign_in(make_page(shared_site, **PHONE), storied)
+    phone = sign_in(make_page(shared_site, **PHONE), storied.account)
     phone.goto(PROBLEM)
 
     for button in phone.locator(".composer button, .ladder__quick button, .outcome__actions button").all():
@@ -226,7 +150,7 @@ def test_screen_readers_hear_the_bounds_of_an_answer_only(model: Model, chat: Pa
     chat.evaluate(
         """() => {
           window.said = []
-          const region = document.querySelector("[role=status]")
+          const region = document.getElementById("announcer")
           new MutationObserver(() => said.push(region.textContent)).observe(region, { childList: true })
         }"""
     )

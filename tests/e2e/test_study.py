@@ -11,7 +11,7 @@ from tests.e2e.chats import answer, ask, composer, ended, shown, shows
 from tests.e2e.clients import Account
 from tests.e2e.files import pdf, photo
 from tests.e2e.sites import Model, Site, prose
-from tests.e2e.studying import QUESTION, STUDY, attached, drop, ledger, paste, pick, points_left
+from tests.e2e.studying import QUESTION, STUDY, TEXT_FILE, attached, drop, ledger, paste, pick, points_left
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
@@ -26,7 +26,6 @@ NOTES: Final = pdf(
 )
 PDF: Final = ("notes.pdf", "application/pdf", NOTES)
 PHOTO: Final = ("homework.png", "image/png", photo())
-TEXT_FILE: Final = ("list.txt", "text/plain", b"Words to learn: scatter, molecule.")
 
 
 def stall(model: Model, text: str = TEXT) -> None:

@@ -1,0 +1,96 @@
+"""Every page there is, and what axe says of one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from playwright.sync_api import Page, Response
+
+from tests.e2e.browsing import ROOT
+from tests.e2e.chats import PROBLEM
+from tests.e2e.clients import Account
+from tests.e2e.sites import Model, Site, prose
+from tests.e2e.studying import QUESTION
+
+_AXE: Final = (ROOT / "tests/e2e/node_modules/axe-core/axe.min.js").read_text()
+# Everything that a page's text can be made of.
+RICH: Final = r"""Think of *pairs* first: $a \oplus a = 0$, so
+
+$$\bigoplus_{i=1}^{n} socks_i = x$$
+
+| step | left |
+| --- | --- |
+| one | 4, 9, 4 |
+| two | 9 |
+
+1. Read the [list](https://example.org/list) once.
+2. Keep `one` number only.
+
+> Which one stays?
+
+```tests
+[{"input": "socks = [7]", "expected": "7", "why": "a single sock"}]
+```
+"""
+PUBLIC: Final = ("/", "/login", "/register", "/nothing-here")
+
+
+@dataclass(frozen=True, slots=True)
+class Storied:
+    """Somebody whose pages have all kinds of things on them."""
+
+    account: Account
+    pages: Sequence[str]
+
+
+def storied(site: Site, model: Model) -> Storied:
+    """Make them."""
+    somebody = Account(site)
+    for script in ({"text": RICH}, {"text": prose(40), "cut_after": 20}):
+        model.play(**script)
+        somebody.stored(somebody.start(session_id="page-odd-sock", problem_id="odd-sock"))
+    conversation_id = _studied(somebody, model)
+    own = ("/", "/tutor", "/tutor?q=zzz", "/tutor/new", "/account", PROBLEM, "/tutor/nothing-here")
+    study = ("/study", "/study?q=Why%3F", f"/study/{conversation_id}", "/study/nothing-here", "/points")
+    past = ("/history", "/history?q=sky", "/history?q=zzz", "/study/cards")
+    return Storied(somebody, (*own, *study, *past))
+
+
+def _studied(somebody: Account, model: Model) -> str:
+    """A conversation of the study chat: rich, cut off, and with a question that was changed; its id."""
+    body: dict[str, Any] = {"message": QUESTION}
+    for script in ({"text": RICH}, {"text": prose(40), "cut_after": 20}):
+        model.play(**script)
+        asked = somebody.call("POST", "/api/stream/stream-conversation", body)
+        assert asked.status == 201, asked
+        somebody.stored(asked.json["stream_id"])
+        body = {"message": "And at dusk?", "interaction_id": asked.json["interaction_id"]}
+    conversation_id: str = body["interaction_id"]
+    messages = somebody.call("GET", f"/api/conversations/{conversation_id}").json["messages"]
+    model.play(text="Red light is scattered least.")
+    changed = somebody.call("POST", f"/api/messages/{messages[2]['id']}/edit", {"message": "And in the evening?"})
+    assert changed.status == 201, changed
+    somebody.stored(changed.json["stream_id"])
+    return conversation_id
+
+
+def visits(page: Page, paths: Sequence[str]) -> Iterator[tuple[str, Response]]:
+    """Each page, with all that can be opened open."""
+    for path in paths:
+        answered = page.goto(path)
+        assert answered
+        page.wait_for_load_state("networkidle")
+        for details in page.locator("details").all():
+            details.evaluate("(element) => { element.open = true }")
+        yield path, answered
+
+
+def serious(page: Page) -> list[tuple[str, str]]:
+    """What axe calls serious or critical: its rule, and where."""
+    page.evaluate(_AXE)
+    result = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        (violation["id"], str([node["target"] for node in violation["nodes"]]))
+        for violation in result["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
