@@ -107,6 +107,14 @@ def add_problem() -> Response:
     return response
 
 
+@blueprint.delete("/v1/tutor/problems/<problem_id>")
+@blueprint.post("/v1/tutor/problems/<problem_id>/delete")
+def delete_problem(problem_id: str) -> Response:
+    """Delete a problem of my own, with its submissions."""
+    services().database.run(problems.delete, identity.require().user.id, problem_id)
+    return negotiate.see_other("/tutor") if negotiate.wants(request) == "page" else Response(status=204)
+
+
 @blueprint.post("/v1/tutor/submissions")
 def submit() -> Response:
     """Tell how my code did on a problem's tests."""

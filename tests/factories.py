@@ -5,9 +5,11 @@ from io import BytesIO
 from itertools import count
 from typing import Any
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from services.store import conversations, media, problems, submissions, users
+from services.store.base import utc_now
 
 _numbers = count(1)
 # No password fits it: a test that signs in makes a real hash.
@@ -73,6 +75,13 @@ def make_media(s: Session, user_id: int, **changes: Any) -> media.Media:
     limits = {name: changes.pop(name, 1 << 40) for name in ("max_total_bytes", "max_files")}
     values.update(changes)
     return media.add(s, user_id, media.Upload(**values), **limits)
+
+
+def make_problems(s: Session, user_id: int, count: int) -> None:
+    """Many of a person's own problems at once: `old-0` and so on."""
+    same = {"user_id": user_id, "title": "Old", "statement": "Add.", "extra": {"difficulty": "easy"}}
+    now = utc_now()
+    s.execute(insert(problems.Problem), [{**same, "id": f"old-{n}", "created_at": now} for n in range(count)])
 
 
 def make_problem(s: Session, user_id: int, problem_id: str | None = None) -> problems.Problem:

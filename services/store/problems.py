@@ -1,7 +1,7 @@
 """Problems that people bring themselves; the bundled ones are no rows. Ids are unique per person."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ForeignKey, select
 from sqlalchemy import delete as delete_from
@@ -9,9 +9,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from services import errors
+from services.store import caps
 from services.store.base import Base, Json, utc_now
 from services.store.progress import Progress
 from services.store.submissions import Submission
+
+MAX_PROBLEMS: Final = 2_000
 
 
 class Problem(Base):
@@ -36,8 +39,10 @@ def add(s: Session, user_id: int, problem_id: str, *, title: str, statement: str
     """Keep a problem.
 
     Raises:
-        Conflict: The person has a problem with this id.
+        Conflict: The person has a problem with this id, or `MAX_PROBLEMS` of them (`TOO_MANY_PROBLEMS`).
     """
+    way_out = "Delete one that you no longer need."
+    caps.check(s, Problem.user_id, user_id, limit=MAX_PROBLEMS, things="problems", way_out=way_out)
     row = Problem(user_id=user_id, id=problem_id, title=title, statement=statement, extra=extra, created_at=utc_now())
     s.add(row)
     try:

@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy import ForeignKey, Index, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from services.store import caps
 from services.store.base import Base, Json, new_id, utc_now
+
+# The tutor reads the newest five of a problem.
+KEPT_PER_PROBLEM: Final = 50
+MAX_SUBMISSIONS: Final = 5_000
 
 
 class Submission(Base):
@@ -50,7 +56,16 @@ def add(
     categories: Sequence[str] = (),
     client_name: str | None = None,
 ) -> str:
-    """Keep a submission; returns its id."""
+    """Keep a submission, and the newest `KEPT_PER_PROBLEM` of its problem with it; older ones go.
+
+    Returns:
+        Its id.
+
+    Raises:
+        Conflict: The person has `MAX_SUBMISSIONS` of them, over all problems (`TOO_MANY_SUBMISSIONS`).
+    """
+    way_out = "They go with a problem of your own: delete one that you no longer need."
+    caps.check(s, Submission.user_id, user_id, limit=MAX_SUBMISSIONS, things="submissions", way_out=way_out)
     row = Submission(
         id=new_id(),
         user_id=user_id,
@@ -68,6 +83,9 @@ def add(
     )
     s.add(row)
     s.flush()
+    own = Submission.user_id == user_id, Submission.problem_id == problem_id
+    oldest_kept = select(Submission.id).where(*own).order_by(Submission.id.desc()).offset(KEPT_PER_PROBLEM - 1).limit(1)
+    s.execute(delete(Submission).where(*own, Submission.id < oldest_kept.correlate(None).scalar_subquery()))
     return row.id
 
 

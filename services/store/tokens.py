@@ -9,10 +9,11 @@ from sqlalchemy import ForeignKey, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from services import errors
-from services.store import users
+from services.store import caps, users
 from services.store.base import SECRET, Base, utc_now
 
 PREFIX: Final = "rill_"
+MAX_TOKENS: Final = 50
 TOUCH_EVERY: Final = timedelta(minutes=1)
 
 
@@ -41,7 +42,12 @@ def create(s: Session, user_id: int, name: str, *, now: datetime | None = None) 
 
     Returns:
         Its row, and its text, which is not kept and cannot be shown again.
+
+    Raises:
+        Conflict: The person has `MAX_TOKENS` of them (`TOO_MANY_TOKENS`).
     """
+    way_out = "End one that you no longer use."
+    caps.check(s, TokenRow.user_id, user_id, limit=MAX_TOKENS, things="tokens", way_out=way_out)
     plain = PREFIX + secrets.token_urlsafe(32)
     row = TokenRow(user_id=user_id, name=name, digest=_digest(plain), created_at=now or utc_now(), last_used_at=None)
     s.add(row)

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
+from services.store import users
+from services.store.problems import MAX_PROBLEMS
 from tests.blueprints.streams import Streams
+from tests.factories import make_problems
 
 PROBLEM = {"title": "Count the odd ones", "statement": "Given a list of numbers, count those that are odd."}
 SUBMISSION = {
@@ -91,3 +95,35 @@ def test_an_export_can_be_imported_under_another_id(signed_in: FlaskClient) -> N
     assert imported.status_code == 201
     assert imported.json["id"] == "another-one"
     assert imported.json["statement"].strip() == PROBLEM["statement"]
+
+
+def test_a_problem_of_ones_own_can_be_deleted(
+    signed_in: FlaskClient, make_signed_in: Callable[..., FlaskClient], problem_id: str
+) -> None:
+    first = signed_in.post("/v1/tutor/problems", json=PROBLEM).json["id"]
+    eve = make_signed_in("eve@example.org")
+
+    assert eve.delete(f"/v1/tutor/problems/{first}").status_code == 404
+    assert signed_in.delete(f"/v1/tutor/problems/{problem_id}").status_code == 404, "the bank's are nobody's"
+    assert signed_in.delete(f"/v1/tutor/problems/{first}").status_code == 204
+    assert signed_in.get(f"/v1/tutor/problems/{first}").status_code == 404
+
+    second = signed_in.post("/v1/tutor/problems", json=PROBLEM).json["id"]
+    gone = signed_in.post(f"/v1/tutor/problems/{second}/delete", headers={"Accept": "text/html"})
+    assert (gone.status_code, gone.location) == (303, "/tutor")
+    assert signed_in.get(f"/v1/tutor/problems/{second}").status_code == 404
+
+
+def test_over_the_cap_a_problem_is_refused_with_the_cap(app: Flask, signed_in: FlaskClient) -> None:
+    database = app.extensions["rill"].database
+    (user_id,) = database.run(lambda s: [users.by_email(s, "ada@example.org").id])
+    database.run(make_problems, user_id, MAX_PROBLEMS)
+
+    refused = signed_in.post("/v1/tutor/problems", json=PROBLEM)
+    form = signed_in.post("/v1/tutor/problems", data=PROBLEM, headers={"Accept": "text/html"})
+
+    assert (refused.status_code, refused.json["code"]) == (409, "TOO_MANY_PROBLEMS")
+    assert (refused.json["limit"], refused.json["current"]) == (MAX_PROBLEMS, MAX_PROBLEMS)
+    assert form.status_code == 409
+    assert f"You have {MAX_PROBLEMS} problems" in form.text
+    assert PROBLEM["statement"] in form.text, "what was written is kept"
