@@ -8,6 +8,7 @@ as code, and how much of it is too much, is in `codelike` and `accounts`; the li
 docs/assistants.md.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -38,6 +39,8 @@ _KEYWORD = re.compile(
 _MAY_FENCE = re.compile(r"[\s>*+.)\d-]*(?:`{0,2}|`{3,}[^`\n]*|~{0,2}|~{3,}[^\n]*)\Z")
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)", re.DOTALL)
 _CONTAINER = re.compile(r"(?:\s|>|[-*+](?=\s)|\d{1,3}[.)](?=\s))+")
+# What a token says: nothing, maybe code, a sentence's plain token, or one that speaks for a sentence.
+_NEUTRAL, _DOUBTFUL, _PLAIN_TOKEN, _WORD = range(4)
 # So many plain words in a row mean that a sentence goes on.
 _CLEAR_RUN: Final = 4
 # The last words wait with what follows: `seen` may be the left side of an assignment.
@@ -152,19 +155,25 @@ class Guard:
     def _judge_clear_part(self) -> str:
         """Pass on the part of the current line about which nothing can change any more."""
         out = []
-        end, plain = self._clear_end()
-        while end:
+        more = True
+        while more:
+            end, plain, more = self._clear_end()
+            if not end:
+                break
             piece = self._tail_taken(end)
             if plain and (self._begun or not self._running):
                 self._chain = ""
                 out.append(self._drop(piece) if self._dropping else self._give(piece))
             else:
                 out.append(self._judge(piece))
-            end, plain = self._clear_end()
         return "".join(out)
 
-    def _clear_end(self) -> tuple[int, bool]:
-        """Where the next piece of the tail ends that can be judged now, and whether it is words only; 0 if none can."""
+    def _clear_end(self) -> tuple[int, bool, bool]:
+        """The next piece of the tail that can be judged now.
+
+        Returns:
+            Where it ends, 0 if there is none; whether it is words only; whether another may follow it.
+        """
         words: list[int] = []  # starts of the plain words since the last doubtful one
         doubtful, plain = False, True
         position = end = 0
@@ -180,24 +189,25 @@ class Guard:
             token = _TOKEN.match(tail, position)
             if token is None or (token.end() == len(tail) and not _ends_itself(token[0])):
                 break
-            text, start = token[0], position
+            kind, start = _kind(token[0]), position
             position = token.end()
-            if text.isspace() or _NUMBER.fullmatch(text):
+            if kind == _NEUTRAL:
                 continue
-            if _is_plain(text):
-                if not doubtful or _is_word(text):
+            if kind != _DOUBTFUL:
+                if not doubtful or kind == _WORD:
                     words.append(start)
                 if doubtful and len(words) >= _CLEAR_RUN:
-                    return start, False
+                    return start, False, True
                 if not doubtful and len(words) > _LOOKAHEAD:
                     end = words[-_LOOKAHEAD]
             elif end:
-                return end, plain
+                return end, plain, True
             else:
                 doubtful, words = True, []
         if not end and len(tail) == MAX_LINE_CHARS:
-            return MAX_LINE_CHARS, False
-        return end, plain
+            return MAX_LINE_CHARS, False, True
+        # All of the tail has been looked at: after this piece it holds too few words for another.
+        return end, plain, len(tail) < len(self._tail)
 
     def _tail_taken(self, end: int) -> str:
         taken, self._tail = self._tail[:end], self._tail[end:]
@@ -304,14 +314,17 @@ class Guard:
         return f"{mark}{blank}{line_end}"
 
 
-def _is_plain(token: str) -> bool:
-    return _PLAIN.fullmatch(token) is not None and not _KEYWORD.fullmatch(token.strip("(\"'*_.,;:!?)"))
-
-
-def _is_word(token: str) -> bool:
-    """A word that speaks for a sentence: no variable's letter, nothing that code uses as a word."""
+@functools.lru_cache(maxsize=4096)
+def _kind(token: str) -> int:
+    """What a token says about the sentence or the code that it stands in; answers repeat their words."""
+    if token.isspace() or _NUMBER.fullmatch(token):
+        return _NEUTRAL
     bare = token.strip("(\"'*_.,;:!?)")
-    return len(bare) > 1 and bare.lower() not in ("in", "not", "and", "or", "is", "of", "then", "to", "as", "end")
+    if not _PLAIN.fullmatch(token) or _KEYWORD.fullmatch(bare):
+        return _DOUBTFUL
+    # No variable's letter, nothing that code uses as a word.
+    is_word = len(bare) > 1 and bare.lower() not in ("in", "not", "and", "or", "is", "of", "then", "to", "as", "end")
+    return _WORD if is_word else _PLAIN_TOKEN
 
 
 def _ends_itself(token: str) -> bool:
