@@ -15,6 +15,7 @@ from blueprints.points import balance
 from services import errors
 from services.cards import reviewing, schedule
 from services.cards.made import MAX_BACK_CHARS, MAX_FRONT_CHARS
+from services.cards.statements import bare, cleaned
 from services.store import cards, decks
 from services.store.base import utc_now
 from services.store.cards import Card, Standing
@@ -23,6 +24,7 @@ from services.store.decks import Attempt, Deck
 
 blueprint = Blueprint("card_pages", __name__, url_prefix="/study/cards")
 
+_EXCERPT_CHARS: Final = 400
 _RATINGS: Final = (
     (1, "Again", "I did not know it"),
     (2, "Hard", "I had to think hard"),
@@ -186,12 +188,19 @@ def _offer(message_id: str, problem: Mapping[str, Any] | None = None) -> Respons
         "cards/offer.html",
         user=user,
         source=offered.source,
+        excerpt=_excerpt(offered.source.text),
         estimate=offered.estimate,
         points=balance(),
         engine=services().engine.name,
         problem=problem,
     )
     return Response(html)
+
+
+def _excerpt(text: str) -> str:
+    """How an answer begins, without its marks of emphasis and citations."""
+    shown = bare(cleaned(text[: 2 * _EXCERPT_CHARS]))
+    return shown if len(shown) <= _EXCERPT_CHARS else shown[:_EXCERPT_CHARS].rstrip() + "…"
 
 
 def _card(found: Card, form: Mapping[str, str], problem: Mapping[str, Any] | None = None) -> str:

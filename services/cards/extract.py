@@ -5,7 +5,7 @@ sentences; a quiz offers words that the answer uses itself.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, TypeVar
 
 from services.cards.gaps import Gap, gaps
@@ -22,6 +22,8 @@ from services.cards.made import (
 )
 from services.cards.statements import Statement, bare, statements
 
+_ARTICLES: Final = frozenset({"the", "a", "an"})
+_SMALL: Final = re.compile(r"\b[a-z][\w’'-]+")
 T = TypeVar("T")
 
 _OPTIONS: Final = 4
@@ -58,7 +60,8 @@ def _cards(stated: Sequence[Statement], found: Sequence[Gap]) -> list[Sides]:
 
     Only if these are too few, more gaps in the same sentences.
     """
-    asked = [(statement, card) for statement in stated if (card := _asked(statement))]
+    small = {word for statement in stated for word in _SMALL.findall(statement.text)}
+    asked = [(statement, card) for statement in stated if (card := _asked(statement, small))]
     explained = {statement.text for statement, _ in asked} | {bare(statement.text) for statement, _ in asked}
     others: dict[str, Gap] = {}
     for gap in found:
@@ -74,8 +77,12 @@ def _cards(stated: Sequence[Statement], found: Sequence[Gap]) -> list[Sides]:
     return list(cards.values())
 
 
-def _asked(statement: Statement) -> Sides | None:
-    """A card that asks for what the answer explains."""
+def _asked(statement: Statement, small: Collection[str]) -> Sides | None:
+    """A card that asks for what the answer explains.
+
+    Args:
+        small: Words that the answer also begins with a small letter: they are no names.
+    """
     back = statement.text[:MAX_BACK_CHARS]
     if statement.kind == "row":
         return Sides(f"What do you know about **{statement.term}**?", _listed(back.splitlines()))
@@ -87,7 +94,7 @@ def _asked(statement: Statement) -> Sides | None:
         (_MEANT.match(text), "What does {term} {verb}?"),
     ):
         if found and len(found[1].split()) <= 6 and not _POINTING.match(found[1]):
-            return Sides(ask.format(verb=_BASE.get(found[2], found[2]), term=_in_mid_sentence(found[1])), back)
+            return Sides(ask.format(verb=_BASE.get(found[2], found[2]), term=_in_mid_sentence(found[1], small)), back)
     return None
 
 
@@ -95,10 +102,10 @@ def _listed(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _in_mid_sentence(term: str) -> str:
+def _in_mid_sentence(term: str, small: Collection[str]) -> str:
     """'The cell' as it stands within a question; names keep their capital."""
-    first, _, rest = term.partition(" ")
-    return f"{first.lower()} {rest}" if rest and first.lower() in ("the", "a", "an") else term
+    first, space, rest = term.partition(" ")
+    return first.lower() + space + rest if first.lower() in _ARTICLES or first.lower() in small else term
 
 
 def _with_gap(gap: Gap) -> Sides:

@@ -92,12 +92,12 @@ def _read(text: str) -> Iterator[Statement]:
             continue
         heading, begins_item, is_row = _HEADING.match(line), bool(_MARKER.match(line)), bool(_ROW.match(line))
         if not line.strip() or heading or begins_item or is_row or _RULE.match(line):
-            yield from _in_paragraph(_cleaned(" ".join(paragraph)), is_item=is_item)
+            yield from _in_paragraph(cleaned(" ".join(paragraph)), is_item=is_item)
             paragraph, is_item = [], begins_item
         if heading and _SOURCES.match(bare(heading[1])):
             return
         if is_row:
-            cells = [_cleaned(cell) for cell in line.strip().strip("|").split("|")]
+            cells = [cleaned(cell) for cell in line.strip().strip("|").split("|")]
             yield from _in_row(cells, header)
             header = header or cells
             continue
@@ -138,7 +138,7 @@ def _is_worth_asking(sentence: str) -> bool:
     return sentence[-1] not in "?:？：" and (len(sentence.split()) >= 4 or not sentence.isascii())
 
 
-def _cleaned(text: str) -> str:
+def cleaned(text: str) -> str:
     """Without addresses, marks of citations, tags and superfluous space."""
     plain = _TAG.sub("", _CITATION.sub("", _IMAGE_OR_LINK.sub(r"\1", text)))
     return " ".join(plain.split())
