@@ -6,12 +6,11 @@ the same limits that it was told to keep.
 
 import logging
 import os
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final
@@ -29,11 +28,11 @@ _COMMAND: Final = (sys.executable, "-E", "-s", "-m", "services.reading")
 # Where the interpreter's own libraries are, on systems that need to be told.
 _PASSED_ON: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH")
 AT_ONCE: Final = 2
-# The child's own limit is 20 s of processor; it may have to wait for one.
+# The child's own limit is 15 s of processor; it may have to wait for one.
 DEADLINE_S: Final = 40.0
 # Longer waits are refused: the client's proxy would give up first.
 PATIENCE_S: Final = 45.0
-_MAX_HEAD_BYTES: Final = 48 * 1024 * 1024
+_MAX_RECORD_BYTES: Final = 48 * 1024 * 1024
 _MAX_PICTURE_BYTES: Final = 8 * 1024 * 1024
 _MADE: Final = {"image": {kinds.PNG, kinds.JPEG}, "thumbnail": {kinds.WEBP}}
 _SENT_BY: Final = kinds.IMAGES | {kinds.PDF, kinds.TEXT}
@@ -68,9 +67,13 @@ class Reader:
         """
         # A file, not a pipe: nobody has to read while the child writes, and its limits hold for it.
         with self._turn_of(user_id), _acquired(self._room, self._patience_s), tempfile.TemporaryFile() as told:
-            self._run(content, told)
+            status = self._run(content, told)
             told.seek(0)
-            return _believed(told)
+            reading = _believed(told)
+            if reading is None:
+                logger.warning("file not read", extra={"status": status, "bytes": _size(content)})
+                raise Refused(kinds.TOO_HEAVY)
+            return reading
 
     @contextmanager
     def _turn_of(self, user_id: int) -> Iterator[None]:
@@ -85,7 +88,7 @@ class Reader:
             if not turn.wanted:
                 self._turns.pop(user_id, None)
 
-    def _run(self, content: BinaryIO, told: IO[bytes]) -> None:
+    def _run(self, content: BinaryIO, told: IO[bytes]) -> int | None:
         content.flush()
         content.seek(0)
         child = subprocess.Popen(  # noqa: S603 - our own program
@@ -98,17 +101,14 @@ class Reader:
             start_new_session=True,
         )
         try:
-            status = child.wait(self._deadline_s)
+            return child.wait(self._deadline_s)
         except subprocess.TimeoutExpired:
-            status = None
+            return None
         finally:
             # Also when this greenlet is killed while it waits.
             if child.poll() is None:
                 child.kill()
                 child.wait()
-        if status != 0:
-            logger.warning("file not read", extra={"status": status, "bytes": os.fstat(content.fileno()).st_size})
-            raise Refused(kinds.TOO_HEAVY)
 
 
 class _Turn:
@@ -127,40 +127,59 @@ def _acquired(lock: threading.Semaphore, patience_s: float) -> Iterator[None]:
         lock.release()
 
 
-def _believed(told: IO[bytes]) -> Reading:
-    """What the child says, if it makes sense.
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _believed(told: IO[bytes]) -> Reading | None:
+    """What the child says, if it makes sense; None if it ended before it had said it.
 
     Raises:
         Refused: What the child refused, or `BROKEN` if its words make no sense.
     """
     try:
-        (length,) = struct.unpack(">I", told.read(4))
-        if length > _MAX_HEAD_BYTES:
-            raise Refused(kinds.BROKEN)
-        head = orjson.loads(told.read(length))
+        head = _record(told)
+        if head is None:
+            return None
         if "refused" in head:
             raise Refused(head["refused"] if head["refused"] in kinds.REASONS else kinds.BROKEN)
-        return _checked(head, told)
-    except (struct.error, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        pages, count, mime = head["pages"], head["page_count"], head["mime"]
+        pictures = dict(_pictures(told))
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise Refused(kinds.BROKEN) from None
-
-
-def _checked(head: Mapping[str, Any], told: IO[bytes]) -> Reading:
-    pages, count, mime = head["pages"], head["page_count"], head["mime"]
-    if mime not in _SENT_BY or not all(isinstance(text, str) for text in pages):
-        raise Refused(kinds.BROKEN)
-    if sum(map(len, pages)) > kinds.MAX_CHARS or (mime == kinds.PDF) != (count is not None):
-        raise Refused(kinds.BROKEN)
-    if count is not None and not (isinstance(count, int) and count == len(pages) <= kinds.MAX_PAGES):
-        raise Refused(kinds.BROKEN)
-    pictures = {}
-    for role, made_mime, size in head["pictures"]:
-        if made_mime not in _MADE[role] or not 0 < size <= _MAX_PICTURE_BYTES:
-            raise Refused(kinds.BROKEN)
-        data = told.read(size)
-        if len(data) != size:
-            raise Refused(kinds.BROKEN)
-        pictures[role] = Picture(made_mime, data)
     if mime in kinds.IMAGES and "image" not in pictures:
+        return None
+    if not _makes_sense(mime, pages, count):
         raise Refused(kinds.BROKEN)
     return Reading(mime, pages, count, pictures)
+
+
+def _record(told: IO[bytes]) -> dict[str, Any] | None:
+    """The next record; None if it is not whole."""
+    start = told.read(4)
+    length = int.from_bytes(start, "big")
+    if len(start) < 4 or length > _MAX_RECORD_BYTES:
+        return None
+    line = told.read(length)
+    record: dict[str, Any] | None = orjson.loads(line) if len(line) == length else None
+    return record
+
+
+def _pictures(told: IO[bytes]) -> Iterator[tuple[str, Picture]]:
+    while (record := _record(told)) is not None:
+        role, mime, size = record["role"], record["mime"], record["bytes"]
+        if mime not in _MADE[role] or not 0 < size <= _MAX_PICTURE_BYTES:
+            raise ValueError("no picture of ours")
+        data = told.read(size)
+        if len(data) == size:
+            yield role, Picture(mime, data)
+
+
+def _makes_sense(mime: Any, pages: Any, count: Any) -> bool:
+    if mime not in _SENT_BY or not isinstance(pages, list) or not all(isinstance(text, str) for text in pages):
+        return False
+    if sum(map(len, pages)) > kinds.MAX_CHARS:
+        return False
+    if mime != kinds.PDF:
+        return count is None
+    return isinstance(count, int) and count == len(pages) <= kinds.MAX_PAGES

@@ -1,8 +1,8 @@
 """The child: reads the file on standard input, writes what it found to standard output, and ends.
 
-What it writes: four bytes of length, a JSON head of that length, then the pictures' bytes in the order of the
-head's `pictures`. A file that is refused gives a head with `refused` only. Whoever reads this must not trust it:
-the file may have taken the child over.
+What it writes: records of four bytes of length and a JSON object of that length. The first tells of the text, or has
+`refused` only; each other announces a picture, whose bytes follow it. A child that ends early has told of the text
+if the first record is whole. Whoever reads this must not trust it: the file may have taken the child over.
 """
 
 import contextlib
@@ -13,15 +13,19 @@ import resource
 import signal
 import struct
 import sys
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, BinaryIO, Final
 
 from services.reading import kinds, texts
-from services.reading.kinds import Reading, Refused
+from services.reading.kinds import Picture, Reading, Refused
 
+# Decoding the largest picture that is taken needs half of it.
 MEMORY_BYTES: Final = 1024 * 1024 * 1024
-CPU_S: Final = 20
+CPU_S: Final = 15
 # Nobody waits longer; for a child that its owner forgot.
 LIFE_S: Final = 60
+# A PDF's first page can take for ever to draw; its text is worth more than its picture.
+DRAWING_S: Final = 3
 RESULT_BYTES: Final = 64 * 1024 * 1024
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -31,16 +35,21 @@ def main() -> None:
     confine()
     with os.fdopen(0, "rb") as file:
         content = file.read()
-    try:
-        head, blobs = told(read(content))
-    except Refused as refused:
-        head, blobs = {"refused": refused.reason}, []
-    except MemoryError:
-        head, blobs = {"refused": kinds.TOO_HEAVY}, []
-    line = json.dumps(head).encode()
     with os.fdopen(1, "wb") as out:
-        out.write(struct.pack(">I", len(line)) + line)
-        out.writelines(blobs)
+        try:
+            reading = read(content)
+        except Refused as refused:
+            tell(out, {"refused": refused.reason})
+            return
+        except MemoryError:
+            tell(out, {"refused": kinds.TOO_HEAVY})
+            return
+        except Exception:  # the top of this program: what decoders raise at malformed files is no one family
+            tell(out, {"refused": kinds.BROKEN})
+            return
+        tell(out, {"mime": reading.mime, "pages": list(reading.pages), "page_count": reading.page_count})
+        for role, made in pictures_of(reading, content).items():
+            tell(out, {"role": role, "mime": made.mime, "bytes": len(made.data)}, made.data)
 
 
 def confine() -> None:
@@ -84,15 +93,21 @@ def read(content: bytes) -> Reading:
     return texts.read(content)
 
 
-def told(reading: Reading) -> tuple[dict[str, Any], list[bytes]]:
-    """What was found, as it is written."""
-    head = {
-        "mime": reading.mime,
-        "pages": list(reading.pages),
-        "page_count": reading.page_count,
-        "pictures": [[role, made.mime, len(made.data)] for role, made in reading.pictures.items()],
-    }
-    return head, [made.data for made in reading.pictures.values()]
+def pictures_of(reading: Reading, content: bytes) -> Mapping[str, Picture]:
+    """The pictures made of a file; a PDF's is drawn last, and may end this child."""
+    if reading.mime != kinds.PDF:
+        return reading.pictures
+    from services.reading import pdfs
+
+    signal.setitimer(signal.ITIMER_REAL, DRAWING_S)
+    return pdfs.pictures_of(content)
+
+
+def tell(out: BinaryIO, record: Mapping[str, Any], data: bytes = b"") -> None:
+    """Write one record, and what follows it."""
+    line = json.dumps(record).encode()
+    out.write(struct.pack(">I", len(line)) + line + data)
+    out.flush()
 
 
 if __name__ == "__main__":

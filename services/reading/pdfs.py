@@ -36,18 +36,30 @@ def read(content: bytes) -> Reading:
     Raises:
         Refused: `BROKEN`, `LOCKED` (a password is needed), `TOO_MANY_PAGES` or `TOO_MUCH_TEXT`.
     """
-    try:
-        document = pypdfium2.PdfDocument(content)
-    except pypdfium2.PdfiumError as problem:
-        raise Refused(LOCKED if problem.err_code in _LOCKS else BROKEN) from None
+    document = _opened(content)
     count = len(document)
     if count < 1:
         raise Refused(BROKEN)
     if count > MAX_PAGES:
         raise Refused(TOO_MANY_PAGES)
-    pages = list(_texts(document, count))
-    first = _first_page(document)
-    return Reading(PDF, pages, count, {"thumbnail": first} if first else {})
+    return Reading(PDF, list(_texts(document, count)), count)
+
+
+def pictures_of(content: bytes) -> dict[str, Picture]:
+    """A small picture of the first page, if it can be drawn.
+
+    Raises:
+        Refused: As `read`.
+    """
+    first = _first_page(_opened(content))
+    return {"thumbnail": first} if first else {}
+
+
+def _opened(content: bytes) -> pypdfium2.PdfDocument:
+    try:
+        return pypdfium2.PdfDocument(content)
+    except pypdfium2.PdfiumError as problem:
+        raise Refused(LOCKED if problem.err_code in _LOCKS else BROKEN) from None
 
 
 def _texts(document: pypdfium2.PdfDocument, count: int) -> Iterator[str]:

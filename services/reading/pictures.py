@@ -4,10 +4,11 @@ Source: Pillow's documentation, "Image.draft", "Decompression bombs".
 """
 
 import io
+import struct
 import warnings
 from typing import Final
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from services.reading.kinds import (
     BROKEN,
@@ -28,6 +29,17 @@ _FORMATS: Final = {PNG: "PNG", JPEG: "JPEG", GIF: "GIF", WEBP: "WEBP"}
 # Drawings stay sharp as PNG; a photo in it would be several times as large as in JPEG.
 _MAX_PNG_BYTES: Final = 1_000_000
 _PAPER: Final = (255, 255, 255)
+_ORIENTATION: Final = 0x0112
+# Exif 2.32, 4.6.4: how to turn a picture so that it stands as it was taken.
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
@@ -60,38 +72,30 @@ def _decoded(content: bytes, kind: str) -> Image.Image:
             # Decoded at a fraction of its size: a tenth of the memory.
             picture.draft("RGB", (IMAGE_PIXELS, IMAGE_PIXELS))
         picture.load()
-        orientation = picture.getexif()
-        return _upright(_small(_flat(picture)), orientation)
+        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Refused(TOO_MANY_PIXELS) from None
-    # What Pillow's decoders raise at malformed files is not one family.
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError):
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error):
         raise Refused(BROKEN) from None
+    small = _flat(picture)
+    small.thumbnail((IMAGE_PIXELS, IMAGE_PIXELS), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    # Turned last: turning copies it.
+    return small if turn is None else small.transpose(turn)
 
 
 def _flat(picture: Image.Image) -> Image.Image:
-    """Without transparency: models see black where a person sees the page."""
-    if picture.mode.startswith(("I;16", "I", "F")):
-        picture = picture.convert("L")
+    """Without transparency, for models see black where a person sees the page; in grey or in colours of 8 bits."""
+    if picture.mode.startswith("I"):
+        # Converted as it is, all but the darkest would be white.
+        return picture.point(lambda light: light / 256).convert("L")
     if "A" in picture.getbands() or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
+        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
         paper = Image.new("RGB", layer.size, _PAPER)
         paper.paste(layer, mask=layer.getchannel("A"))
         return paper
-    return picture if picture.mode in {"RGB", "L"} else picture.convert("RGB")
-
-
-def _small(picture: Image.Image) -> Image.Image:
-    picture.thumbnail((IMAGE_PIXELS, IMAGE_PIXELS), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return picture
-
-
-def _upright(picture: Image.Image, exif: Image.Exif) -> Image.Image:
-    # Turned after it was made small: turning copies it.
-    picture.info.pop("exif", None)
-    bare = picture.copy()
-    bare.getexif()[0x0112] = exif.get(0x0112, 1)
-    return ImageOps.exif_transpose(bare)
+    if picture.mode in {"1", "L"}:
+        return picture.convert("L")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _for_model(picture: Image.Image, mime: str) -> Picture:
