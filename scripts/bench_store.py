@@ -24,9 +24,9 @@ from typing import Any, Final
 
 import sqlalchemy
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
 from blueprints.tickets import login_jwt
+from scripts.plans import explained, reads_whole
 from scripts.store_contents import COMMON, CONVERSATIONS, FREQUENT, OF_EACH, OTHERS, SELDOM, UNIQUE, Contents
 from scripts.with_postgres import server
 from services import settings
@@ -148,46 +148,16 @@ def _times(client: FlaskClient, operation: Operation) -> tuple[float, float]:
 
 def _plans(database: Database, client: FlaskClient, operations: dict[str, Operation]) -> list[str]:
     """The queries that read a table whole, each once."""
-    is_sqlite = database.engine.dialect.name == "sqlite"
     whole: dict[str, str] = {}
-    asking: list[str] = []
+    for name, operation in operations.items():
 
-    def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if not statement.lstrip("( ").startswith(("SELECT", "WITH", "UPDATE")):
-            return
-        asked = connection.connection.cursor()
-        if not is_sqlite:
-            # A planner that knows how much there is reads a table whole where most of it is wanted.
-            asked.execute("SET LOCAL enable_seqscan = off")
-        asked.execute(("EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN ") + statement, parameters)
-        steps = [" ".join(map(str, row)) for row in asked.fetchall()]
-        if not is_sqlite:
-            asked.execute("SET LOCAL enable_seqscan = on")
-        for step in steps:
+        def tell(statement: str, step: str, name: str = name) -> None:
             if reads_whole(step):
-                whole.setdefault(" ".join(statement.split()), f"{asking[-1]}: {step.strip()}")
+                whole.setdefault(" ".join(statement.split()), f"{name}: {step.strip()}")
 
-    event.listen(database.engine, "before_cursor_execute", explain)
-    try:
-        for name, operation in operations.items():
-            asking.append(name)
+        with explained(database, tell):
             _got(client, operation(0)).get_data()
-    finally:
-        event.remove(database.engine, "before_cursor_execute", explain)
     return [f"{step} in {statement}" for statement, step in whole.items()]
-
-
-def reads_whole(step: str) -> bool:
-    """Whether a step of a plan reads a table whole; what a query made for itself does not count."""
-    if "Seq Scan" in step:
-        return True
-    words = step.split()
-    if "SCAN" not in words or "USING" in words:
-        return False
-    of = words[words.index("SCAN") + 1 :]
-    is_own = of[:1] in (["above"], ["below"], ["hits"], ["together"], ["apart"], ["each_word"], ["CONSTANT"])
-    # A virtual table is asked by its own index; the number says by which.
-    return not is_own and "VIRTUAL" not in of and not of[0].startswith("(")
 
 
 def _report(columns: dict[str, dict[str, tuple[float, float]]]) -> str:

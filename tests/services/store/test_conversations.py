@@ -4,9 +4,8 @@ from typing import Any
 
 import gevent
 import pytest
-import sqlalchemy
-from sqlalchemy import event
 
+from scripts.plans import explained, reads_whole
 from services import errors
 from services.store import conversations, users
 from services.store.base import new_id, utc_now
@@ -317,6 +316,19 @@ def test_a_conversation_is_renamed_and_deleted_with_its_messages(database: Datab
         ("message_of_run", ["r"], {}),
         ("recent_messages", ["c", 5], {}),
         ("messages", [1, "c"], {}),
+        ("path", [1, "c"], {}),
+        ("path_to", ["m"], {}),
+        ("path_to", ["m", 3], {}),
+        ("question_of", ["m"], {}),
+        ("answers_to", ["m"], {}),
+        ("message", [1, "m"], {}),
+        ("alternatives", ["c"], {}),
+        ("choose", [1, "c", "m"], {}),
+        ("seen", [1, "c"], {}),
+        ("unread_count", [1], {}),
+        ("unread_count", [1, "tutor"], {}),
+        ("streams_of", [1], {}),
+        ("delete", [1, "c"], {}),
         ("by_client_name", [1, "tutor", "one"], {}),
         ("listing", [1], {}),
         ("listing", [1], {"assistant": "tutor"}),
@@ -324,38 +336,17 @@ def test_a_conversation_is_renamed_and_deleted_with_its_messages(database: Datab
     ],
 )
 def test_no_query_reads_a_whole_table(
-    database: Database, name: str, arguments: list[Any], options: dict[str, Any]
+    database: Database, user: users.User, name: str, arguments: list[Any], options: dict[str, Any]
 ) -> None:
-    sqlite = database.engine.dialect.name == "sqlite"
-    plans: list[str] = []
+    answer = database.run(make_answer, user.id)
+    known = {1: user.id, "c": answer.conversation_id, "m": answer.id}
+    steps: list[str] = []
 
-    def explain(connection, cursor, statement, parameters, context, executemany) -> None:
-        if statement.startswith("SELECT"):
-            word = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
-            found = connection.connection.cursor()
-            found.execute(word + statement, parameters)
-            plans.extend(" ".join(map(str, row)) for row in found.fetchall())
+    with explained(database, lambda _, step: steps.append(step)):
+        database.run(getattr(conversations, name), *(known.get(value, value) for value in arguments), **options)
 
-    def ask(s) -> None:
-        if not sqlite:
-            # Its planner reads small tables whole; with this it does so only where nothing leads to the rows.
-            s.execute(sqlalchemy.text("SET LOCAL enable_seqscan = off"))
-        event.listen(database.engine, "before_cursor_execute", explain)
-        try:
-            getattr(conversations, name)(s, *arguments, **options)
-        except errors.NotFound:
-            pass
-        finally:
-            event.remove(database.engine, "before_cursor_execute", explain)
-
-    database.run(ask)
-
-    assert plans, "needs a query that was explained"
-    # A path that a query walks is a table of its own, and read whole.
-    walks = (" SCAN above", " SCAN below")
-    steps = [step for step in plans if not step.endswith(walks)]
-    whole = [step for step in steps if "Seq Scan" in step or (" SCAN " in step and " USING " not in step)]
-    assert whole == []
+    assert steps, "needs a query that was explained"
+    assert [step for step in steps if reads_whole(step)] == []
 
 
 def test_ids_sort_by_the_time_they_were_made() -> None:
