@@ -55,6 +55,7 @@ export function attach(form) {
     if (sourceElement !== form) return
     form.dispatchEvent(new CustomEvent("rill:taken"))
   })
+  form.querySelector("[data-keys]").hidden = false
   changed()
 }
 

@@ -136,7 +136,7 @@ def test_the_keyboard_alone_asks_stops_tries_again_renames_searches_and_exports(
     page.wait_for_url("**/history**")
     tab_to(page, f"Rename, export or delete “{QUESTION}”")
     page.keyboard.press("Enter")
-    tab_to(page, "Title")
+    expect(page.get_by_label("Title")).to_be_focused()
     page.keyboard.press("Control+a")
     page.keyboard.type("The blue of the sky")
     page.keyboard.press("Enter")

@@ -315,6 +315,7 @@ def test_drafts_are_kept_for_each_conversation(model: Model, study: Page) -> Non
     study.reload()
     composer(study).fill("a thought about this")
     study.get_by_role("navigation", name="Conversations").get_by_role("link", name="New").click()
+    study.wait_for_load_state()
     expect(composer(study)).to_have_value("")
     composer(study).fill("a thought about something new")
 
