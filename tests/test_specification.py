@@ -1,5 +1,6 @@
-"""The tutor specification's own tests, under their own names (REQUIREMENTS T39 and T40), against this product."""
+"""The specifications' own tests, under their own names (REQUIREMENTS T39, T40 and U14), against this product."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -105,3 +106,73 @@ def test_tutor_stream_flow(signed_in: FlaskClient) -> None:
     assert names[-1] == "message.end"
     assert "".join(event.json["content"] for event in seen if event.name == "message.delta").strip()
     assert {"total_tokens", "finish_reason"} <= set(seen[-1].json)
+
+
+class StreamingClient:
+    """The study chat's test client as its specification has it: four checks, named there (U14)."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client = client
+
+    def health_check(self) -> Any:
+        return self.client.get("/api/stream/health")
+
+    def stream_simple(self, message: str) -> list[Any]:
+        response = self.client.get("/api/stream/stream-simple", query_string={"message": message})
+        return self.read(response)
+
+    def stream_conversation(self, message: str, **fields: Any) -> list[Any]:
+        headers = {"Accept": "text/event-stream", "Content-Type": "application/json"}
+        body = {"message": message, "media_files": [], "max_tokens": 5000, **fields}
+        return self.read(self.client.post("/api/stream/stream-conversation", json=body, headers=headers))
+
+    def read(self, response: Any) -> list[Any]:
+        """Line by line, as the specification's client does."""
+        assert response.status_code == 200, response.text
+        lines = response.get_data(as_text=True).split("\n")
+        return [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+
+
+@pytest.fixture
+def study(signed_in: FlaskClient) -> StreamingClient:
+    return StreamingClient(signed_in)
+
+
+@pytest.mark.req("U10", "U14")
+def test_health_check(study: StreamingClient) -> None:
+    answer = study.health_check()
+
+    assert answer.status_code == 200
+    assert {"status": "healthy", "service": "interaction-streaming"}.items() <= answer.json.items()
+    assert isinstance(answer.json["timestamp"], float)
+
+
+@pytest.mark.req("U9", "U14")
+def test_simple_streaming(study: StreamingClient) -> None:
+    events = study.stream_simple("What is photosynthesis?")
+
+    assert {event["type"] for event in events} == {"token", "complete"}
+    assert "".join(event["content"] for event in events[:-1]) == events[-1]["content"]
+
+
+@pytest.mark.req("U2", "U5", "U6", "U7", "U14")
+def test_full_conversation(study: StreamingClient) -> None:
+    first = study.stream_conversation("What is photosynthesis?")
+    second = study.stream_conversation("And a cell?", interaction_id=first[0]["interaction_id"])
+
+    for events, is_new in ((first, True), (second, False)):
+        assert events[0]["type"] == "metadata"
+        assert events[0]["is_new_interaction"] is is_new
+        assert events[-1]["type"] == "complete"
+        assert {"content", "tokens_used", "points_cost", "timestamp"} <= set(events[-1])
+    assert first[0]["interaction_id"] == second[0]["interaction_id"]
+
+
+@pytest.mark.req("U12", "U14")
+def test_error_handling(study: StreamingClient, app: Flask) -> None:
+    path = "/api/stream/stream-conversation"
+
+    assert app.test_client().post(path, json={"message": "Hello"}).status_code == 401
+    assert study.client.post(path, json={"message": ""}).status_code == 400
+    assert study.client.post(path, json={"message": "Hello", "max_tokens": "many"}).status_code == 400
+    assert study.client.post(path, json={"message": "Hello", "interaction_id": "unknown"}).status_code == 404

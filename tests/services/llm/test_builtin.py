@@ -67,3 +67,24 @@ def test_closing_it_from_another_greenlet_ends_it_at_once() -> None:
     reply.close()
 
     assert reader.get(timeout=1) == []
+
+
+def test_it_keeps_to_its_limit_and_says_that_it_was_cut() -> None:
+    request = Request([Message("user", "Help!")], AUTHORED, max_tokens=5)
+
+    parts = list(BuiltinEngine(0).stream(request))
+
+    text = "".join(part.text for part in parts if isinstance(part, Delta))
+    assert text == "Look at the pairs."
+    assert parts[-1] == Finish("length")
+    assert text + spoken(ask(partial=text)) == AUTHORED
+
+
+def test_a_word_longer_than_the_limit_is_cut_inside() -> None:
+    parts = list(BuiltinEngine(0).stream(Request([], "x" * 100, max_tokens=2)))
+
+    assert "".join(part.text for part in parts if isinstance(part, Delta)) == "x" * 8
+
+
+def test_what_fits_exactly_is_whole() -> None:
+    assert list(BuiltinEngine(0).stream(Request([], "abcd", max_tokens=1)))[-1] == Finish("stop")
