@@ -30,13 +30,21 @@ export function attach(review) {
   document.addEventListener("keydown", onKey)
 
   // A second press while the first is on its way is no second review.
+  let isSending = false
+  const problem = document.getElementById("review-problem")
   form.addEventListener("submit", (event) => {
-    if (form.dataset.sent && Date.now() - form.dataset.sent < 3000) {
-      event.preventDefault()
-      event.stopImmediatePropagation()
-    }
-    form.dataset.sent = Date.now()
+    if (!isSending) return
+    event.preventDefault()
+    event.stopImmediatePropagation()
   }, { capture: true })
+  form.addEventListener("htmx:before:request", () => {
+    isSending = true
+    problem.replaceChildren()
+  })
+  form.addEventListener("htmx:finally:request", () => { isSending = false })
+  form.addEventListener("htmx:error", () => {
+    problem.textContent = "That was not sent: the connection is lost. Rate the card again in a moment."
+  })
 }
 
 // What takes keys for itself: fields, other pages' dialogs, links and buttons outside of the card.
