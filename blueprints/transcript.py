@@ -4,8 +4,10 @@ One shape for all assistants; templates/components/_turn.html shows it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from flask import request
 
 from blueprints.addresses import live
 from blueprints.conversations import load
@@ -20,6 +22,9 @@ _GONE: Final = "The answer did not come to its end."
 Families = Mapping[str, Sequence[str]]
 # A turn begins at most so many messages before its end: a question, and its answer continued again and again.
 _NEAR: Final = 12
+# So many turns are shown at first: the newest. `?turns=` asks for more of them.
+_SHOWN: Final = 20
+_MAX_SHOWN: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class TurnView:
         answer: An answer that has ended; None while it runs.
         live: As `addresses.live`; None if it has ended.
         page_url: Where the conversation is read; empty where the page is another's, as a problem's.
+        earlier: How many turns stand before the first that is shown; 0 in all others.
     """
 
     conversation_id: str
@@ -56,17 +62,25 @@ class TurnView:
     answer_versions: Versions | None = None
     hint_level: int | None = None
     page_url: str = ""
+    earlier: int = 0
 
 
 def of_conversation(user_id: int, conversation_id: str) -> tuple[Conversation, list[TurnView]]:
-    """A conversation and its turns along the chosen path, the oldest first. Whoever is shown it has seen it.
+    """A conversation and the last turns of the chosen path, the oldest first. Whoever is shown it has seen it.
+
+    How many turns says the request, in `?turns=`.
 
     Raises:
         NotFound: Unknown, or somebody else's.
     """
     conversation, messages = load(user_id, conversation_id)
     families, opinions = services().database.run(_around, user_id, conversation_id)
-    return conversation, _turns(conversation, messages, families, opinions)
+    return conversation, _turns(conversation, messages, families, opinions, last=_wanted())
+
+
+def _wanted() -> int:
+    asked = request.args.get("turns", "")
+    return min(int(asked), _MAX_SHOWN) if asked.isdecimal() and len(asked) < 9 and int(asked) else _SHOWN
 
 
 def of_stream(user_id: int, stream_id: str) -> TurnView | None:
@@ -91,11 +105,16 @@ def _latest(session: Session, user_id: int, stream_id: str) -> tuple[Conversatio
 
 
 def _turns(
-    conversation: Conversation, messages: Sequence[Message], families: Families, opinions: Mapping[str, Feedback]
+    conversation: Conversation,
+    messages: Sequence[Message],
+    families: Families,
+    opinions: Mapping[str, Feedback],
+    *,
+    last: int = 1,
 ) -> list[TurnView]:
-    """Questions with their answers. A continued answer is shown as one, by its last part."""
+    """The last questions with their answers. A continued answer is shown as one, by its last part."""
     question: Message | None = None
-    result: list[TurnView] = []
+    found: list[tuple[Message | None, Message, str]] = []
     first = ""
     for row, after in zip(messages, [*messages[1:], None], strict=True):
         if row.role == "user":
@@ -104,18 +123,18 @@ def _turns(
         first = first or row.id
         if after is not None and after.continues_id == row.id:
             continue
-        opinion = opinions.get(row.id)
-        result.append(_turn(conversation, question, row, families, first, opinion))
+        found.append((question, row, first))
         question, first = None, ""
-    return result
+    shown = [_turn(conversation, *parts, families, opinions.get(parts[1].id)) for parts in found[-last:]]
+    return [replace(shown[0], earlier=len(found) - len(shown)), *shown[1:]] if shown else []
 
 
 def _turn(
     conversation: Conversation,
     question: Message | None,
     row: Message,
-    families: Families,
     first: str,
+    families: Families,
     opinion: Feedback | None,
 ) -> TurnView:
     """One turn; `first` is the first part of an answer that was continued."""

@@ -11,7 +11,7 @@ from blueprints import answered, body, identity, negotiate, repeats, streams, tu
 from blueprints import errors as error_pages
 from blueprints.extensions import creation_rate, services
 from blueprints.stored import answers_of
-from blueprints.tutor_pages import own_problems, problem_of
+from blueprints.tutor_pages import listed, problem_of
 from services import errors
 from services.assistants import problem_bank, tutor
 from services.assistants.problem_bank import Problem
@@ -64,11 +64,7 @@ def stop(stream_id: str) -> Response:
 def list_problems() -> Response:
     """The bank and my own, with how far I am."""
     user_id = identity.require().user.id
-    return jsonify(
-        problems=[
-            problem_bank.summary(problem) for problem in [*own_problems(user_id), *problem_bank.bundled().values()]
-        ]
-    )
+    return jsonify(problems=listed(user_id))
 
 
 @blueprint.get("/v1/tutor/problems/<problem_id>")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
@@ -22,6 +23,8 @@ blueprint = Blueprint("tutor_pages", __name__)
 
 # How long the next rung waits without an attempt, in seconds.
 HINT_PAUSE_S: Final = 45
+# Problems on one page of the list.
+_PAGE: Final = 100
 
 
 @blueprint.app_template_filter("markdown")
@@ -34,13 +37,18 @@ def markdown(text: str) -> Markup:
 def index() -> str:
     """The problems, filtered by a plain GET form."""
     user = identity.require().user
-    rows, steps = services().database.run(_own_and_progress, user.id)
-    everything = [_row(problem, steps.get(problem.id)) for problem in [*rows, *problem_bank.bundled().values()]]
+    own, steps = services().database.run(_own_and_progress, user.id)
+    everything = [_row(problem, steps.get(problem["id"])) for problem in [*own, *_bank()]]
     filters = {name: request.args.get(name, "").strip() for name in ("q", "difficulty", "tag", "progress")}
+    found = [row for row in everything if _passes(row, filters)]
+    number = request.args.get("page", "")
+    start = (int(number) - 1) * _PAGE if number.isdecimal() and 0 < len(number) < 5 and int(number) else 0
     return render_template(
         "tutor/index.html",
         user=user,
-        problems=[row for row in everything if _passes(row, filters)],
+        problems=found[start : start + _PAGE],
+        previous_url=_page_url(filters, start // _PAGE) if start else None,
+        next_url=_page_url(filters, start // _PAGE + 2) if start + _PAGE < len(found) else None,
         filters=filters,
         tags=sorted({tag for row in everything for tag in row["tags"]}),
         total=len(everything),
@@ -128,25 +136,37 @@ def _own(row: problems.Problem) -> Problem:
     return problem_bank.own({**row.extra, "id": row.id, "title": row.title, "statement": row.statement})
 
 
-def own_problems(user_id: int) -> list[Problem]:
-    """This user's own problems, the newest first."""
-    return [_own(row) for row in services().database.run(problems.for_user, user_id)]
+def listed(user_id: int) -> list[dict[str, Any]]:
+    """This user's own problems, the newest first, then the bank's."""
+    return [*services().database.run(_own_listed, user_id), *_bank()]
 
 
-def _own_and_progress(session: Session, user_id: int) -> tuple[list[Problem], dict[str, Progress]]:
-    return [_own(row) for row in problems.for_user(session, user_id)], progress.for_user(session, user_id)
+def _bank() -> list[dict[str, Any]]:
+    return [problem_bank.summary(problem) for problem in problem_bank.bundled().values()]
+
+
+def _own_listed(session: Session, user_id: int) -> list[dict[str, Any]]:
+    return [{**row._asdict(), "own": True} for row in problems.for_user(session, user_id)]
+
+
+def _own_and_progress(session: Session, user_id: int) -> tuple[list[dict[str, Any]], dict[str, Progress]]:
+    return _own_listed(session, user_id), progress.for_user(session, user_id)
+
+
+def _page_url(filters: Mapping[str, str], number: int) -> str:
+    return f"/tutor?{urlencode({**{name: value for name, value in filters.items() if value}, 'page': number})}"
 
 
 def _known(session: Session, user_id: int, problem_id: str) -> tuple[str | None, Submission | None, Progress | None]:
     conversation = conversations.by_client_name(session, user_id, "tutor", session_of(problem_id))
     latest = submissions.latest(session, user_id, problem_id, 1)
-    step = progress.for_user(session, user_id).get(problem_id)
+    step = progress.of_problem(session, user_id, problem_id)
     return conversation.id if conversation else None, latest[0] if latest else None, step
 
 
-def _row(problem: Problem, step: Progress | None) -> dict[str, Any]:
+def _row(problem: Mapping[str, Any], step: Progress | None) -> dict[str, Any]:
     return {
-        **problem_bank.summary(problem),
+        **problem,
         "solved": bool(step and step.solved),
         "highest_hint": step.highest_hint if step else 0,
     }

@@ -1,9 +1,10 @@
 """Problems that people bring themselves; the bundled ones are no rows. Ids are unique per person."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, func, select
 from sqlalchemy import delete as delete_from
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -15,6 +16,8 @@ from services.store.progress import Progress
 from services.store.submissions import Submission
 
 MAX_PROBLEMS: Final = 2_000
+# Of all of them; their list reads most of it.
+MAX_TOTAL_CHARS: Final = 20_000_000
 
 
 class Problem(Base):
@@ -39,10 +42,17 @@ def add(s: Session, user_id: int, problem_id: str, *, title: str, statement: str
     """Keep a problem.
 
     Raises:
-        Conflict: The person has a problem with this id, or `MAX_PROBLEMS` of them (`TOO_MANY_PROBLEMS`).
+        Conflict: The person has a problem with this id, or as many or as large ones as one may
+            have (`TOO_MANY_PROBLEMS`).
     """
     way_out = "Delete one that you no longer need."
     caps.check(s, Problem.user_id, user_id, limit=MAX_PROBLEMS, things="problems", way_out=way_out)
+    sizes = select(func.sum(func.length(Problem.statement) + func.length(Problem.extra)))
+    if (s.scalar(sizes.where(Problem.user_id == user_id)) or 0) >= MAX_TOTAL_CHARS:
+        limit = f"{MAX_TOTAL_CHARS // 1_000_000} MB"
+        raise errors.Conflict(
+            f"Your problems have {limit} in all, the most there may be. {way_out}", code="TOO_MANY_PROBLEMS"
+        )
     row = Problem(user_id=user_id, id=problem_id, title=title, statement=statement, extra=extra, created_at=utc_now())
     s.add(row)
     try:
@@ -64,10 +74,20 @@ def get(s: Session, user_id: int, problem_id: str) -> Problem:
     return row
 
 
-def for_user(s: Session, user_id: int) -> list[Problem]:
+class Listed(NamedTuple):
+    """What a list shows of a problem."""
+
+    id: str
+    title: str
+    difficulty: str
+    tags: Sequence[str]
+
+
+def for_user(s: Session, user_id: int) -> list[Listed]:
     """The person's own problems, the newest first."""
-    own = select(Problem).where(Problem.user_id == user_id)
-    return list(s.scalars(own.order_by(Problem.created_at.desc(), Problem.id)))
+    own = select(Problem.id, Problem.title, Problem.extra).where(Problem.user_id == user_id)
+    rows = s.execute(own.order_by(Problem.created_at.desc(), Problem.id))
+    return [Listed(row.id, row.title, row.extra.get("difficulty", ""), row.extra.get("tags", ())) for row in rows]
 
 
 def delete(s: Session, user_id: int, problem_id: str) -> None:

@@ -40,6 +40,11 @@ def for_user(s: Session, user_id: int) -> dict[str, Progress]:
     return {row.problem_id: row for row in s.scalars(select(Progress).where(Progress.user_id == user_id))}
 
 
+def of_problem(s: Session, user_id: int, problem_id: str) -> Progress | None:
+    """How far the person is with one problem; None: not begun."""
+    return s.get(Progress, (user_id, problem_id))
+
+
 def _note(s: Session, user_id: int, problem_id: str, *, highest_hint: int, solved: bool) -> None:
     # One statement, so that two tabs cannot take a rung from each other.
     fresh = insert_into(s, Progress).values(

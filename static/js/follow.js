@@ -58,5 +58,5 @@ export function attach(log) {
     isFollowing = true
     moveTo(scroller().scrollHeight, "smooth")
   })
-  if (log !== document.scrollingElement && turns.querySelector(".turn")) log.scrollTop = log.scrollHeight
+  if (log !== document.scrollingElement && turns.querySelector(".turn") && !location.hash) log.scrollTop = log.scrollHeight
 }
