@@ -173,7 +173,9 @@ def message_of(row: Message, family: Sequence[str], opinion: Feedback | None) ->
     }
     if row.role == "user":
         return common
-    extras = {name: value for name, value in (row.extras or {}).items() if isinstance(value, list)}
+    # Lists are what an answer showed besides its text; of the rest a client is told what it cost.
+    kept = (row.extras or {}).items()
+    extras = {name: value for name, value in kept if isinstance(value, list) or name in ("points_cost", "cached")}
     return {
         **common,
         "outcome": row.outcome,

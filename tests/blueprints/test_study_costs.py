@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 import pytest
 from flask import Flask
 
+from services.assistants.study import parse_message
+from services.store import ledger
 from tests.blueprints.students import JSON, SSE, Student, text_of
-from tests.model_server import ModelServer
+from tests.model_server import ModelServer, Script
 
 
 @pytest.mark.req("U1", "U13", "R31")
@@ -133,3 +136,36 @@ def test_an_idempotency_key_attaches_to_the_first_answer(student: Student) -> No
     assert again[-1]["cached"] is False
     assert other.status_code == 409
     assert other.json["code"] == "IDEMPOTENCY_MISMATCH"
+
+
+@pytest.mark.req("R31", "U16")
+def test_of_fifty_at_once_on_a_balance_for_ten_exactly_ten_succeed(
+    make_shared: Callable[..., Flask], model: ModelServer
+) -> None:
+    site = make_shared(
+        OPENAI_BASE_URL=model.base_url,
+        STUDY_POINTS="240",
+        STUDY_MAX_STREAMS="60",
+        USER_MAX_STREAMS="60",
+        STUDY_RATE_LIMIT="1000/minute",
+    )
+    crowd = Student(site)
+    desk = site.extensions["rill"].desk
+    sent = parse_message({"message": "Why?", "fresh": True})
+    assert desk.estimate(sent.message, desk.facts(crowd.user.id, sent, [])) == 24, "needs a price that fits ten times"
+    model.script = Script(stall_after=1)
+
+    asking = [gevent.spawn(crowd.post, "Why?", fresh=True, headers=JSON) for _ in range(50)]
+    gevent.joinall(asking, timeout=30)
+    statuses = [greenlet.get().status_code for greenlet in asking]
+
+    assert sorted(statuses) == [201] * 10 + [402] * 40
+    assert crowd.points()["reserved"] == 240
+    assert len(crowd.client.get("/api/conversations").json["conversations"]) == 10
+    crowd.stop_all()
+    crowd.settle()
+    balance = crowd.points()
+    spent = [crowd.messages(row["id"])[-1] for row in crowd.client.get("/api/conversations").json["conversations"]]
+    assert balance["reserved"] == 0
+    assert balance["spent"] == sum(message["points_cost"] for message in spent)
+    assert site.extensions["rill"].database.run(ledger.audit) == []
