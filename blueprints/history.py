@@ -109,8 +109,7 @@ def beside() -> Response:
     """On to the conversation before or after another one with the same assistant, in the order of the list."""
     user_id, current = identity.require().user.id, request.args.get("current", "")
     found = services().database.run(_beside, user_id, current, back=request.args.get("way") == "previous")
-    goal = found or current
-    return negotiate.see_other(f"/conversations/{goal}" if goal else "/history")
+    return negotiate.see_other(f"/conversations/{found}" if found else "/history")
 
 
 @blueprint.get("/conversations/<conversation_id>")
@@ -196,17 +195,18 @@ def _places() -> Iterator[tuple[str, str]]:
 
 
 def _beside(session: Session, user_id: int, current: str, *, back: bool) -> str | None:
-    """The neighbour of a conversation; the newest of all for one that is unknown."""
+    """The neighbour of a conversation, or itself at the end of the list; of one that is unknown the newest of all."""
     try:
         row = conversations.get(session, user_id, current)
     except errors.NotFound:
         return next((one.id for one in conversations.listing(session, user_id, limit=1)), None)
     of_it: dict[str, Any] = {"assistant": row.assistant}
     if not back:
-        return next((one.id for one in conversations.listing(session, user_id, before=row.id, limit=1, **of_it)), None)
+        older = [one.id for one in conversations.listing(session, user_id, before=row.id, limit=1, **of_it)]
+        return older[0] if older else row.id
     newer = [one.id for one in conversations.listing(session, user_id, limit=_NEAR, **of_it)]
     place = newer.index(row.id) if row.id in newer else 0
-    return newer[place - 1] if place else None
+    return newer[max(place - 1, 0)]
 
 
 def _nowhere(user_id: int, row: Conversation) -> str:

@@ -12,6 +12,7 @@ export function attach(link) {
   let known = { unread: 0, running: false }
   let acknowledged = "" // what has been told to the site, so that it is told once
   let endings = 0
+  let hasNews = false // something began or ended on this page
   let timer = null
 
   function plan(ms) {
@@ -20,14 +21,15 @@ export function attach(link) {
   }
 
   function show(now) {
-    const hasChanged = now.unread !== known.unread || now.running !== known.running
+    const hasChanged = hasNews || now.unread !== known.unread || now.running !== known.running
+    hasNews = false
     known = now
     count.hidden = now.unread === 0
     count.firstElementChild.textContent = now.unread
     const title = document.title.replace(BADGE, "")
     const wanted = now.unread ? `(${now.unread}) ${title}` : title
     if (document.title !== wanted) document.title = wanted
-    if (hasChanged) document.body.dispatchEvent(new CustomEvent("rill:history"))
+    if (hasChanged) document.body.dispatchEvent(new CustomEvent("history-changed"))
     plan(now.running ? RUNNING_MS : QUIET_MS)
   }
 
@@ -53,14 +55,19 @@ export function attach(link) {
     return true
   }
 
+  function tell() {
+    hasNews = true
+    plan(SOON_MS)
+  }
+
   channel?.addEventListener("message", ({ data }) => show(data))
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look() })
   document.addEventListener("rill:look", look)
   document.addEventListener("htmx:sse:close", ({ detail }) => {
     if (detail.reason !== "message") return
     endings += 1
-    plan(SOON_MS)
+    tell()
   })
-  document.addEventListener("htmx:sse:after:connection", () => plan(SOON_MS))
+  document.addEventListener("htmx:sse:after:connection", tell)
   look()
 }
