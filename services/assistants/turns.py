@@ -5,6 +5,7 @@ the way takes back what came before it, so that nothing of a refused question re
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,7 +20,7 @@ from services.store import conversations
 from services.store.conversations import Conversation, Message, Unsettled
 from services.store.database import Database, Session
 from services.streaming.answers import Settled
-from services.streaming.events import METADATA, START, Event, RunId, StreamId, UserId
+from services.streaming.events import DELTA, END, METADATA, START, Event, RunId, StreamId, UserId
 from services.streaming.log import NewRun
 from services.streaming.runs import Runs, new_id
 from services.streaming.starting import Repeated, StreamClosed
@@ -393,11 +394,19 @@ class Turns:
 
 
 def _named(assistant: Assistant, turn: Turn) -> Iterator[Event]:
-    """An assistant's events, its first with the message's id."""
-    events = assistant.reply(turn)
+    """An assistant's events, its first with the message's id, its last with the time to the first words."""
+    events, began_s, first_s = assistant.reply(turn), time.monotonic(), 0.0
     try:
         for event in events:
-            yield Event(METADATA, {"message_id": turn.message_id, **event.data}) if event.name == METADATA else event
+            if event.name == METADATA:
+                yield Event(METADATA, {"message_id": turn.message_id, **event.data})
+            elif event.name == END and event.data.get("usage"):
+                timed = {**event.data["usage"], "first_token_s": round(first_s, 3)}
+                yield Event(END, {**event.data, "usage": timed})
+            else:
+                if not first_s and event.name == DELTA:
+                    first_s = time.monotonic() - began_s
+                yield event
     finally:
         close = getattr(events, "close", None)
         if close is not None:
