@@ -36,7 +36,7 @@ _VISIBLE: Final = """() => {
 }"""
 
 
-@pytest.mark.req("T43")
+@pytest.mark.req("T43", "D1-8")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_complains_reaches_out_or_keeps_anybody_out(
     scheme: Any, storied: Storied, make_page: Callable[..., Page], shared_site: Site
@@ -58,6 +58,7 @@ def test_no_page_complains_reaches_out_or_keeps_anybody_out(
     assert found == []
 
 
+@pytest.mark.req("D1-8")
 def test_nothing_that_happens_on_the_study_page_keeps_anybody_out(model: Model, study: Page) -> None:
     found = []
     drop(study, TEXT_FILE)
@@ -97,7 +98,7 @@ def tab_to(page: Page, wanted: str, *, key: str = "Tab") -> None:
     raise AssertionError(f"{key} does not lead to {wanted}: {seen}")
 
 
-@pytest.mark.req("T38")
+@pytest.mark.req("T38", "D1-8")
 @pytest.mark.parametrize("size", [{}, PHONE], ids=["desktop", "phone"])
 def test_the_keyboard_alone_asks_stops_tries_again_renames_searches_and_exports(
     size: dict[str, Any], model: Model, ada: Account, shared_site: Site, make_page: Callable[..., Page], tmp_path: Path

@@ -60,7 +60,7 @@ def test_finished_blocks_and_the_end_of_an_answer_move_nothing(model: Model, cha
     assert box(status)["height"] >= 44, "the line that told what was waited for keeps its place"
 
 
-@pytest.mark.req("T38")
+@pytest.mark.req("T38", "D1-7")
 def test_who_has_scrolled_up_is_left_in_peace(model: Model, chat: Page) -> None:
     log = chat.locator("#chat-log")
     model.play(text=prose(400))
@@ -84,7 +84,7 @@ def test_who_has_scrolled_up_is_left_in_peace(model: Model, chat: Page) -> None:
     until(chat, lambda: log.evaluate("(box) => box.scrollHeight - box.clientHeight - box.scrollTop") < 2)
 
 
-@pytest.mark.req("T38")
+@pytest.mark.req("T38", "D1-7")
 def test_an_answer_is_followed_as_it_grows(model: Model, chat: Page) -> None:
     model.play(text=prose(600), pace_s=0.005)
     ask(chat)
@@ -145,7 +145,7 @@ def test_the_theme_is_switched_and_kept(chat: Page) -> None:
 # -- who listens
 
 
-@pytest.mark.req("T38", "R30")
+@pytest.mark.req("T38", "R30", "D1-8")
 def test_screen_readers_hear_the_bounds_of_an_answer_only(model: Model, chat: Page) -> None:
     chat.evaluate(
         """() => {

@@ -41,7 +41,7 @@ def turns(page: Page) -> list[str]:
 # -- points
 
 
-@pytest.mark.req("U4", "U7", "R31")
+@pytest.mark.req("U4", "U7", "R31", "D1-27")
 def test_the_points_before_and_after_agree_with_the_ledger(model: Model, study: Page) -> None:
     before = points_left(study)
     composer(study).fill(QUESTION)
@@ -61,7 +61,7 @@ def test_the_points_before_and_after_agree_with_the_ledger(model: Model, study: 
     assert points_left(study) == before - cost
 
 
-@pytest.mark.req("U13")
+@pytest.mark.req("U13", "D1-27")
 def test_the_same_question_again_costs_nothing_and_says_so(model: Model, study: Page) -> None:
     model.play(text=TEXT)
     ask(study, QUESTION)
@@ -89,7 +89,7 @@ def test_the_same_question_again_costs_nothing_and_says_so(model: Model, study: 
 # -- files
 
 
-@pytest.mark.req("U4")
+@pytest.mark.req("U4", "D1-27")
 @pytest.mark.parametrize("way", [drop, paste, pick])
 def test_a_pdf_and_a_photo_are_taken_and_the_answer_cites_the_page(
     way: Callable[..., None], model: Model, study: Page
@@ -191,6 +191,7 @@ def test_another_try_keeps_the_first_as_another_version(model: Model, study: Pag
     assert turns(study) == [QUESTION]
 
 
+@pytest.mark.req("D1-28", "D2-9")
 def test_ways_on_ask_from_the_last_answer(model: Model, study: Page) -> None:
     model.play(text="A hard answer.")
     ask(study, QUESTION)
@@ -227,6 +228,7 @@ def test_what_one_thinks_of_an_answer_is_kept(model: Model, study: Page) -> None
 # -- the queue
 
 
+@pytest.mark.req("D2-7")
 def test_what_is_sent_meanwhile_waits_and_goes_in_turn(model: Model, study: Page) -> None:
     stall(model)
     ask(study, QUESTION)
@@ -256,6 +258,7 @@ def test_what_is_sent_meanwhile_waits_and_goes_in_turn(model: Model, study: Page
     assert len(model.calls()) == 3
 
 
+@pytest.mark.req("D2-7")
 def test_send_now_stops_the_answer_and_a_stopped_one_holds_the_queue_back(model: Model, study: Page) -> None:
     stall(model)
     ask(study, QUESTION)
@@ -278,7 +281,7 @@ def test_send_now_stops_the_answer_and_a_stopped_one_holds_the_queue_back(model:
 # -- what is typed
 
 
-@pytest.mark.req("U4")
+@pytest.mark.req("U4", "D1-28")
 def test_escape_stops_and_continue_goes_on(model: Model, study: Page) -> None:
     stall(model)
     ask(study, QUESTION)
@@ -296,6 +299,7 @@ def test_escape_stops_and_continue_goes_on(model: Model, study: Page) -> None:
     assert study.locator(".turn").count() == 1
 
 
+@pytest.mark.req("D1-10")
 def test_enter_that_chooses_a_word_sends_nothing(study: Page) -> None:
     composer(study).fill("にほん")
     for fields in ({"isComposing": True}, {"keyCode": 229}):
@@ -309,6 +313,7 @@ def test_enter_that_chooses_a_word_sends_nothing(study: Page) -> None:
     assert study.locator(".turn").count() == 0
 
 
+@pytest.mark.req("D1-10")
 def test_drafts_are_kept_for_each_conversation(model: Model, study: Page) -> None:
     ask(study, QUESTION)
     ended(study)
@@ -385,7 +390,7 @@ def test_nothing_below_moves_while_text_streams(model: Model, study: Page) -> No
     assert places == [places[0]] * 4
 
 
-@pytest.mark.req("U4", "R23")
+@pytest.mark.req("U4", "R23", "D2-1")
 def test_without_script_one_asks_with_a_file_changes_tries_again_and_rates(
     model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
 ) -> None:
