@@ -75,7 +75,10 @@ def choose(conversation_id: str) -> Response:
 @blueprint.post("/api/conversations/<conversation_id>/seen")
 def seen(conversation_id: str) -> Response:
     """Note that I have looked at it."""
-    return _done(summary(services().database.run(conversations.seen, identity.require().user.id, conversation_id)))
+    user_id = identity.require().user.id
+    # Who has seen an answer to its end may be faster than its being stored, which would make it news again.
+    load(user_id, conversation_id)
+    return _done(summary(services().database.run(conversations.seen, user_id, conversation_id)))
 
 
 @blueprint.delete("/api/conversations/<conversation_id>")
