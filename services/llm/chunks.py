@@ -5,6 +5,7 @@ change the answer: a chunk that is not a JSON object, or one that reports an err
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -92,6 +93,15 @@ class ReplyState:
         if not choices:
             return ""
         return self._take_choice(choices)
+
+    def take_all(self, events: Iterable[bytes]) -> tuple[str, BadChunk | None]:
+        """Understand several events' data: the text that they added, and what was wrong with the one that ended it."""
+        said: list[str] = []
+        try:
+            said.extend(map(self.take, events))
+        except BadChunk as exc:
+            return "".join(said), exc
+        return "".join(said), None
 
     def tool_calls(self) -> list[ToolCall]:
         """The calls in the order they began; none of a reply cut by its length, whose last is torn."""

@@ -159,10 +159,12 @@ class OpenAIEngine:
             response = opened.__enter__()
         try:
             for piece in response.iter_bytes():
-                for data in reader.feed(piece):
-                    text = state.take(data)
-                    if text or state.has_calls:
-                        yield text
+                # What came together goes on together, also what came before a chunk that is none.
+                text, trouble = state.take_all(reader.feed(piece))
+                if text or state.has_calls:
+                    yield text
+                if trouble is not None:
+                    raise trouble
                 self._move_deadline(call, state)
             yield from map(state.take, reader.flush())
         finally:

@@ -19,6 +19,7 @@ import httpcore2
 import httpx2
 
 from services.llm.call import Call
+from services.llm.rechunk import Rechunker
 
 # Idle connections are kept for the next answer; most servers close theirs after a minute or more,
 # and one that closed earlier is noticed before the connection is used.
@@ -98,13 +99,19 @@ class _Socket(httpcore2.NetworkStream):
     def __init__(self, sock: socket.socket, call: Call) -> None:
         self._sock = sock
         self._call = call
+        self._rechunker = Rechunker()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the call's deadline counts
         if self._call.is_closed:
             raise httpcore2.ReadError
         try:
-            self._sock.settimeout(self._call.remaining_s())
-            return self._sock.recv(max_bytes)
+            while True:
+                self._sock.settimeout(self._call.remaining_s())
+                data = self._sock.recv(max_bytes)
+                shown = self._rechunker.feed(data) if data else b""
+                # Nothing to show for what came means no end, but half a line between two chunks.
+                if shown or not data:
+                    return shown
         except TimeoutError as exc:
             raise httpcore2.ReadTimeout from exc
         except OSError as exc:
@@ -112,6 +119,8 @@ class _Socket(httpcore2.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - as above
         self._call = _current.get()
+        # What follows is the reply to this.
+        self._rechunker = Rechunker()
         try:
             self._call.hold(self._sock)
             self._sock.settimeout(self._call.remaining_s())

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.llm.client import OpenAIEngine
+from services.llm.messages import Delta, Part
 from services.settings import Settings
 from tests.model_server import ModelServer
 
@@ -51,3 +52,11 @@ def make_engine(make_model_settings: MakeSettings) -> Iterator[MakeEngine]:
     yield make
     for engine in made:
         engine.close()
+
+
+def until_said(reply: Iterator[Part], words: int) -> list[Part]:
+    """The parts until so many words have come, however many of them came together."""
+    parts: list[Part] = []
+    while "".join(part.text for part in parts if isinstance(part, Delta)).count(" ") < words:
+        parts.append(next(reply))
+    return parts

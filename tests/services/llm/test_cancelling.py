@@ -10,10 +10,10 @@ from gevent.queue import Queue
 
 from services.llm.call import Reply
 from services.llm.client import OpenAIEngine
-from services.llm.messages import Delta, Finish, Message, Request
+from services.llm.messages import Finish, Message, Request
 from tests.model_server import ModelServer
 
-from .conftest import MakeEngine
+from .conftest import MakeEngine, until_said
 
 REQUEST = Request([Message("user", "Help!")], "authored")
 ENDED = "ended"
@@ -38,8 +38,8 @@ class Reader:
 
     def wait_for(self, tokens: int) -> None:
         """Return once so many tokens came and the reader waits for more."""
-        while tokens:
-            tokens -= isinstance(self.parts.get(timeout=5), Delta)
+        if tokens:
+            until_said(iter(lambda: self.parts.get(timeout=5), ENDED), tokens)
         gevent.idle()
 
     def close(self) -> None:

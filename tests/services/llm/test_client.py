@@ -7,7 +7,7 @@ from services.llm.client import OpenAIEngine
 from services.llm.messages import Began, Delta, Finish, Message, Part, Request, ToolCall, Usage
 from tests.model_server import ModelServer, Script
 
-from .conftest import MakeEngine
+from .conftest import MakeEngine, until_said
 
 REQUEST = Request([Message("system", "You tutor."), Message("user", "Hélp!")], "authored")
 # How much later than its deadline a wait may end on a busy machine.
@@ -160,7 +160,7 @@ def test_a_reply_cut_off_is_broken_however_it_ends(
         ending = "close"
     model_server.play(Script(cut_after=4, ending=ending, chunked=chunked))
     reply = make_engine().stream(REQUEST)
-    seen = [next(reply) for _ in range(5)]
+    seen = until_said(reply, 4)
 
     with pytest.raises(ModelBroken) as raised:
         next(reply)

@@ -52,7 +52,9 @@ class TestEngine:
         assert parts[-1] == Finish("stop")
         assert "".join(part.text for part in parts[1:-2]) == ANSWER
 
-    def test_the_text_comes_in_several_pieces(self, engine: Any) -> None:
+    def test_the_text_comes_as_it_is_said(self, engine: Any, model_server: ModelServer) -> None:
+        model_server.script = Script(text=ANSWER, pace_s=0.02)
+
         assert sum(isinstance(part, Delta) for part in engine.stream(REQUEST)) > 5
 
     def test_a_reply_that_ended_stays_ended(self, engine: Any) -> None:

@@ -10,7 +10,7 @@ from services.llm.door import Door
 from services.llm.messages import Began, Delta, Finish, Message, Request
 from tests.model_server import ModelServer, refused_port
 
-from .conftest import MakeSettings
+from .conftest import MakeSettings, until_said
 
 REQUEST = Request([Message("user", "My name is Ada.")], "The authored answer.")
 FAULTS = {
@@ -86,13 +86,13 @@ def test_after_the_first_token_nothing_is_replaced(
 ) -> None:
     doors.append(Door(make_model_settings(openai_model=script), pace_s=0))
     reply = doors[0].stream(REQUEST)
-    began, *words = [next(reply) for _ in range(4)]
+    began, *words = until_said(reply, 3)
 
     with pytest.raises(ModelBroken) as raised:
         next(reply)
 
     assert began == Began(script)
-    assert words == [Delta("word0 "), Delta("word1 "), Delta("word2 ")]
+    assert "".join(part.text for part in words if isinstance(part, Delta)) == "word0 word1 word2 "
     assert raised.value.code == "MODEL_BROKEN"
     assert raised.value.retryable
     assert "sk-secret" not in raised.value.message
