@@ -47,18 +47,18 @@ def pixel_bomb(width: int = 60_000, height: int = 60_000) -> bytes:
 
 
 def text_bomb() -> bytes:
-    """A PNG of one pixel with compressed texts of 2 GB beside it."""
-    comment = b"Comment\0\0" + zlib.compress(b"\0" * 50_000_000, 9)
+    """A PNG of one pixel with compressed texts of 800 MB beside it."""
+    comment = b"Comment\0\0" + zlib.compress(b"\0" * 20_000_000, 9)
     head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
     chunks = [_chunk(b"IHDR", head), *[_chunk(b"zTXt", comment)] * 40, _chunk(b"IDAT", zlib.compress(b"\0\0"))]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + _chunk(b"IEND", b"")
 
 
 def zip_bomb() -> bytes:
-    """A small archive that unpacks to 200 MB."""
+    """A small archive that unpacks to 50 MB."""
     out = BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("zeros", b"\0" * 200_000_000)
+        archive.writestr("zeros", b"\0" * 50_000_000)
     return out.getvalue()
 
 
@@ -83,8 +83,10 @@ def pdf(pages: Sequence[str | bytes] = ("A page.",), *, filters: str = "/FlateDe
 def stream_bomb(mb: int = 3000) -> bytes:
     """A PDF whose one page unpacks, twice over, to gigabytes of drawing."""
     packer = zlib.compressobj(9)
-    piece = b"q 1 0 0 1 0 0 cm Q\n" * 55_000
-    once = b"".join(packer.compress(piece) for _ in range(mb)) + packer.flush()
+    head, piece = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH), b"q 1 0 0 1 0 0 cm Q\n" * 55_000
+    # After a full flush the same bytes unpack to the same piece, as often as they come.
+    again = packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH)
+    once = head + again * mb + packer.flush()
     return pdf([zlib.compress(once, 9)], filters="[/FlateDecode /FlateDecode]")
 
 

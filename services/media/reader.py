@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final
@@ -24,7 +24,7 @@ from services.reading.kinds import Picture, Reading, Refused
 logger = logging.getLogger(__name__)
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_COMMAND: Final = (sys.executable, "-E", "-s", "-m", "services.reading")
+COMMAND: Final = (sys.executable, "-E", "-s", "-m", "services.reading")
 # Where the interpreter's own libraries are, on systems that need to be told.
 _PASSED_ON: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH")
 AT_ONCE: Final = 2
@@ -45,14 +45,21 @@ class Reader:
         at_once: Each takes a processor, and up to 1 GiB of memory at worst.
         deadline_s: How long one file may take.
         patience_s: How long a file may wait for its turn.
+        command: The program that reads; another one in tests only.
     """
 
     def __init__(
-        self, *, at_once: int = AT_ONCE, deadline_s: float = DEADLINE_S, patience_s: float = PATIENCE_S
+        self,
+        *,
+        at_once: int = AT_ONCE,
+        deadline_s: float = DEADLINE_S,
+        patience_s: float = PATIENCE_S,
+        command: Sequence[str] = COMMAND,
     ) -> None:
         self._room = threading.BoundedSemaphore(at_once)
         self._deadline_s = deadline_s
         self._patience_s = patience_s
+        self._command = tuple(command)
         self._turns: dict[int, _Turn] = {}
 
     def read(self, user_id: int, content: BinaryIO) -> Reading:
@@ -92,7 +99,7 @@ class Reader:
         content.flush()
         content.seek(0)
         child = subprocess.Popen(  # noqa: S603 - our own program
-            _COMMAND,
+            self._command,
             stdin=content,
             stdout=told,
             stderr=subprocess.DEVNULL,

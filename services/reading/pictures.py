@@ -100,7 +100,7 @@ def _flat(picture: Image.Image) -> Image.Image:
 
 def _for_model(picture: Image.Image, mime: str) -> Picture:
     if mime in {PNG, GIF}:
-        sharp = _encoded(picture, "PNG", optimize=True)
+        sharp = _encoded(picture, "PNG")
         if len(sharp) <= _MAX_PNG_BYTES:
             return Picture(PNG, sharp)
     return Picture(JPEG, _encoded(picture, "JPEG", quality=85))
