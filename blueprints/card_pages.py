@@ -145,7 +145,10 @@ def rate(card_id: str) -> Response:
     user_id, notice = identity.require().user.id, ""
     try:
         services().database.run(reviewing.review, user_id, card_id, rating=rating, reps=reps, now=utc_now())
-    except errors.Conflict as changed:
+    except (errors.Conflict, errors.NotFound) as changed:
+        # Reviewed, or deleted, in another tab: a page that shows it goes on to the next.
+        if isinstance(changed, errors.NotFound) and not negotiate.is_fragment(request):
+            raise
         notice = changed.message
     if negotiate.is_fragment(request):
         return Response(render_template("cards/_review.html", **_review(deck_id), notice=notice))

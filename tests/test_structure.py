@@ -47,6 +47,7 @@ DOORS = {
         "services/streaming/",
         "services/store/",
         "services/passwords.py",  # hashes off the event loop
+        "services/cards/anki.py",  # packages off the event loop
         "services/assistants/turns.py",  # the sweep of answers whose worker died waits between rounds
     },
 }

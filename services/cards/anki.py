@@ -1,4 +1,6 @@
-"""Decks as a file for Anki (.apkg), by the package `genanki`, made in memory.
+"""Decks as a file for Anki (.apkg), by the package `genanki`, made in memory and in a native thread.
+
+As many cards as one person may have take two seconds: no stream of this process is to wait for them.
 
 A note's fields are HTML to Anki, and more: `[sound:…]` plays a file, `[latex]` runs LaTeX, and MathJax typesets what
 stands between `\\(` and `\\)` once the browser has read the entities. Cards are untrusted text: what means something
@@ -11,6 +13,7 @@ import io
 import itertools
 import re
 import sqlite3
+import threading
 import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -18,10 +21,13 @@ from hashlib import sha256
 from typing import Final
 
 import genanki
+import gevent
 
 from services.store.cards import Card
 from services.store.decks import Deck
 
+# One at a time: a second would only share the processor with the first.
+_ROOM: Final = threading.BoundedSemaphore(1)
 MIME: Final = "application/octet-stream"
 # Anki joins notes of one type by this number: it never changes.
 _NOTE_TYPE: Final = 1_607_392_319
@@ -40,6 +46,12 @@ _CSS: Final = ".card { font: 20px/1.5 sans-serif; text-align: center; } .nightMo
 
 def package(decks: Iterable[tuple[Deck, Sequence[Card]]], *, now: datetime) -> bytes:
     """The decks with their cards; importing a later export again updates the notes instead of repeating them."""
+    with _ROOM:
+        made: bytes = gevent.get_hub().threadpool.apply(_package, (list(decks), now.timestamp()))
+    return made
+
+
+def _package(decks: Sequence[tuple[Deck, Sequence[Card]]], timestamp: float) -> bytes:
     model = genanki.Model(
         _NOTE_TYPE,
         "Rill flashcard",
@@ -49,7 +61,7 @@ def package(decks: Iterable[tuple[Deck, Sequence[Card]]], *, now: datetime) -> b
     )
     names: set[str] = set()
     made = [_deck(deck, cards, model, names) for deck, cards in decks]
-    return _zipped(genanki.Package(made), now.timestamp())
+    return _zipped(genanki.Package(made), timestamp)
 
 
 def field(text: str) -> str:

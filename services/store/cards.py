@@ -17,7 +17,7 @@ from services.store.base import Base, new_id
 # FSRS' state of a card that has left its first steps: it is due on a day, not at a minute.
 ON_A_DAY: Final = 2
 # What is kept of a card's past.
-REVIEWS_KEPT: Final = 100
+REVIEWS_KEPT: Final = 50
 
 
 class Card(Base):

@@ -84,6 +84,7 @@ def test_without_decks_the_page_says_how_to_make_one(reader: Reader) -> None:
     assert 'href="/study"' in page
 
 
+@pytest.mark.req("D2-2")
 def test_from_an_answer_to_a_deck(reader: Reader) -> None:
     message_id = reader.answer()
     offered = reader.see(f"/study/cards/from/{message_id}")
@@ -168,6 +169,19 @@ def test_htmx_gets_the_next_card_and_is_told_of_the_other_tab(reader: Reader) ->
     assert "reviewed already" in second.text
 
 
+def test_a_card_that_was_deleted_in_another_tab_is_passed_over(reader: Reader) -> None:
+    reader.deck(count=2)
+    card = reader.database.run(cards.listing, reader.user.id)[0]
+    reader.database.run(cards.delete, reader.user.id, card.id)
+    headers = {"HX-Request": "true", "Accept": "text/html, text/event-stream"}
+
+    sent = reader.client.post(f"/study/cards/review/{card.id}", data={"rating": "4", "reps": "0"}, headers=headers)
+
+    assert sent.status_code == 200
+    assert "There is no such card." in sent.text
+    assert "Front 1" in sent.text
+
+
 def test_a_card_on_its_first_steps_is_not_waited_for(reader: Reader) -> None:
     reader.deck(count=1)
     card = reader.database.run(cards.listing, reader.user.id)[0]
@@ -203,6 +217,7 @@ def test_an_empty_quiz_may_be_handed_in(reader: Reader) -> None:
     reader.see(f"/study/cards/decks/{deck.id}/quiz?attempt=nothing", status=404)
 
 
+@pytest.mark.req("D2-15")
 def test_the_sheet_has_every_question_and_its_answer(reader: Reader) -> None:
     deck = reader.deck()
 
@@ -240,6 +255,7 @@ def test_a_card_is_changed_and_deleted(reader: Reader) -> None:
     assert "A square." not in reader.see(changed.location)
 
 
+@pytest.mark.req("R29")
 def test_hostile_text_is_inert_on_every_page(reader: Reader) -> None:
     quiz = [{"question": HOSTILE, "options": [HOSTILE, HOSTILE + "2"], "answer": 1, "why": HOSTILE}]
     deck = reader.deck(title=HOSTILE, cards=[(HOSTILE, HOSTILE)], quiz=quiz, engine=HOSTILE)
@@ -259,6 +275,7 @@ def test_hostile_text_is_inert_on_every_page(reader: Reader) -> None:
     assert "&lt;script&gt;" in reader.see(f"/study/cards/card/{card.id}")
 
 
+@pytest.mark.req("R5")
 def test_nobody_elses_pages_are_there(reader: Reader, ana: FlaskClient) -> None:
     deck = reader.deck()
     card = reader.database.run(cards.listing, reader.user.id)[0]

@@ -56,6 +56,7 @@ def problem(response: Any, status: int, code: str) -> Any:
 # -- making
 
 
+@pytest.mark.req("D2-2")
 def test_an_answer_becomes_a_deck_and_a_quiz(ada: Person) -> None:
     message_id = answer(ada)
 
@@ -74,6 +75,7 @@ def test_an_answer_becomes_a_deck_and_a_quiz(ada: Person) -> None:
     assert all(question["options"][question["answer"]] for question in deck["quiz"])
 
 
+@pytest.mark.req("R31")
 def test_it_costs_what_it_says_and_once(ada: Person) -> None:
     before = ada.client.get("/api/points").json
 
@@ -116,6 +118,7 @@ def test_points_are_asked_for_first(make_app: Callable[..., Flask], make_person:
     assert poor.client.get("/api/points").json["left"] == 3
 
 
+@pytest.mark.req("R7")
 def test_making_is_limited_as_asking_is(make_app: Callable[..., Flask], make_person: Callable[[Flask], Person]) -> None:
     hasty = make_person(make_app(STUDY_RATE_LIMIT="2/minute"))
     message_id = answer(hasty)
@@ -285,6 +288,7 @@ def test_a_bad_title_is_said_at_its_field(ada: Person, title: Any) -> None:
 # -- the quiz
 
 
+@pytest.mark.req("D2-2")
 def test_a_quiz_is_checked_and_kept(ada: Person) -> None:
     deck = made(ada)
     right = [question["answer"] for question in deck["quiz"]]
@@ -314,6 +318,7 @@ def test_a_bad_quiz_is_said_at_its_field(ada: Person, answers: Any) -> None:
 # -- files
 
 
+@pytest.mark.req("D2-2")
 def test_cards_leave_as_a_package_for_anki(ada: Person) -> None:
     deck = made(ada)
 

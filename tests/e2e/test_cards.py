@@ -74,6 +74,7 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+@pytest.mark.req("D2-2")
 def test_from_a_conversation_to_a_deck(signed_in_page: Page, grace: Account) -> None:
     page = signed_in_page
     message_id = answered(grace)
@@ -92,6 +93,7 @@ def test_from_a_conversation_to_a_deck(signed_in_page: Page, grace: Account) -> 
     expect(page.get_by_text(f"{cost} point")).to_be_visible()
 
 
+@pytest.mark.req("D1-8", "D2-2")
 def test_a_deck_is_reviewed_by_keyboard_alone(signed_in_page: Page, grace: Account) -> None:
     page, deck = signed_in_page, deck_of(grace)
     page.goto("/study/cards/review")
@@ -190,6 +192,7 @@ def test_the_quiz_and_the_files(signed_in_page: Page, grace: Account, tmp_path: 
     assert zipfile.is_zipfile(tmp_path / "deck.apkg")
 
 
+@pytest.mark.req("D1-8")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_small_phone(
     make_page: Callable[..., Page], notes_site: Site, grace: Account, scheme: str
@@ -210,6 +213,7 @@ def test_every_page_fits_a_small_phone(
     expect(page.locator(".review__facts")).to_contain_text("1 reviewed today")
 
 
+@pytest.mark.req("D2-1")
 def test_all_of_it_works_without_script(make_page: Callable[..., Page], notes_site: Site, grace: Account) -> None:
     page = sign_in(make_page(notes_site, java_script_enabled=False), grace)
     page.goto(f"/study/cards/from/{answered(grace)}")
@@ -227,6 +231,7 @@ def test_all_of_it_works_without_script(make_page: Callable[..., Page], notes_si
     expect(page.get_by_role("link", name="Try again")).to_be_visible()
 
 
+@pytest.mark.req("D2-15")
 def test_the_sheet_prints_questions_first_and_answers_on_a_page_of_their_own(
     signed_in_page: Page, grace: Account
 ) -> None:
@@ -272,6 +277,7 @@ def test_a_models_cards_with_formulas_and_markup_are_shown_inert(
     assert watch.foreign == []
 
 
+@pytest.mark.req("D1-8")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(signed_in_page: Page, grace: Account, scheme: Any) -> None:
     page, deck = signed_in_page, deck_of(grace)

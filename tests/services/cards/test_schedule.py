@@ -34,6 +34,7 @@ def test_the_first_review_of_a_new_card() -> None:
     assert easy.due - NOON == timedelta(days=8)
 
 
+@pytest.mark.req("D2-2")
 def test_a_card_that_is_known_again_and_again_comes_ever_later() -> None:
     now, at, spans = NOON, card(), []
     for _ in range(6):
