@@ -54,6 +54,8 @@ def ask() -> Response:
 def simple() -> Response:
     """Ask by a plain GET, or come back to what was asked: one answer for the same question while it is young."""
     user_id = identity.require().user.id
+    if request.method == "HEAD":
+        return Response(content_type=streams.SSE)
     if request.args.get("view") == "html":
         raise InvalidInput([FieldError("view", "is for streams that run; this address starts one")])
     place = parse_event_id(streams.cursor() or "")

@@ -97,6 +97,13 @@ def test_the_simple_form_checks_its_query(student: Student) -> None:
     assert student.simple(message="x", interaction_id="unknown").status_code == 404
 
 
+def test_asking_for_the_headers_alone_asks_nothing(student: Student) -> None:
+    response = student.client.head(f"{SIMPLE}?message=Hello")
+
+    assert (response.status_code, response.content_type) == (200, "text/event-stream")
+    assert student.client.get("/api/conversations").json["conversations"] == []
+
+
 @pytest.mark.req("U9", "R5")
 def test_the_simple_form_takes_a_token_in_its_query(student: Student, plain: Flask) -> None:
     response = plain.test_client().get(SIMPLE, query_string={"message": "What is a cell?", "token": student.token})

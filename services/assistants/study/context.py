@@ -15,7 +15,8 @@ from services.assistants.study.passages import Passage, clip, ranked, split
 from services.llm.tokens import CODE_POINTS_PER_TOKEN, estimate
 
 SUMMARY: Final = "summary"
-# What the passages of uploads may take, in characters; as much again as the conversation by default.
+# What the passages of uploads may take, in characters for each token of the conversation's budget: three quarters.
+_EXCERPT_CHARS_PER_TOKEN: Final = 3
 EXCERPT_CHARS: Final = 12_000
 MAX_IMAGES: Final = 8
 MAX_MEDIA_IN_CONTEXT: Final = 16
@@ -150,7 +151,7 @@ def facts(
         "media_count": sum(it.is_new for it in uploads),
         "images": [{"id": it.id, "name": it.name} for it in uploads if it.kind == "image"][:MAX_IMAGES],
         "unreadable": [it.name for it in uploads if it.is_new and it.kind != "image" and not has_text(it)],
-        "excerpts": excerpts(uploads, question, pause=pause),
+        "excerpts": excerpts(uploads, question, limit=_EXCERPT_CHARS_PER_TOKEN * budget_tokens, pause=pause),
         "cache_key": cache_key,
         "cached": dict(cached) if cached else None,
     }

@@ -12,7 +12,7 @@ from services import errors
 from services.assistants.base import Turn
 from services.assistants.study import context
 from services.assistants.study.context import Page, Upload
-from services.assistants.study.input import LENGTHS, MAX_MEDIA, USUAL_LENGTH, MediaRef, StudyInput
+from services.assistants.study.input import LENGTHS, USUAL_LENGTH, MediaRef, StudyInput
 from services.errors import FieldError, InvalidInput, NotFound
 from services.points import Points
 from services.store import cache, conversations
@@ -100,11 +100,12 @@ class Desk:
         length = str(facts.get("length") or "")
         sent = StudyInput(
             message=question,
-            media=tuple(MediaRef(str(entry["id"])) for entry in facts.get("media") or () if entry.get("is_new")),
+            media=tuple(self._still_there(user_id, facts.get("media") or ())),
             max_tokens=facts.get("asked_max_tokens"),
             length=length if length in LENGTHS else USUAL_LENGTH,
         )
-        return self.facts(user_id, sent, before)
+        # It is another question in a conversation that there is.
+        return {**self.facts(user_id, sent, before), "is_new": False}
 
     def estimate(self, question: str, facts: Mapping[str, Any]) -> int:
         """What a turn will probably cost: nothing if its answer is known."""
@@ -158,29 +159,36 @@ class Desk:
         return {"points_cost": cost, "cached": is_cached}
 
     def _sent(self, user_id: int, refs: Sequence[MediaRef]) -> list[Upload]:
-        found: dict[str, Upload] = {}
+        """The files of a message; nothing is fetched for one that names an unknown file."""
+        found: dict[int, Any] = {}
         for index, ref in enumerate(refs):
-            try:
-                upload = self._upload(user_id, ref)
-            except NotFound as unknown:
+            media = self._kept_file(user_id, ref.id)
+            if media is None and not (ref.url and self._shelf):
                 wrong = {"field": f"media_files[{index}]", "message": _NO_FILE}
-                raise NotFound(f"media_files[{index}] {_NO_FILE}.", extra={"errors": [wrong]}) from unknown
-            found[upload.id] = upload
-        return list(found.values())[:MAX_MEDIA]
+                raise NotFound(f"media_files[{index}] {_NO_FILE}.", extra={"errors": [wrong]})
+            found[index] = media
+        for index, ref in enumerate(refs):
+            if found[index] is None and self._shelf is not None:
+                # A client's own id for a file that it says where to find.
+                found[index] = self._shelf.fetch(user_id, ref.url)
+        files = {media.id: media for media in found.values()}
+        return [self._with_pages(user_id, media, is_new=True) for media in files.values()]
 
-    def _upload(self, user_id: int, ref: MediaRef) -> Upload:
-        if self._shelf is None:
-            raise NotFound
+    def _kept_file(self, user_id: int, media_id: str) -> Any | None:
+        if self._shelf is None or not media_id:
+            return None
         try:
-            if not ref.id:
-                raise NotFound
-            media = self._shelf.get(user_id, ref.id)
+            return self._shelf.get(user_id, media_id)
         except NotFound:
-            # A client's own id for a file that it says where to find.
-            if not ref.url:
-                raise
-            media = self._shelf.fetch(user_id, ref.url)
-        return self._with_pages(user_id, media, is_new=True)
+            return None
+
+    def _still_there(self, user_id: int, entries: Sequence[Mapping[str, Any]]) -> list[MediaRef]:
+        """The files that came with a stored question, but for those that were deleted since."""
+        return [
+            MediaRef(str(entry["id"]))
+            for entry in entries
+            if entry.get("is_new") and self._kept_file(user_id, str(entry["id"])) is not None
+        ]
 
     def _earlier(self, user_id: int, sent: StudyInput, path: Sequence[Message]) -> list[Upload]:
         """The conversation's files that are still there, besides those of this message."""
@@ -192,10 +200,10 @@ class Desk:
         for media_id in context.media_ids(path):
             if media_id in now:
                 continue
-            try:
-                found.append(self._with_pages(user_id, self._shelf.get(user_id, media_id), is_new=False))
-            except NotFound:
+            media = self._kept_file(user_id, media_id)
+            if media is None:
                 continue
+            found.append(self._with_pages(user_id, media, is_new=False))
             chars += sum(len(page.text) for page in found[-1].pages)
             if chars > _EARLIER_CHARS:
                 break

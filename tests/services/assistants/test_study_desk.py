@@ -1,0 +1,97 @@
+"""What the desk brings together for a turn: files, the cache and the books."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.assistants.study import Desk
+from services.assistants.study.input import WAYS, MediaRef, StudyInput
+from services.errors import InvalidInput, NotFound
+from services.points import Points
+from services.store.database import Database
+from tests.services.assistants.study import PDF, PHOTO, Shelf, said
+
+ME = 7
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf(PDF, PHOTO)
+
+
+@pytest.fixture
+def desk(settings: Any, shelf: Shelf, tmp_path: Path) -> Iterator[Desk]:
+    database = Database(f"sqlite:///{tmp_path / 'desk.sqlite3'}")
+    database.migrate()
+    yield Desk(database, shelf, Points(settings, database), budget_tokens=4000, engine="scripted")
+    database.close()
+
+
+def test_a_file_is_taken_once_however_often_it_is_named(desk: Desk) -> None:
+    sent = StudyInput("Why?", media=(MediaRef(PDF.id), MediaRef(PDF.id, "https://example.org/x")))
+
+    assert [entry["id"] for entry in desk.facts(ME, sent, [])["media"]] == [PDF.id]
+
+
+def test_an_address_is_only_asked_where_the_id_is_none_of_ours(desk: Desk, shelf: Shelf) -> None:
+    desk.facts(ME, StudyInput("Why?", media=(MediaRef(PDF.id, "https://example.org/x"),)), [])
+    assert shelf.fetched == []
+
+    facts = desk.facts(ME, StudyInput("Why?", media=(MediaRef("theirs", "https://example.org/x"),)), [])
+    assert shelf.fetched == ["https://example.org/x"]
+    assert facts["excerpts"][0]["text"] == "What came from there."
+
+
+def test_nothing_is_fetched_for_a_message_that_names_an_unknown_file(desk: Desk, shelf: Shelf) -> None:
+    sent = StudyInput("Why?", media=(MediaRef("theirs", "https://example.org/x"), MediaRef("unknown")))
+
+    with pytest.raises(NotFound) as refused:
+        desk.facts(ME, sent, [])
+
+    assert refused.value.extra["errors"][0]["field"] == "media_files[1]"
+    assert shelf.fetched == []
+
+
+def test_a_way_on_needs_an_answer(desk: Desk) -> None:
+    sent = StudyInput(WAYS["deeper"], way="deeper")
+
+    with pytest.raises(InvalidInput):
+        desk.facts(ME, sent, said("Only a question?"))
+    assert desk.facts(ME, sent, said("A question?", "An answer."))["way"] == "deeper"
+
+
+def test_an_edited_question_keeps_its_limit_and_the_files_that_are_still_there(desk: Desk, shelf: Shelf) -> None:
+    sent = StudyInput("Why?", media=(MediaRef(PDF.id), MediaRef(PHOTO.id)), max_tokens=77, length="long")
+    turn = {"question": "Why?", "facts": desk.facts(ME, sent, [])}
+    del shelf.uploads[PHOTO.id]
+
+    facts = desk.resolve(ME, [], turn, "Why not?")
+
+    assert [entry["id"] for entry in facts["media"]] == [PDF.id]
+    assert (facts["max_tokens"], facts["length"], facts["topic"], facts["is_new"]) == (77, "long", "Why not?", False)
+
+
+def test_the_key_of_a_question_hangs_on_its_context(desk: Desk) -> None:
+    def key(sent: StudyInput, *texts: str) -> str:
+        found: str = desk.facts(ME, sent, said(*texts))["cache_key"]
+        return found
+
+    plain = key(StudyInput("Why?"))
+    assert key(StudyInput("Why?"), "Why?", "So.") == plain
+    others = {
+        key(StudyInput("Why not?")),
+        key(StudyInput("Why?"), "What?", "That."),
+        key(StudyInput("Why?", length="short")),
+        key(StudyInput("Why?", max_tokens=5)),
+        key(StudyInput("Why?", media=(MediaRef(PDF.id),))),
+    }
+    assert len(others | {plain}) == 6
+
+
+def test_a_known_answer_is_estimated_at_nothing(desk: Desk) -> None:
+    facts = desk.facts(ME, StudyInput("Why?"), [])
+
+    assert desk.estimate("Why?", facts) > 0
+    assert desk.estimate("Why?", {**facts, "cached": {"text": "So."}}) == 0
