@@ -10,7 +10,7 @@ import orjson
 from flask import Blueprint, Response, render_template, request, url_for
 
 from blueprints import body, errors, identity, tickets
-from blueprints.extensions import count_failed_sign_in, refuse_sign_in_if_limited, services
+from blueprints.extensions import count_failed_sign_in, count_registration, refuse_sign_in_if_limited, services
 from blueprints.negotiate import see_other
 from services import passwords
 from services.errors import AppError, FieldError, Forbidden, InvalidInput, NotSignedIn
@@ -175,6 +175,7 @@ def _register() -> Response:
     needs_invite = settings.registration == "invite"
     code = sent.text("invite", max_chars=100) if needs_invite else None
     sent.check()
+    count_registration(request.remote_addr or "")
     user = services().database.run(_create, email, passwords.make(password), code)
     identity.sign_in(user)
     return see_other(_next())

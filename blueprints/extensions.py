@@ -94,11 +94,8 @@ def count_creation(assistant: str) -> None:
     identity = g.get("identity")
     if identity is None:
         raise NotSignedIn
-    for limit in sorted(parse_many(services().settings.rate_limits[assistant])):
-        keys = ("create", assistant, str(identity.user.id))
-        if not limiter().limiter.hit(limit, *keys):
-            services().metrics.refused("rate")
-            raise _refusal(limit, keys, f"You may start {limit} here. Wait a moment and try again.")
+    rates = services().settings.rate_limits[assistant]
+    _count(rates, ("create", assistant, str(identity.user.id)), "You may start {} here. Wait a moment and try again.")
 
 
 def creation_allowance(assistant: str) -> dict[str, int] | None:
@@ -110,6 +107,17 @@ def creation_allowance(assistant: str) -> dict[str, int] | None:
     except StorageError:
         return None
     return {"remaining": max(left, 0), "limit": limit.amount, "reset_s": max(0, math.ceil(free_at - time.time()))}
+
+
+def count_registration(address: str) -> None:
+    """Count an attempt to register from an address: each costs a password's hash and may leave an account.
+
+    Raises:
+        RateLimited: `REGISTRATION_RATE_LIMIT` is reached.
+        limits.errors.StorageError: Redis is away; answered with 503.
+    """
+    said = "From your network {} accounts may be made. Wait, or ask the site's admin for one."
+    _count(services().settings.registration_rate_limit, ("register", _network(address)), said)
 
 
 def refuse_sign_in_if_limited(email: str, address: str) -> None:
@@ -145,6 +153,14 @@ def _sign_in_limits(email: str, address: str) -> list[tuple[RateLimitItem, tuple
         (_FAILURES_PER_ACCOUNT, ("account", account)),
         (_FAILURES_PER_ADDRESS, ("address", _network(address))),
     ]
+
+
+def _count(rates: str, keys: tuple[str, ...], message: str) -> None:
+    """Count once against each of the rates; `{}` in the message becomes the one that is reached."""
+    for limit in sorted(parse_many(rates)):
+        if not limiter().limiter.hit(limit, *keys):
+            services().metrics.refused("rate")
+            raise _refusal(limit, keys, message.format(limit))
 
 
 def _network(address: str) -> str:

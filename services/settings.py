@@ -48,6 +48,7 @@ class Settings:
     model_token_timeout_s: float = 60.0
     builtin_pace_ms: int = 20
     registration: str = "open"
+    registration_rate_limit: str = "30/hour"
     cors_origins: tuple[str, ...] = ()
     streaming_enabled: bool = True
     max_streaming_connections: int = 100
@@ -185,6 +186,7 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "MODEL_TOKEN_TIMEOUT": ("model_token_timeout_s", _seconds(0.1, 3600)),
     "BUILTIN_PACE_MS": ("builtin_pace_ms", _whole(0, 10_000)),
     "REGISTRATION": ("registration", _one_of("open", "invite", "closed")),
+    "REGISTRATION_RATE_LIMIT": ("registration_rate_limit", _rate),
     "CORS_ORIGINS": ("cors_origins", _origins),
     "STREAMING_ENABLED": ("streaming_enabled", _flag),
     "MAX_STREAMING_CONNECTIONS": ("max_streaming_connections", _whole(1, 100_000)),

@@ -39,6 +39,7 @@ def site(valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "DATA_DIR": str(tmp_path_factory.mktemp("shared")),
         "SECRET_KEY": "a secret for the shared site of these tests",
         "REDIS_URL": valkey_url,
+        "REGISTRATION_RATE_LIMIT": "100000/hour",  # every test's newcomer comes from here
     }
     made = _with_probes(create_app(settings.load(environ)))
     services = made.extensions["rill"]
@@ -57,13 +58,13 @@ def _people(site: Flask) -> dict[str, FlaskClient]:
 @pytest.fixture
 def ana(site: Flask, _people: dict[str, FlaskClient]) -> FlaskClient:
     """The site's first account, in a browser, with its CSRF token."""
-    return _same_person(site, _people["ana"])
+    return same_person(site, _people["ana"])
 
 
 @pytest.fixture
 def ben(site: Flask, _people: dict[str, FlaskClient]) -> FlaskClient:
     """The site's second account, in a browser of its own."""
-    return _same_person(site, _people["ben"])
+    return same_person(site, _people["ben"])
 
 
 @pytest.fixture
@@ -75,7 +76,8 @@ def newcomer(site: Flask, _people: dict[str, FlaskClient]) -> FlaskClient:
     return client
 
 
-def _same_person(site: Flask, client: FlaskClient) -> FlaskClient:
+def same_person(site: Flask, client: FlaskClient) -> FlaskClient:
+    """Another browser with the same cookie, on the same site or on one with the same database and secret."""
     again = site.test_client()
     cookie = client.get_cookie("rill_session")
     assert cookie is not None

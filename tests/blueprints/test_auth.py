@@ -307,9 +307,54 @@ def test_signing_in_without_redis_is_refused_not_waved_through(
     make_site: Callable[..., Flask], tmp_path: object
 ) -> None:
     site = make_site(REDIS_URL=f"unix://{tmp_path}/nobody")
-    register(site, "a@example.org")
+    register(make_site(), "a@example.org")
 
     response = ask_token(site.test_client(), "a@example.org")
 
     assert response.status_code == 503
     assert response.json["code"] == "UNAVAILABLE"
+
+
+def try_to_register(client: FlaskClient, email: str, **sent: str) -> TestResponse:
+    form = {"email": email, "password": PASSWORD, "csrf_token": csrf_of(client, "/register"), **sent}
+    return client.post("/register", data=form, headers=BROWSER)
+
+
+def test_so_many_accounts_come_from_one_network_and_then_429(make_site: Callable[..., Flask]) -> None:
+    site = make_site(REGISTRATION_RATE_LIMIT="3/hour")
+    here = [site.test_client() for _ in range(5)]
+    for number, client in enumerate(here):
+        client.environ_base["REMOTE_ADDR"] = f"2001:db8:1:1::{number + 1}"
+
+    first = [try_to_register(client, f"a{number}@example.org").status_code for number, client in enumerate(here[:3])]
+    refused = try_to_register(here[3], "a4@example.org")
+    by_api = here[4].post(
+        "/register", data={"email": "a5@example.org", "password": PASSWORD, "csrf_token": csrf_of(here[4], "/register")}
+    )
+
+    assert first == [303, 303, 303]
+    assert refused.status_code == 429
+    assert 3500 < int(refused.headers["Retry-After"]) <= 3600
+    assert "3 per 1 hour" in refused.text
+    assert (by_api.status_code, by_api.json["code"], by_api.json["limit"]) == (429, "RATE_LIMITED", 3)
+    assert site.extensions["rill"].database.run(users.count) == 3
+    assert try_to_register(from_elsewhere(site), "b@example.org").status_code == 303, "others are not kept out"
+
+
+def test_a_mistake_in_the_form_is_not_counted_but_a_taken_address_is(make_site: Callable[..., Flask]) -> None:
+    site = make_site(REGISTRATION_RATE_LIMIT="2/hour")
+    register(site, "a@example.org")
+    client = site.test_client()
+
+    assert [try_to_register(client, "b@example.org", password="short").status_code for _ in range(3)] == [400] * 3
+    assert try_to_register(client, "a@example.org").status_code == 409, "tells who has an account, at a hash each"
+    assert try_to_register(client, "b@example.org").status_code == 429
+
+
+def test_nobody_registers_uncounted_without_redis(make_site: Callable[..., Flask], tmp_path: object) -> None:
+    site = make_site(REDIS_URL=f"unix://{tmp_path}/nobody")
+
+    refused = try_to_register(site.test_client(), "a@example.org")
+
+    assert refused.status_code == 503
+    assert site.extensions["rill"].database.run(users.count) == 0

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from services.store import users
 from services.streaming.embedded_valkey import private_valkey
+from tests.blueprints.conftest import same_person
 from tests.blueprints.people import MESSAGES, PROBLEM, Person, text_of
 from tests.conftest import sign_up
 from tests.factories import make_answer
@@ -37,6 +38,13 @@ def closed(make_shared: Callable[..., Flask], tmp_path_factory: pytest.TempPathF
     return make_shared(REDIS_URL=f"unix://{tmp_path_factory.mktemp('no')}/redis")
 
 
+@pytest.fixture(scope="module")
+def make_browser(closed: Flask, make_shared: Callable[..., Flask]) -> Callable[[str], FlaskClient]:
+    """Browsers of people who registered while Redis was there."""
+    open_site = make_shared(DATA_DIR=str(closed.extensions["rill"].settings.data_dir))
+    return lambda email: same_person(closed, sign_up(open_site.test_client(), email))
+
+
 @pytest.fixture
 def person(closed: Flask, model: ModelServer) -> Person:
     return Person(closed, model)
@@ -54,7 +62,7 @@ def test_a_start_is_refused_in_time_and_says_when_to_come_back(person: Person, a
     if accept != "text/html":
         assert refused.content_type == "application/problem+json"
         assert refused.json["code"] == "UNAVAILABLE"
-    assert person.client.get("/api/conversations").json == {"conversations": []}
+    assert person.client.get("/api/conversations").json["conversations"] == []
 
 
 @pytest.mark.req("T41")
@@ -82,8 +90,8 @@ def test_streams_are_refused_in_time_in_their_own_shape(person: Person) -> None:
 
 
 @pytest.mark.req("T41")
-def test_pages_and_history_are_shown_without_redis(closed: Flask) -> None:
-    browser = sign_up(closed.test_client(), "pages@example.org")
+def test_pages_and_history_are_shown_without_redis(closed: Flask, make_browser: Callable[[str], FlaskClient]) -> None:
+    browser = make_browser("pages@example.org")
     database = closed.extensions["rill"].database
     user = database.run(users.by_email, "pages@example.org")
     answer = database.run(make_answer, user.id, client_name=f"page-{PROBLEM}", question="Which way?")
@@ -139,8 +147,8 @@ def test_a_redis_that_hangs_costs_nobody_more_than_two_seconds_and_an_answer_not
     assert person.ask().status_code == 201
 
 
-def test_a_form_is_told_on_a_page(closed: Flask) -> None:
-    browser: FlaskClient = sign_up(closed.test_client(), "forms@example.org")
+def test_a_form_is_told_on_a_page(make_browser: Callable[[str], FlaskClient]) -> None:
+    browser = make_browser("forms@example.org")
 
     page = browser.post(MESSAGES, data=QUESTION, headers=CHROMIUM)
     fragment = browser.post(MESSAGES, data=QUESTION, headers={"HX-Request": "true", "Accept": "*/*"})
