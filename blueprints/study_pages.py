@@ -119,7 +119,7 @@ def _composer(conversation_id: str) -> dict[str, Any]:
         "keep": f"study.{conversation_id or 'new'}",
         # A question that another page hands over, as the search does.
         "text": request.args.get("q", "")[:MAX_MESSAGE_CHARS],
-        "placeholder": "Ask about what you study…",
+        "placeholder": "Ask a question…",
         "max_chars": MAX_MESSAGE_CHARS,
         "behavior": "upload estimate",
         "above": "study/_tools.html",

@@ -17,7 +17,9 @@ from tests.e2e.browsing import sign_in
 from tests.e2e.chats import PROBLEM, answer, ask, composer, ended, shows
 from tests.e2e.clients import Account
 from tests.e2e.conftest import FLAGS
+from tests.e2e.files import pdf, photo
 from tests.e2e.sites import Model, Site, running
+from tests.e2e.studying import QUESTION, attached, drop
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "screenshots"
 SIZES: Final = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
@@ -54,6 +56,22 @@ _CODE: Final = """def solve(socks):
     for sock in socks:
         seen[sock] = seen.get(sock, 0) + 1
     return next(s for s, n in seen.items() if n == 1)
+"""
+
+
+_PAGES: Final = (
+    "Optics, chapter 3.\nLight is bent where it enters glass or water.",
+    "Blue light is scattered about four times as much as red light\nby the molecules of the air.",
+)
+_STUDIED: Final = r"""**Because air scatters blue light more than red light** [2].
+
+Sunlight holds all colours. On its way through the air, light of a short wavelength is sent in all directions, about
+four times as much for blue as for red [2]. The strength goes with the wavelength $\lambda$ as
+
+$$I \propto \frac{1}{\lambda^4}$$
+
+1. Look away from the sun: what reaches you has been scattered, so it is mostly blue.
+2. Look at the sun when it stands low: what is left of its light is red.
 """
 
 
@@ -103,6 +121,7 @@ def main() -> int:
         owner = Account(site, "ada@example.org")
         members(Camera(sign_in(new_page(browser, site), owner)), owner)
         answers(Camera(sign_in(new_page(browser, site), owner)), model, owner)
+        studies(Camera(sign_in(new_page(browser, site), owner)), model)
         plain = new_page(browser, site, java_script_enabled=False)
         without_script(Camera(sign_in(plain, Account(site, "grace@example.org"))), model)
         browser.close()
@@ -165,6 +184,37 @@ def answers(camera: Camera, model: Model, owner: Account) -> None:
     ask(page, "And with zero in the list?")
     ended(page, "failed")
     camera.take("error", lambda: in_view(page))
+
+
+def studies(camera: Camera, model: Model) -> None:
+    """The study chat: empty, with files, in mid-answer with a queue, with versions; and what stands beside it."""
+    page = camera.page
+    camera.visit("/study", "study-new")
+    drop(page, ("optics.pdf", "application/pdf", pdf(_PAGES)), ("homework.png", "image/png", photo()))
+    attached(page).nth(1).wait_for()
+    composer(page).fill(QUESTION)
+    page.get_by_text("About").last.wait_for()
+    camera.take("study-files")
+    model.play(text=_STUDIED, stall_after=50)
+    ask(page, QUESTION)
+    shows(page, "four times")
+    composer(page).fill("And why is the evening sky red?")
+    composer(page).press("Enter")
+    camera.take("study-mid-answer", lambda: in_view(page))
+    page.get_by_role("button", name="Remove", exact=True).click()
+    model.release()
+    ended(page)
+    model.play(text=_STUDIED)
+    page.get_by_role("button", name="Retry").click()
+    page.get_by_role("group", name="Versions of this answer").wait_for()
+    ended(page)
+    page.locator(".details summary").last.click()
+    camera.take("study-answer", lambda: in_view(page))
+    page.get_by_text("Edit", exact=True).first.click()
+    camera.take("study-edit", lambda: page.evaluate("scrollTo(0, 0)"))
+    camera.visit("/points", "points")
+    camera.visit("/history", "history")
+    camera.visit("/media", "files")
 
 
 def in_view(page: Page) -> None:
