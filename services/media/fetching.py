@@ -10,6 +10,7 @@ Source: OWASP Server-Side Request Forgery Prevention Cheat Sheet; RFC 6890 (spec
 import functools
 import http.client
 import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -28,8 +29,13 @@ MAX_REDIRECTS: Final = 3
 _PIECE_BYTES: Final = 64 * 1024
 _PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-# IPv6 addresses that hold an IPv4 one: NAT64 and 6to4 lead to it.
-_HOLDING: Final = ((ipaddress.IPv6Network("64:ff9b::/96"), 0), (ipaddress.IPv6Network("2002::/16"), 80))
+_HOST: Final = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+")
+# IPv6 addresses that hold an IPv4 one and lead to it: mapped, compatible, NAT64, 6to4; and where in them it begins.
+_HOLDING: Final = tuple(
+    (ipaddress.IPv6Network(network), shift)
+    for network, shift in (("::ffff:0:0/96", 0), ("::/96", 0), ("64:ff9b::/96", 0), ("2002::/16", 80))
+)
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 
 Address = tuple[socket.AddressFamily, str]
 Resolve = Callable[[str, int], Sequence[Address]]
@@ -126,16 +132,16 @@ def is_public(address: str) -> bool:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        inner = parsed.ipv4_mapped
-        for network, shift in _HOLDING:
-            if parsed in network:
-                inner = ipaddress.IPv4Address(int(parsed) >> shift & 0xFFFFFFFF)
-        if inner is not None:
-            parsed = inner
-        elif parsed.is_site_local:
-            return False
-    return parsed.is_global and not parsed.is_multicast
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return _is_public_ipv4(parsed)
+    for network, shift in _HOLDING:
+        if parsed in network:
+            return _is_public_ipv4(ipaddress.IPv4Address(int(parsed) >> shift & 0xFFFFFFFF))
+    return parsed in _UNICAST and parsed.is_global
+
+
+def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
+    return address.is_global and not address.is_multicast
 
 
 def _split(url: str) -> SplitResult:
@@ -146,7 +152,8 @@ def _split(url: str) -> SplitResult:
     """
     try:
         target = urlsplit(url)
-        is_good = target.scheme in _PORTS and bool(target.hostname) and (target.port or 1) > 0
+        host = target.hostname or ""
+        is_good = target.scheme in _PORTS and target.port != 0 and bool(_HOST.fullmatch(host))
     except ValueError:
         raise refusals.wrong("is not an address", field=FIELD) from None
     if len(url) > MAX_URL_CHARS or not is_good or not url.isascii() or any(letter <= " " for letter in url):
@@ -218,5 +225,5 @@ def _copy(response: http.client.HTTPResponse, into: BinaryIO, max_bytes: int) ->
             into.write(data)
     if left < 0:
         raise refusals.too_large(max_bytes // (1024 * 1024))
-    if response.length:
+    if response.length or left == max_bytes:
         raise http.client.IncompleteRead(b"")
