@@ -109,10 +109,9 @@ def test_fifty_at_once_on_a_balance_for_ten_and_a_worker_killed_over_their_answe
     assert (len(accepted), len(refused)) == (10, 40)
     assert {answer.json["code"] for answer in refused} == {"POINTS_EXHAUSTED"}
     assert purse.balance["reserved"] == 10 * purse.each
-    owners = {answer.json["stream_id"]: site.owner_of(answer.json["stream_id"]) for answer in accepted}
-    assert set(owners.values()) == site.workers(), "needs answers of both workers"
-
-    victim = sorted(site.workers())[0]
+    # One worker may have been quick enough to take them all: which it is, is chance.
+    owners = [site.owner_of(answer.json["stream_id"]) for answer in accepted]
+    victim = owners[0]
     eventually(lambda: len(model.calls()) >= 10, what="the model was not asked ten times")
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: victim not in site.processes(), what="the kill did not end it")
@@ -121,7 +120,8 @@ def test_fifty_at_once_on_a_balance_for_ten_and_a_worker_killed_over_their_answe
     now = purse.settled()
     paid = costs(site)
     assert len(paid) == 10, "a refused question leaves nothing"
-    assert {outcome for outcome, _, _ in paid} == {"completed", "interrupted"}
+    assert [outcome for outcome, _, _ in paid].count("interrupted") == owners.count(victim)
+    assert {outcome for outcome, _, _ in paid} <= {"completed", "interrupted"}
     assert all((spent > 0) == (length > 0) for _, length, spent in paid), paid
     assert now["spent"] == sum(spent for _, _, spent in paid)
     assert differences(site) == []
@@ -132,12 +132,14 @@ def test_workers_killed_while_fifty_ask_leave_no_difference(model: Model, site: 
     model.play(times=60, text=prose(20))
     purse = Purse(site, questions=10)
 
+    cut_off = 0
     for answers_begun in (1, 3, 6):
         victim = kill_after(site, model, len(model.calls()) + answers_begun)
         seen = purse.ask_at_once(50, meanwhile=victim)
         assert {answer.status for answer in seen if answer is not None} <= {201, 402, 503}
-        assert None in seen, "needs questions that the kill cut off"
-        eventually(lambda: len(site.workers()) == 2, within_s=30, what="the worker was not replaced")
+        cut_off += seen.count(None)
+        eventually(lambda: serves(site, purse.account), within_s=40, what="the worker was not replaced")
+    assert cut_off, "needs questions that a kill cut off"
 
     now = purse.settled()
     paid = costs(site)
@@ -145,6 +147,17 @@ def test_workers_killed_while_fifty_ask_leave_no_difference(model: Model, site: 
     assert None not in {spent for _, _, spent in paid}, "and paid"
     assert now["spent"] == sum(spent for _, _, spent in paid)
     assert differences(site) == []
+
+
+def serves(site: Site, account: Account) -> bool:
+    """Whether two workers live and take connections."""
+    workers = site.workers()
+    try:
+        for pid in workers:
+            account.reach(pid).close()
+    except (AssertionError, OSError, http.client.HTTPException):
+        return False
+    return len(workers) == 2
 
 
 def kill_after(site: Site, model: Model, calls: int) -> Callable[[], None]:
