@@ -125,19 +125,28 @@ class Speech:
         """The events, each made when the one before it is in the log or, paced, when its time has come."""
         if self.gate is not None:
             self.gate.wait()
+        yield from self._in_time() if self.rate else self._unpaced(writer)
+        if self.hold:
+            Gate().wait()
+
+    def _in_time(self) -> Iterator[Event]:
         start = time.monotonic() + self.phase_s
         for number in range(1, self.events + 1):
-            if self.rate:
-                gevent.sleep(max(0.0, start + number / self.rate - time.monotonic()))
-            elif self.kind == "open":
+            gevent.sleep(max(0.0, start + number / self.rate - time.monotonic()))
+            yield self._event()
+
+    def _unpaced(self, writer: Writer) -> Iterator[Event]:
+        if self.kind == "open":
+            for _ in range(self.events):
                 # In the next turn of the loop, as if its bytes waited in a socket; a plain sleep(0) would keep gevent
                 # from looking at its sockets for milliseconds.
                 gevent.sleep(1e-6)
-            elif number > 1:
-                writer.settle()
+                yield self._event()
+            return
+        yield self._event()
+        for _ in range(self.events - 1):
+            writer.settle()
             yield self._event()
-        if self.hold:
-            Gate().wait()
 
     def _event(self) -> Event:
         if self.kind == "event":

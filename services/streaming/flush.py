@@ -59,7 +59,8 @@ class Flusher:
         """Hand over an event; returns at once."""
         writer.put(event)
         if not writer.queued:
-            writer.connection_number = writer.connection_number or self._number
+            if not writer.connection_number:
+                writer.connection_number = self._number
             self._enqueue(writer)
 
     def recheck(self, writer: Writer) -> None:

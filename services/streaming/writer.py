@@ -31,6 +31,7 @@ class Writer:
     """
 
     __slots__ = (
+        "_hub",
         "_on_lost",
         "_pending",
         "_publish",
@@ -84,6 +85,7 @@ class Writer:
         self._xadd = b"*6\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$10\r\nNOMKSTREAM\r\n" % (len(key), key)
         self._publish = b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%b\r\n" % (len(channel), channel)
         self._pending: list[Event | list[str]] = []
+        self._hub = gevent.get_hub()
         self.waiting: list[greenlet] = []
         self._on_lost = on_lost
 
@@ -188,7 +190,7 @@ class Writer:
         while self.in_flight or self._pending:
             self.waiting.append(gevent.getcurrent())
             try:
-                gevent.get_hub().switch()
+                self._hub.switch()
             except BaseException:
                 # Not woken by this writer: nobody may switch here on its account any more.
                 self.waiting.remove(gevent.getcurrent())
