@@ -1,9 +1,12 @@
 """A database with somebody in it, a scripted model, and what makes cards of both."""
 
+import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from services import settings as site_settings
 from services.cards import Cards
@@ -16,8 +19,25 @@ from tests.model_server import ModelServer
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'rill.sqlite3'}")
+def url(tmp_path: Path) -> Iterator[str]:
+    """An empty database: a schema of its own on the server that TEST_DATABASE_URL names, else a SQLite file."""
+    server = os.environ.get("TEST_DATABASE_URL")
+    if not server:
+        yield f"sqlite:///{tmp_path / 'rill.sqlite3'}"
+        return
+    engine, name = sqlalchemy.create_engine(server, poolclass=sqlalchemy.NullPool), f"cards_{secrets.token_hex(6)}"
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.schema.CreateSchema(name))
+    own = sqlalchemy.make_url(server).update_query_dict({"options": f"-csearch_path={name}"})
+    yield own.render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.schema.DropSchema(name, cascade=True))
+    engine.dispose()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    made = Database(url)
     made.migrate()
     yield made
     made.close()
