@@ -60,6 +60,10 @@ export function attach(dialog) {
   })
   field.addEventListener("keydown", (event) => {
     if (event.isComposing) return
+    if (event.key === "Escape") {
+      event.preventDefault() // of itself it would only empty the field
+      return dialog.close()
+    }
     const all = options()
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
     if (step && all.length) {
