@@ -7,7 +7,7 @@
 | rill:{u7}:viewers:<stream> | zset | worker -> lease: which workers have viewers | 1 h, renewed |
 | rill:{u7}:slots:<assistant> | zset | stream -> lease: what runs for this user there | a lease |
 | rill:{u7}:slots | zset | the same over all assistants | a lease |
-| rill:{u7}:idem:<hash> | hash | the first answer to an Idempotency-Key | 24 h |
+| rill:{u7}:idem:<hash> | hash | the first answer to an Idempotency-Key | a lease; 24 h once the turn is stored |
 | rill:{site}:slots | zset | run -> lease: what runs on the whole site | a lease |
 
 Channels: rill:{u7}:live:<stream> (a stream's new entries), rill:control (for the run's owner:

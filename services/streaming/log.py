@@ -196,6 +196,11 @@ class EventLog:
             [run.stream_id, run.run_id, "1" if run.record else ""],
         )
 
+    def keep_record(self, run: NewRun) -> None:
+        """Keep what repeated requests are answered with: until the turn is stored it lapses with the lease."""
+        key = keys.idempotency(run.user_id, run.idempotency_key)
+        self._call("keep_record", [key], [run.record, run.fingerprint])
+
     def recorded(self, user_id: UserId, idempotency_key: str) -> tuple[str, str] | None:
         """Fingerprint and record of a start with this key, if there was one."""
         try:

@@ -152,7 +152,7 @@ class Runs:
         A run on a stream that existed before ends as failed instead: its viewers have seen it start.
         """
         if run.spec.follow:
-            self.begin(run, _fail_to_store)
+            run.greenlet = gevent.spawn(self._main, run, _fail_to_store)
             return
         del self._runs[run.key]
         self._hub.close_local(run.key, None, closed=False)
@@ -163,8 +163,9 @@ class Runs:
             logger.warning("abandoned run is left to its lease", extra={"run_id": run.spec.run_id})
 
     def begin(self, run: Run, produce: Callable[[], Iterator[Event]]) -> None:
-        """Run `produce()` in the background, from here to its end."""
+        """Run `produce()` in the background, from here to its end; its turn is stored."""
         run.greenlet = gevent.spawn(self._main, run, produce)
+        self._starter.keep_record(run.spec)
 
     # -- a run's greenlet
 

@@ -60,6 +60,15 @@ class Starter:
                     self._site.release(spec.run_id)
         return reply if isinstance(reply, Started) else self._refused(reply)
 
+    def keep_record(self, spec: NewRun) -> None:
+        """The turn is stored: from now on a repeated request is answered as this one, also after its worker's death.
+
+        Redis away: a request that is repeated later than a lease from now starts once more.
+        """
+        if spec.record:
+            with contextlib.suppress(errors.Unavailable):
+                self._log.keep_record(spec)
+
     def _known(self, spec: NewRun) -> Repeated | None:
         """The first answer to a start that is repeated; it needs no slot."""
         kept = self._log.recorded(spec.user_id, spec.idempotency_key) if spec.record else None

@@ -3,7 +3,7 @@
 -- KEYS[2]  hash: the stream's state
 -- KEYS[3]  zset: the assistant's slots of this user; member = stream id, score = lease, ms on the Redis clock
 -- KEYS[4]  zset: all slots of this user
--- KEYS[5]  hash: the idempotency record
+-- KEYS[5]  hash: the idempotency record; it lapses with the lease unless keep_record.lua follows
 -- ARGV     1 stream id   2 run id   3 assistant   4 slots of the assistant   5 slots of the user
 --          6 lease (ms)  7 TTL of log and state (ms)   8 idle time after a run (ms)
 --          9 first event   10 live channel   11 idempotency record, or ""   12 fingerprint of the request
@@ -53,7 +53,7 @@ end
 for _, key in ipairs({KEYS[1], KEYS[2]}) do redis.call("PEXPIRE", key, ARGV[7]) end
 if ARGV[11] ~= "" then
   redis.call("HSET", KEYS[5], "fingerprint", ARGV[12], "record", ARGV[11])
-  redis.call("PEXPIRE", KEYS[5], 86400000)
+  redis.call("PEXPIRE", KEYS[5], ARGV[6])
 end
 redis.call("PUBLISH", ARGV[10], id .. " " .. ARGV[9])
 return {"started", fence, seq}

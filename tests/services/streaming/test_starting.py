@@ -9,6 +9,7 @@ import pytest
 
 from services import errors
 from services.streaming import keys
+from services.streaming.log import LEASE_MS
 from services.streaming.producing import Run
 from services.streaming.starting import Repeated, StreamClosed
 from tests.services.streaming.nodes import USER, Node, Script, make_spec, told, until
@@ -129,6 +130,56 @@ def test_a_repeated_start_gets_the_first_answer(node: Node, other: Node, settle:
     assert node.redis.zcard(keys.SITE_SLOTS) == held
     assert isinstance(node.runs.start(make_spec(**same, user_id=8)), Run), "another user's key is another key"
     assert node.entries(run.spec), "the first run is untouched"
+
+
+def test_a_start_whose_worker_dies_before_its_turn_is_stored_lets_its_key_go_with_the_lease(node: Node) -> None:
+    same = {"idempotency_key": "k", "record": "{}", "fingerprint": "f"}
+    node.start(**same)
+    record = keys.idempotency(USER, "k")
+
+    assert 0 < node.redis.pttl(record) <= LEASE_MS, "nothing is stored that the record could lead to"
+    assert node.runs.start(make_spec(**same)) == Repeated("{}"), "it may be stored at this moment"
+
+    node.redis.pexpire(record, 1)
+    until(lambda: not node.redis.exists(record))
+    assert isinstance(node.runs.start(make_spec(**same)), Run)
+
+
+def test_a_key_counts_for_a_day_once_the_turn_is_stored_however_long_that_took(node: Node) -> None:
+    same = {"idempotency_key": "k", "record": "{}", "fingerprint": "f"}
+    run = node.start(**same)
+    record = keys.idempotency(USER, "k")
+    node.redis.delete(record)
+
+    node.runs.begin(run, told("x"))
+
+    assert node.redis.pttl(record) > 23 * 3_600_000
+    assert node.runs.start(make_spec(**same)) == Repeated("{}")
+
+
+def test_a_follow_up_that_could_not_be_stored_lets_its_key_go_too(node: Node) -> None:
+    first = node.run(told("one"), idle_ms=60_000)
+    until(lambda: node.runs.active == 0)
+    run = node.start(
+        stream_id=first.spec.stream_id, follow=True, idempotency_key="k", record="{}", fingerprint="f", idle_ms=60_000
+    )
+
+    node.runs.abandon(run)
+    until(lambda: node.runs.active == 0)
+
+    assert 0 < node.redis.pttl(keys.idempotency(USER, "k")) <= LEASE_MS
+
+
+def test_an_answer_begins_though_its_record_cannot_be_kept(make_node: Nodes, proxy: Forgetful) -> None:
+    node = make_node(url=proxy.url)
+    run = node.start(idempotency_key="k", record="{}", fingerprint="f")
+    proxy.refuse()
+
+    node.runs.begin(run, told("x"))
+
+    assert run.greenlet is not None
+    proxy.accept()
+    until(lambda: node.runs.active == 0)
 
 
 def test_a_repeated_start_is_answered_even_when_the_site_is_full(make_node: Nodes) -> None:
