@@ -71,7 +71,8 @@ def make_media(s: Session, user_id: int, **changes: Any) -> media.Media:
     values.update(
         {"pages": [content.decode("utf-8", "replace")], "made": {"thumbnail": media.Made("image/webp", b"w")}}
     )
-    values.update({"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "content": BytesIO(content)})
+    values.update({"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
+    values["content"] = changes.pop("file", None) or BytesIO(content)
     limits = {name: changes.pop(name, 1 << 40) for name in ("max_total_bytes", "max_files")}
     values.update(changes)
     return media.add(s, user_id, media.Upload(**values), **limits)
