@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, jsonify, render_template, request
 from flask_wtf.csrf import generate_csrf
 
-from blueprints import negotiate, transcript
+from blueprints import identity, negotiate, transcript
 from blueprints.addresses import live as live
 from blueprints.addresses import stop_url as stop_url
 from blueprints.addresses import stream_url as stream_url
@@ -22,23 +22,22 @@ from services.streaming.hub import Finished
 from services.streaming.viewer import Viewer
 
 
-def places(user_id: int, assistant: str, stream_id: str) -> dict[str, str]:
-    """Where to follow and stop a run; the tutor's stream is opened by its ticket (API.md, "Tutor")."""
+def places(assistant: str, stream_id: str) -> dict[str, str]:
+    """Where the current user follows and stops a run; the tutor's stream is opened by its ticket (API.md, "Tutor")."""
     if assistant != "tutor":
         return {"stream_id": stream_id, "stream_url": stream_url(stream_id), "stop_url": stop_url(stream_id)}
     return {
         "stream_id": stream_id,
-        "stream_url": f"/v1/tutor/stream?token={ticket_for(user_id, stream_id)}",
+        "stream_url": f"/v1/tutor/stream?token={_ticket(stream_id)}",
         "stop_url": f"/v1/tutor/stream/{stream_id}",
     }
 
 
-def ticket_for(user_id: int, stream_id: str) -> str:
+def _ticket(stream_id: str) -> str:
     """A ticket that opens one stream for as long as its log may live."""
     settings = services().settings
-    return stream_ticket(
-        user_id, stream_id, settings.stream_ttl_s + settings.streaming_timeout_s + settings.stream_idle_s
-    )
+    ttl_s = settings.stream_ttl_s + settings.streaming_timeout_s + settings.stream_idle_s
+    return stream_ticket(identity.require().user, stream_id, ttl_s)
 
 
 def as_json(body: Mapping[str, str], status: int = 201) -> Response:

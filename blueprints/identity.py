@@ -118,7 +118,7 @@ def for_stream(stream_id: str | None) -> tuple[Identity, str]:
 
     Raises:
         NotSignedIn: No credentials that count.
-        NotFound: An unknown or expired token where it must name the stream, or a ticket that does not
+        NotFound: An unknown, expired or ended token where it must name the stream, or a ticket that does not
             fit its bearer or the path.
         Unavailable: The database is away.
     """
@@ -223,17 +223,22 @@ def _by_login_jwt(text: str) -> Identity | None:
     claims = tickets.read_login_jwt(text)
     if claims is None:
         return None
-    user_id, epoch = claims
+    user = _of_epoch(*claims)
+    return None if user is None else Identity(user, "jwt")
+
+
+def _of_epoch(user_id: int, epoch: int) -> User | None:
+    """The account, if it has not been signed out everywhere since."""
     user = services().database.run(users.by_id, user_id)
-    return Identity(user, "jwt") if user is not None and user.epoch == epoch else None
+    return user if user is not None and user.epoch == epoch else None
 
 
-def _by_ticket(ticket: tuple[int, str], stream_id: str | None) -> tuple[Identity, str]:
-    user_id, ticket_stream = ticket
+def _by_ticket(ticket: tuple[int, int, str], stream_id: str | None) -> tuple[Identity, str]:
+    user_id, epoch, ticket_stream = ticket
     other = optional()
     if stream_id not in (None, ticket_stream) or (other is not None and other.user.id != user_id):
         raise NotFound(UNKNOWN_STREAM)
-    user = services().database.run(users.by_id, user_id)
+    user = _of_epoch(user_id, epoch)
     if user is None:
         raise NotFound(UNKNOWN_STREAM)
     return Identity(user, "ticket", ticket_stream), ticket_stream

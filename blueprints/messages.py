@@ -34,7 +34,7 @@ def edit(message_id: str) -> Response:
     key = repeats.key()
 
     def record(stream_id: StreamId, kind: Kind = "new") -> str:  # noqa: ARG001 - a new stream, always
-        return orjson.dumps(answered.places(user_id, conversation.assistant, stream_id)).decode()
+        return orjson.dumps(answered.places(conversation.assistant, stream_id)).decode()
 
     again = Again(
         request_id=g.request_id,

@@ -92,7 +92,7 @@ def _again(stream_id: str, *, from_partial: bool) -> Response:
     services().turns.recover(last, user_id)
 
     def record(new_id: StreamId, kind: Kind = "new") -> str:  # noqa: ARG001 - a new stream, always
-        return orjson.dumps(answered.places(user_id, conversation.assistant, new_id)).decode()
+        return orjson.dumps(answered.places(conversation.assistant, new_id)).decode()
 
     asked = services().turns.go_on(
         user_id,

@@ -74,7 +74,7 @@ def simple() -> Response:
         count_creation("study")
         stream_id, is_new = _started(user_id, sent, key, fingerprint).stream_id, True
     if negotiate.wants(request, "sse") == "json":
-        return answered.as_json(answered.places(user_id, "study", stream_id), 201 if is_new else 200)
+        return answered.as_json(answered.places("study", stream_id), 201 if is_new else 200)
     return streams.attached(user_id, stream_id, dialects.study_simple(), stays=False)
 
 
@@ -114,11 +114,11 @@ def _started(user_id: int, sent: StudyInput, key: str, fingerprint: str) -> Aske
             request_id=g.request_id,
             idempotency_key=key,
             fingerprint=fingerprint,
-            record=lambda stream_id, kind: _record(user_id, stream_id, kind),
+            record=_record,
         )
     )
     # A run that was started elsewhere at this moment, by the same request, is the one to follow.
-    record = asked.record or _record(user_id, asked.stream_id, "new")
+    record = asked.record or _record(asked.stream_id, "new")
     return Asked(
         StreamId(orjson.loads(record)["stream_id"]), asked.kind, asked.message_id, asked.conversation_id, record
     )
@@ -177,8 +177,8 @@ def _is_young(user_id: int, stream_id: str) -> bool:
     return last.finished_at is None or (utc_now() - last.finished_at).total_seconds() <= _ATTACH_S
 
 
-def _record(user_id: int, stream_id: str, kind: Kind) -> str:  # noqa: ARG001 - a new stream, always
-    return orjson.dumps(answered.places(user_id, "study", stream_id)).decode()
+def _record(stream_id: str, kind: Kind) -> str:  # noqa: ARG001 - a new stream, always
+    return orjson.dumps(answered.places("study", stream_id)).decode()
 
 
 def _with_media(values: Mapping[str, Any]) -> Mapping[str, Any]:

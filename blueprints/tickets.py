@@ -33,22 +33,20 @@ def login_jwt(user: User, *, now: float | None = None) -> tuple[str, int]:
 def read_login_jwt(text: str) -> tuple[int, int] | None:
     """(user id, epoch) of a login JWT that is ours and has not expired."""
     claims = _read(text, _LOGIN)
-    if claims is None or not isinstance(claims.get("epoch"), int):
-        return None
-    return _user_id(claims), claims["epoch"]
+    return None if claims is None else (_user_id(claims), claims["epoch"])
 
 
-def stream_ticket(user_id: int, stream_id: str, ttl_s: float, *, now: float | None = None) -> str:
-    """A token that opens one stream to whoever presents it, for `ttl_s` seconds."""
-    return _sign({"sub": str(user_id), "stream": stream_id}, _STREAM, ttl_s, now)
+def stream_ticket(user: User, stream_id: str, ttl_s: float, *, now: float | None = None) -> str:
+    """A token that opens one stream to its bearer, for `ttl_s` seconds or until its owner signs out everywhere."""
+    return _sign({"sub": str(user.id), "epoch": user.epoch, "stream": stream_id}, _STREAM, ttl_s, now)
 
 
-def read_stream_ticket(text: str) -> tuple[int, str] | None:
-    """(user id, stream id) of a ticket that is ours and has not expired."""
+def read_stream_ticket(text: str) -> tuple[int, int, str] | None:
+    """(user id, epoch, stream id) of a ticket that is ours and has not expired."""
     claims = _read(text, _STREAM)
     if claims is None or not isinstance(claims.get("stream"), str):
         return None
-    return _user_id(claims), claims["stream"]
+    return _user_id(claims), claims["epoch"], claims["stream"]
 
 
 def _sign(claims: dict[str, Any], audience: str, ttl_s: float, now: float | None) -> str:
@@ -70,7 +68,7 @@ def _read(text: str, audience: str) -> dict[str, Any] | None:
         )
     except (jwt.InvalidTokenError, ValueError):
         return None
-    return claims if str(claims["sub"]).isdecimal() else None
+    return claims if str(claims["sub"]).isdecimal() and isinstance(claims.get("epoch"), int) else None
 
 
 def _user_id(claims: dict[str, Any]) -> int:

@@ -39,7 +39,7 @@ def ask() -> Response:
     if sent.stream_id is not None:
         _check_owner(user_id, sent.stream_id)
     asked = services().turns.ask(_question(user_id, sent, problem, key, repeats.fingerprint(values) if key else ""))
-    status, payload = orjson.loads(asked.record or _record(user_id, asked.stream_id, asked.kind))
+    status, payload = orjson.loads(asked.record or _record(asked.stream_id, asked.kind))
     wanted = negotiate.wants(request)
     if wanted in ("fragment", "page"):
         return tutor_pages.asked(user_id, payload["stream_id"], sent, problem, as_fragment=wanted == "fragment")
@@ -180,7 +180,7 @@ def _question(user_id: int, sent: TutorInput, problem: Problem, key: str, finger
         request_id=g.request_id,
         idempotency_key=key,
         fingerprint=fingerprint,
-        record=lambda stream_id, kind: _record(user_id, stream_id, kind),
+        record=_record,
         also=lambda session: progress.note_hint(session, user_id, problem.id, sent.hint_level),
     )
 
@@ -194,9 +194,9 @@ def _known(session: Session, user_id: int, sent: TutorInput) -> tuple[str | None
     return conversation.id if conversation else None, spoken, latest[::-1]
 
 
-def _record(user_id: int, stream_id: str, kind: Kind) -> str:
+def _record(stream_id: str, kind: Kind) -> str:
     """The answer to a question, so that a repeated request can be given the same."""
-    places = answered.places(user_id, "tutor", stream_id)
+    places = answered.places("tutor", stream_id)
     if kind == "follow":
         del places["stop_url"]
         return _json([200, {"message": _TO_EXISTING, **places}])

@@ -5,6 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from blueprints import identity, tickets
+from services.store import users
 from tests.blueprints.conftest import PASSWORD, bearer, csrf_of, login_token, personal_token
 
 PUBLIC = {
@@ -23,8 +24,6 @@ PUBLIC = {
 
 
 def user_id(site: Flask, email: str) -> int:
-    from services.store import users
-
     found = site.extensions["rill"].database.run(users.by_email, email)
     assert found is not None
     return int(found.id)
@@ -32,7 +31,8 @@ def user_id(site: Flask, email: str) -> int:
 
 def ticket(site: Flask, email: str, stream_id: str, ttl_s: float = 60) -> str:
     with site.app_context():
-        return tickets.stream_ticket(user_id(site, email), stream_id, ttl_s)
+        person = site.extensions["rill"].database.run(users.by_email, email)
+        return tickets.stream_ticket(person, stream_id, ttl_s)
 
 
 @pytest.mark.req("T43")
@@ -180,8 +180,6 @@ def test_an_expired_ticket_does_not_spoil_a_good_cookie(site: Flask, ana: FlaskC
 
 @pytest.mark.req("R5")
 def test_a_login_jwt_ends_with_its_hour(site: Flask, ana: FlaskClient) -> None:
-    from services.store import users
-
     with site.app_context():
         person = site.extensions["rill"].database.run(users.by_email, "ana@example.org")
         old, _ = tickets.login_jwt(person, now=time.time() - 3601)
@@ -199,6 +197,22 @@ def test_the_token_of_a_deleted_account_opens_nothing(site: Flask, newcomer: Fla
     for token in tokens:
         assert site.test_client().get("/v1/probe", headers=bearer(token)).status_code == 401
     assert site.test_client().get(f"/v1/streams?token={stream}").status_code == 404
+
+
+@pytest.mark.req("R5", "T43")
+@pytest.mark.parametrize(
+    "way", ["/account/sessions/delete-all", "/account/sessions/delete-others", "/account/password"]
+)
+def test_signing_out_everywhere_ends_tickets(site: Flask, newcomer: FlaskClient, way: str) -> None:
+    query = {"token": ticket(site, newcomer.email, "s1")}
+    assert site.test_client().get("/v1/streams", query_string=query).status_code == 200
+
+    done = newcomer.post(way, data={"current_password": PASSWORD, "new_password": "another good password"})
+
+    assert done.status_code == 303
+    assert site.test_client().get("/v1/streams", query_string=query).status_code == 404
+    fresh = {"token": ticket(site, newcomer.email, "s1")}
+    assert site.test_client().get("/v1/streams", query_string=fresh).status_code == 200
 
 
 def test_signing_in_gives_the_browser_a_new_session(site: Flask, ana: FlaskClient) -> None:

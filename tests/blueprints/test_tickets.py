@@ -38,19 +38,26 @@ def test_a_login_token_ends_after_an_hour() -> None:
 
 @pytest.mark.req("R5", "T43")
 def test_a_stream_ticket_says_who_and_which_stream_until_it_ends() -> None:
-    assert tickets.read_stream_ticket(tickets.stream_ticket(7, "s1", 60)) == (7, "s1")
-    assert tickets.read_stream_ticket(tickets.stream_ticket(7, "s1", 60, now=time.time() - 61)) is None
+    assert tickets.read_stream_ticket(tickets.stream_ticket(ANA, "s1", 60)) == (7, 3, "s1")
+    assert tickets.read_stream_ticket(tickets.stream_ticket(ANA, "s1", 60, now=time.time() - 61)) is None
 
 
 @pytest.mark.req("R5", "T43")
 def test_neither_token_passes_for_the_other() -> None:
-    assert tickets.read_login_jwt(tickets.stream_ticket(7, "s1", 60)) is None
+    assert tickets.read_login_jwt(tickets.stream_ticket(ANA, "s1", 60)) is None
     assert tickets.read_stream_ticket(tickets.login_jwt(ANA)[0]) is None
 
 
 @pytest.mark.req("T43")
 def test_a_token_signed_with_the_bare_secret_is_refused() -> None:
-    claims = {"sub": "7", "stream": "s1", "aud": "rill:stream", "iat": int(time.time()), "exp": int(time.time()) + 60}
+    claims = {
+        "sub": "7",
+        "epoch": 3,
+        "stream": "s1",
+        "aud": "rill:stream",
+        "iat": int(time.time()),
+        "exp": int(time.time()) + 60,
+    }
 
     forged = jwt.encode(claims, b"sixteen letters!" * 2, algorithm="HS256")
 
@@ -59,7 +66,14 @@ def test_a_token_signed_with_the_bare_secret_is_refused() -> None:
 
 @pytest.mark.req("T43")
 def test_a_token_without_a_signature_is_refused() -> None:
-    claims = {"sub": "7", "stream": "s1", "aud": "rill:stream", "iat": int(time.time()), "exp": int(time.time()) + 60}
+    claims = {
+        "sub": "7",
+        "epoch": 3,
+        "stream": "s1",
+        "aud": "rill:stream",
+        "iat": int(time.time()),
+        "exp": int(time.time()) + 60,
+    }
 
     assert tickets.read_stream_ticket(jwt.encode(claims, None, algorithm="none")) is None
 
@@ -67,7 +81,7 @@ def test_a_token_without_a_signature_is_refused() -> None:
 @pytest.mark.req("T43")
 @pytest.mark.parametrize("place", range(0, 200, 13))
 def test_a_token_with_one_letter_changed_is_refused(place: int) -> None:
-    text = tickets.stream_ticket(7, "s1", 60)
+    text = tickets.stream_ticket(ANA, "s1", 60)
     place = min(place, len(text) - 2)  # the last letter has bits to spare
     changed = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
 
@@ -81,9 +95,21 @@ def test_what_is_no_token_is_refused(text: str) -> None:
 
 
 def test_another_sites_secret_opens_nothing() -> None:
-    text = tickets.stream_ticket(7, "s1", 60)
+    text = tickets.stream_ticket(ANA, "s1", 60)
     other = Flask("other")
     other.secret_key = "sixteen letters?"
 
     with other.app_context():
         assert tickets.read_stream_ticket(text) is None
+
+
+@pytest.mark.parametrize("epoch", [{}, {"epoch": "3"}, {"epoch": None}])
+def test_a_token_without_its_epoch_is_refused(epoch: dict[str, object]) -> None:
+    ticket = tickets.stream_ticket(ANA, "s1", 60)
+    claims = jwt.decode(ticket, options={"verify_signature": False})
+    del claims["epoch"]
+
+    signed = jwt.encode({**claims, **epoch}, tickets._key("rill:stream"), algorithm="HS256")
+
+    assert tickets.read_stream_ticket(ticket) == (7, 3, "s1")
+    assert tickets.read_stream_ticket(signed) is None
