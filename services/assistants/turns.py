@@ -1,23 +1,21 @@
-"""From a question to a run, and from a run's end to the stored answer.
+"""From a question to a run; endings.py has what comes after it.
 
 The order is: slots and stream in Redis, then the turn in the database, then the run. Whatever fails on
 the way takes back what came before it, so that nothing of a refused question remains.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-import gevent
-
 from services import errors
 from services.assistants.base import Assistant, Hooks, Turn
+from services.assistants.endings import Endings, turn_of
 from services.settings import Settings
 from services.store import conversations
-from services.store.conversations import Conversation, Message, Unsettled
+from services.store.conversations import Conversation, Message
 from services.store.database import Database, Session
 from services.streaming.answers import Settled
 from services.streaming.events import DELTA, END, METADATA, START, Event, RunId, StreamId, UserId
@@ -25,16 +23,8 @@ from services.streaming.log import NewRun
 from services.streaming.runs import Runs, new_id
 from services.streaming.starting import Repeated, StreamClosed
 
-logger = logging.getLogger(__name__)
-
 Kind = Literal["new", "follow", "successor"]
 _TITLE_CHARS: Final = 80
-_SWEEP_S: Final = 20.0
-_SWEEP_OLDER_THAN_S: Final = 15.0
-_SWEEP_LIMIT: Final = 200
-# After so many failures in a row it is Redis or the database that is away, not an answer that is odd.
-_SWEEP_PATIENCE: Final = 3
-_SETTLE_BACKOFF_S: Final = (0.2, 1.0, 5.0)
 _CAN_GO_ON: Final = frozenset({"stopped", "failed", "interrupted"})
 
 
@@ -133,6 +123,7 @@ class Turns:
         self._assistants = assistants
         self._engine = engine
         self._hooks = hooks
+        self._ends = Endings(database, runs, hooks)
 
     def ask(self, ask: Ask) -> Asked:
         """Start an answer.
@@ -192,7 +183,7 @@ class Turns:
             stored = _Stored(None, turn, parent_id=asked.id if asked else None)
         return self._on_new_stream(self._once_more(user_id, last.conversation_id, stored, again), "new", stored)
 
-    def edit(self, user_id: int, message_id: str, question: str, again: "Again") -> Asked:
+    def edit(self, user_id: int, message_id: str, question: str, again: Again) -> Asked:
         """Ask one of the user's stored questions in other words; what was there becomes an alternative.
 
         Raises:
@@ -211,7 +202,7 @@ class Turns:
         )
         return self._on_new_stream(self._once_more(user_id, conversation.id, stored, again), "new", stored)
 
-    def _once_more(self, user_id: int, conversation_id: str, stored: _Stored, again: "Again") -> Ask:
+    def _once_more(self, user_id: int, conversation_id: str, stored: _Stored, again: Again) -> Ask:
         """The `Ask` of a turn that is stored already, or is made of one that is."""
         assistant = self._database.run(conversations.get, user_id, conversation_id).assistant
         return Ask(
@@ -299,98 +290,27 @@ class Turns:
         )
         if stored.also is not None:
             stored.also(session)
-        turn = _turn(ask.user_id, ask.assistant, conversation.id, spec.message_id, stored.turn)
+        turn = turn_of(ask.user_id, ask.assistant, conversation.id, spec.message_id, stored.turn)
         starts = self._hooks.get(ask.assistant, Hooks()).starts
         if starts is not None:
             starts(session, turn)
         return turn
 
-    # -- the end
-
     def settle(self, settled: Settled) -> None:
-        """Store how an answer ended. What fails now is tried again, and swept up in the end."""
-        try:
-            self._store_end(settled)
-        except errors.Unavailable:
-            gevent.spawn(self._settle_later, settled)
-
-    def _settle_later(self, settled: Settled) -> None:
-        for wait_s in _SETTLE_BACKOFF_S:
-            gevent.sleep(wait_s)
-            try:
-                return self._store_end(settled)
-            except errors.Unavailable:
-                logger.warning("answer not stored yet", extra={"run_id": settled.run_id})
-        return None
-
-    def _store_end(self, settled: Settled) -> None:
-        self._database.run(self._settle, settled)
-
-    def _settle(self, session: Session, settled: Settled) -> None:
-        extras: Mapping[str, Any] = {**settled.extras, "last": settled.last}
-        ended = conversations.settle(
-            session,
-            settled.message_id,
-            text=settled.text,
-            outcome=settled.outcome,
-            finish_reason=settled.finish_reason,
-            engine=settled.engine or None,
-            fallback=settled.fallback,
-            usage=settled.usage,
-            extras=extras,
-            error_code=settled.error_code,
-        )
-        ends = self._hooks.get(ended.assistant, Hooks()).ends if ended else None
-        if ended is None or ends is None:
-            return
-        turn = _turn(ended.user_id, ended.assistant, ended.conversation_id, settled.message_id, ended.turn)
-        more = ends(session, settled, turn)
-        if more:
-            conversations.put_extras(session, settled.message_id, {**extras, **more})
+        """As `Endings.settle`."""
+        self._ends.settle(settled)
 
     def recover(self, message: Message, user_id: int) -> bool:
-        """Settle an answer that is stored as running if its run has ended; whether it is settled now."""
-        if message.outcome is not None or message.stream_id is None or message.run_id is None:
-            return True
-        return self._recover(user_id, message.stream_id, message.run_id, message.id)
-
-    def _recover(self, user_id: int, stream_id: str, run_id: str, message_id: str) -> bool:
-        settled = self._runs.recover(UserId(user_id), StreamId(stream_id), RunId(run_id), message_id)
-        if settled is None:
-            return False
-        self._store_end(settled)
-        return True
+        """As `Endings.recover`."""
+        return self._ends.recover(message, user_id)
 
     def sweep(self) -> int:
-        """Settle answers whose runs ended without being stored; how many."""
-        rows = self._database.run(conversations.unsettled, _SWEEP_OLDER_THAN_S, _SWEEP_LIMIT)
-        settled = missed = 0
-        for row in rows:
-            try:
-                settled += self._swept(row)
-                missed = 0
-            except Exception:  # as at the top of a greenlet: one answer must not keep all later ones from being settled
-                logger.exception("answer not settled", extra={"run_id": row.run_id})
-                missed += 1
-                if missed == _SWEEP_PATIENCE:
-                    break
-        return settled
-
-    def _swept(self, row: Unsettled) -> bool:
-        if not row.stream_id or not row.run_id:
-            return False
-        return self._recover(row.user_id, row.stream_id, row.run_id, row.message_id)
+        """As `Endings.sweep`."""
+        return self._ends.sweep()
 
     def sweep_for_ever(self) -> None:
-        """The slow sweeper of runs that nobody watches; for a greenlet of its own."""
-        while True:
-            gevent.sleep(_SWEEP_S)
-            try:
-                self.sweep()
-            except errors.AppError:
-                logger.warning("sweep must wait")
-            except Exception:  # the top of a greenlet: the next sweep may go better
-                logger.exception("sweep failed")
+        """As `Endings.sweep_for_ever`."""
+        self._ends.sweep_for_ever()
 
 
 def _named(assistant: Assistant, turn: Turn) -> Iterator[Event]:
@@ -411,18 +331,6 @@ def _named(assistant: Assistant, turn: Turn) -> Iterator[Event]:
         close = getattr(events, "close", None)
         if close is not None:
             close()
-
-
-def _turn(user_id: int, assistant: str, conversation_id: str, message_id: str, stored: Mapping[str, Any]) -> Turn:
-    return Turn(
-        assistant=assistant,
-        user_id=user_id,
-        conversation_id=conversation_id,
-        message_id=message_id,
-        question=stored.get("question", ""),
-        facts=stored.get("facts", {}),
-        partial=stored.get("partial") or "",
-    )
 
 
 def _question(

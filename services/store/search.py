@@ -36,8 +36,10 @@ from services.store.base import clean
 from services.store.threads import Conversation, Message
 from services.store.words import MAX_INDEXED_CHARS, indexed, is_prefix, snippet, wanted
 
+# An answer is told twice if its settling was undone by hand; the index must never keep it from being settled.
 _ADD: Final = (
     "INSERT INTO search_entries (conversation_id, message_id, words) VALUES (:conversation_id, :message_id, {})"
+    " ON CONFLICT (message_id) DO UPDATE SET words = excluded.words"
 )
 _WORDS: Final = {"sqlite": ":words", "postgresql": "array_to_tsvector(string_to_array(:words, ' '))"}
 _ADD_ON: Final = {name: text(_ADD.format(words)) for name, words in _WORDS.items()}

@@ -5,9 +5,11 @@ from typing import Any
 
 import gevent
 import pytest
+from sqlalchemy import insert
 
 from services import errors
 from services.store import conversations, users
+from services.store.base import new_id, utc_now
 from services.store.conversations import ROOT, Message
 from services.store.database import Database
 from tests.factories import make_answer, make_conversation, settle
@@ -175,15 +177,18 @@ def test_alternatives_made_at_once_are_all_kept(make_database: Callable[..., Dat
 
 
 def test_a_path_longer_than_a_database_nests_is_read_and_deleted(database: Database, user: users.User) -> None:
-    def grow(s: Any) -> str:
-        conversation_id = None
-        for _ in range(600):
-            answer = make_answer(s, user.id, conversation_id=conversation_id)
-            conversation_id = answer.conversation_id
-            settle(s, answer.id)
-        return str(conversation_id)
+    its = database.run(make_conversation, user.id).id
 
-    its = database.run(grow)
+    def grow(s: Any) -> None:
+        rows: list[dict[str, Any]] = []
+        for position in range(2, 1200):
+            parent_id = rows[-1]["id"] if rows else conversations.get(s, user.id, its).head_id
+            said = {"id": new_id(), "conversation_id": its, "position": position, "parent_id": parent_id}
+            rows.append({**said, "role": "user", "content": "x", "fallback": False, "created_at": utc_now()})
+        s.execute(insert(Message), rows)
+        conversations.get(s, user.id, its).head_id = rows[-1]["id"]
+
+    database.run(grow)
 
     assert len(database.run(conversations.path, user.id, its)) == 1200
     assert len(database.run(conversations.recent_messages, its, 5)) == 5

@@ -9,6 +9,7 @@ from services import errors
 from services.store import (
     cache,
     conversations,
+    feedback,
     invites,
     points,
     problems,
@@ -156,6 +157,7 @@ def fill(database: Database, user: users.User) -> None:
     database.run(points.reserve, user.id, answer.id, 3, grant=10)
     database.run(points.set_cap, user.id, 9)
     database.run(cache.keep, user.id, "a question's key", answer.id)
+    database.run(feedback.put, user.id, answer.id, value="up")
     database.run(make_media, user.id)
     database.run(make_problem, user.id)
     database.run(make_submission, user.id)
