@@ -145,6 +145,23 @@ def test_a_file_that_cannot_be_taken_says_why_beside_its_name(study: Page) -> No
     expect(study.locator("#attach-problem")).to_contain_text("at most 8 files")
 
 
+@pytest.mark.req("T43")
+def test_a_files_name_and_words_are_only_text(model: Model, study: Page) -> None:
+    hostile = "<img src=x onerror=window.pwned=1>"
+    drop(study, (f"{hostile}.txt", "text/plain", f"Blue {hostile} light.".encode()))
+    expect(attached(study)).to_have_count(1)
+    composer(study).fill("And then?")
+    model.play(text=f"It says {hostile} [1].")
+    ask(study, f"What is {hostile}?")
+    ended(study)
+    expect(answer(study).get_by_role("region", name="Sources")).to_be_visible()
+    study.reload()
+
+    expect(study.locator(".turn__question")).to_have_text(f"What is {hostile}?")
+    assert study.locator("img[src=x]").count() == 0
+    assert study.evaluate("window.pwned") is None
+
+
 # -- versions
 
 

@@ -355,7 +355,7 @@ def test_filters_are_inert(ada: Account, make_page: Callable[..., Page], shared_
 
     page.goto("/tutor?" + "&".join(f"{name}={quote(SHORT)}" for name in ("q", "difficulty", "tag", "progress")))
 
-    assert page.locator("[name=q]").input_value() == SHORT
+    assert page.locator("main [name=q]").input_value() == SHORT
     inert(page, watch, ".problems__list")
     assert page.locator("img:not(.header__mark)").count() == 0
 
