@@ -17,19 +17,20 @@ export function attach(link) {
 
   function plan(ms) {
     clearTimeout(timer)
-    timer = setTimeout(look, ms)
+    timer = setTimeout(look, ms * (1 + Math.random() / 4)) // not all tabs at the same moment
   }
 
   function show(now) {
     const hasChanged = hasNews || now.unread !== known.unread || now.running !== known.running
-    hasNews = false
     known = now
     count.hidden = now.unread === 0
     count.firstElementChild.textContent = now.unread
     const title = document.title.replace(BADGE, "")
     const wanted = now.unread ? `(${now.unread}) ${title}` : title
     if (document.title !== wanted) document.title = wanted
-    if (hasChanged) document.body.dispatchEvent(new CustomEvent("history-changed"))
+    // Not while somebody is at work in the list.
+    hasNews = hasChanged && document.querySelector(".panel .past__more[open], .panel__list:focus-within") !== null
+    if (hasChanged && !hasNews) document.body.dispatchEvent(new CustomEvent("history-changed"))
     plan(now.running ? RUNNING_MS : QUIET_MS)
   }
 

@@ -25,7 +25,8 @@ READ = """async (sizes) => {
   return read
 }"""
 
-FOLLOW = """async ({ plan, ends }) => {
+FOLLOW = """async ({ plan, ends, attempts }) => {
+  if (attempts !== null) document.body.dataset.retryAttempts = attempts
   const { StreamClient } = await import("/static/js/stream-client.js")
   const asked = [], heard = []
   const fake = async (url, { headers, signal }) => {
@@ -57,6 +58,38 @@ TUTOR = """async (body) => {
 }"""
 
 
+AGAIN = """async () => {
+  const { Connection } = await import("/static/js/connection.js")
+  const asked = [], states = []
+  const silent = (url, { signal }) => {
+    asked.push(url)
+    if (asked.length === 3) return Promise.resolve(new Response("event: close\\ndata: ended\\n\\n"))
+    const body = new ReadableStream({ start(controller) {
+      signal.addEventListener("abort", () => controller.error(signal.reason))
+    } })
+    if (asked.length === 2) setTimeout(() => connection.again())
+    return Promise.resolve(new Response(body))
+  }
+  const take = ({ event }) => event === "close"
+  const options = { fetch: silent, random: () => -3.3, quietMs: 50 }
+  const connection = new Connection("/x", take, { onState: (state) => states.push(state) }, options)
+  await connection.open()
+  return { asked: asked.length, states }
+}"""
+
+KEPT = """async (frames) => {
+  const { Kept } = await import("/static/js/kept.js")
+  const kept = new Kept()
+  const part = (name, swap, text) => `<div id="answer-s-${name}" hx-swap-oob="${swap}">${text}</div>`
+  for (const [isWhole, ...parts] of frames) {
+    const data = parts.map((one) => part(...one)).join("\\n")
+    kept.take({ event: data ? "message" : "close", data: data || "ended" }, isWhole)
+  }
+  const words = (html) => html.replace(/<[^>]+>/g, " ").split(/\\s+/).filter(Boolean).join(" ")
+  return kept.frames.map(({ event, data }) => event === "close" ? "close" : words(data))
+}"""
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """An empty page beside the site's static files; no site runs."""
@@ -76,8 +109,10 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def follow(page: Page, *plan: dict[str, Any], ends: tuple[str, ...] = ("done",)) -> dict[str, Any]:
-    result: dict[str, Any] = page.evaluate(FOLLOW, {"plan": list(plan), "ends": list(ends)})
+def follow(
+    page: Page, *plan: dict[str, Any], ends: tuple[str, ...] = ("done",), attempts: str | None = None
+) -> dict[str, Any]:
+    result: dict[str, Any] = page.evaluate(FOLLOW, {"plan": list(plan), "ends": list(ends), "attempts": attempts})
     return result
 
 
@@ -121,6 +156,15 @@ def test_three_attempts_that_bring_nothing_are_enough(page: Page) -> None:
     assert result["failed"] == "status 503"
 
 
+@pytest.mark.req("R27")
+@pytest.mark.parametrize(("said", "asked"), [("0", 1), ("1", 2), ("5", 6), ("", 4), ("many", 4)])
+def test_the_page_says_how_many_attempts_are_enough(page: Page, said: str, asked: int) -> None:
+    result = follow(page, {"status": 503}, attempts=said)
+
+    assert len(result["asked"]) == asked
+    assert result["failed"] == "status 503"
+
+
 @pytest.mark.parametrize(("status", "failed"), [(404, "status 404"), (401, "status 401"), (204, None)])
 def test_an_answer_that_will_not_change_is_not_asked_for_again(page: Page, status: int, failed: str | None) -> None:
     result = follow(page, {"status": status})
@@ -156,3 +200,27 @@ def test_the_tutors_client_shows_text_as_text_and_whether_somebody_types(page: P
     result = page.evaluate(TUTOR, body)
 
     assert result == {"seen": [True, 1, False, "<b>Hello</b>"], "text": "<b>Hello</b>", "children": 0}
+
+
+def test_a_connection_that_is_silent_or_suspected_is_made_anew(page: Page) -> None:
+    result = page.evaluate(AGAIN)
+
+    assert result["asked"] == 3
+    assert result["states"] == ["connecting", "open", "reconnecting", "open", "reconnecting", "open"]
+
+
+def test_a_newcomer_is_shown_what_is_needed_and_no_more(page: Page) -> None:
+    tail = ("tail", "innerHTML")
+    frames = [
+        [True, ["", "innerHTML", "old"]],
+        [True, ["", "innerHTML", "whole"]],
+        [False, [*tail, "t1"]],
+        [False, [*tail, "t2"]],
+        [False, ["blocks", "beforeend", "b1"], [*tail, "t3"]],
+        [False, ["status", "innerHTML", "s1"], [*tail, "t4"]],
+        [False, ["blocks", "beforeend", "b2"], [*tail, "t5"]],
+        [False, ["status", "innerHTML", "s2"]],
+        [False],
+    ]
+
+    assert page.evaluate(KEPT, frames) == ["whole", "b1 t3", "b2 t5", "s2", "close"]
