@@ -120,6 +120,11 @@ def _operations(client: FlaskClient, contents: Contents) -> dict[str, Operation]
         "search, signs in titles": lambda _: f"{page}?q=%25",
         "open": lambda _: f"{page}/{chance.choice(contents.ids)}",
         "open, 1,000 messages": lambda _: f"{page}/{contents.long_id}",
+        "page of the history": lambda _: "/history",
+        "page of the history, searched": lambda _: f"/history?q={FREQUENT}",
+        "panel beside a conversation": lambda _: f"/history/panel?assistant=study&current={next(deep)}",
+        "palette, as it is typed in": lambda _: f"/history/find?q={next(words)}",
+        "what is unread": lambda _: "/history/unread",
         "page of a conversation": lambda _: f"/study/{contents.ids[4 * chance.randrange(2000)]}",
     }
 
