@@ -4,7 +4,9 @@ Files come from anybody's disk and go to their owner only, as something that a b
 runs: with the type that their content has, in a sandbox, and as a download unless they are pictures.
 """
 
+import unicodedata
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 from flask import Blueprint, Response, render_template, request, url_for
@@ -71,8 +73,9 @@ def content(media_id: str) -> Response:
     kind = f"{media.mime}; charset=utf-8" if media.kind == "text" else media.mime
     response = _given(pieces, kind, media.sha256)
     response.content_length = media.bytes
-    shown_as = "inline" if media.kind == "image" else "attachment"
-    response.headers.set("Content-Disposition", shown_as, filename=media.name)
+    response.headers.set(
+        "Content-Disposition", "inline" if media.kind == "image" else "attachment", **_names(media.name)
+    )
     return _conditional(response)
 
 
@@ -186,6 +189,14 @@ def _page(error: AppError | None = None) -> Response:
         response.status_code = errors.status_of(error)
         response.headers.update(errors.headers_of(error))
     return response
+
+
+def _names(name: str) -> dict[str, str]:
+    """A file's name for a header: in ASCII for old clients, and as it is. Source: RFC 6266, 4.3."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    if plain == name:
+        return {"filename": name}
+    return {"filename": plain or "file", "filename*": f"UTF-8''{quote(name, safe='')}"}
 
 
 def _next(files: list[Media]) -> str | None:

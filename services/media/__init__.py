@@ -168,7 +168,7 @@ class Shelf:
                 # Lets other greenlets run: nothing here waits, and a large file is many turns of work.
                 time.sleep(0)
             if not size:
-                raise refusals.wrong("is empty")
+                raise refusals.of_reason(kinds.EMPTY)
             yield cast(BinaryIO, content), size, digest.hexdigest()
 
     def _keep(self, user_id: int, name: str, content: BinaryIO, size: int, sha256: str) -> Media:

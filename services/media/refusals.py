@@ -10,6 +10,7 @@ TAKEN: Final = "PNG, JPEG, WebP and GIF pictures, PDF, and text in UTF-8"
 FIELD: Final = "file"
 _WORDS: Final[Mapping[str, str]] = {
     kinds.BROKEN: "cannot be read: it is broken or incomplete",
+    kinds.EMPTY: "is empty",
     kinds.LOCKED: "is locked with a password; save a copy without one and add that",
     kinds.TOO_HEAVY: "takes too much memory or time to read",
     kinds.TOO_MANY_PAGES: f"has more than {kinds.MAX_PAGES:,} pages; split it",

@@ -28,13 +28,14 @@ THUMBNAIL_PIXELS: Final = 320
 
 # Why a file is refused: the only words that the child has for it.
 BROKEN: Final = "broken"
+EMPTY: Final = "empty"
 LOCKED: Final = "locked"
 NOT_TEXT: Final = "not_text"
 TOO_HEAVY: Final = "too_heavy"
 TOO_MANY_PAGES: Final = "too_many_pages"
 TOO_MANY_PIXELS: Final = "too_many_pixels"
 TOO_MUCH_TEXT: Final = "too_much_text"
-REASONS: Final = frozenset({BROKEN, LOCKED, NOT_TEXT, TOO_HEAVY, TOO_MANY_PAGES, TOO_MANY_PIXELS, TOO_MUCH_TEXT})
+REASONS: Final = frozenset({BROKEN, EMPTY, LOCKED, NOT_TEXT, TOO_HEAVY, TOO_MANY_PAGES, TOO_MANY_PIXELS, TOO_MUCH_TEXT})
 
 HEAD_BYTES: Final = 1024
 # Readers take a few blank bytes before a PDF's mark; more would let one file be two things.

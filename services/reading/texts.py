@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from services.reading.kinds import BROKEN, MAX_CHARS, NOT_TEXT, STRETCH_CHARS, TEXT, TOO_MUCH_TEXT, Reading, Refused
+from services.reading.kinds import EMPTY, MAX_CHARS, NOT_TEXT, STRETCH_CHARS, TEXT, TOO_MUCH_TEXT, Reading, Refused
 
 # What no text has; a form feed is a page's end in old ones.
 _NOT_TEXT: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
@@ -23,7 +23,7 @@ def read(content: bytes) -> Reading:
     """A text in UTF-8.
 
     Raises:
-        Refused: `NOT_TEXT`, `TOO_MUCH_TEXT`, or `BROKEN` if nothing is in it.
+        Refused: `NOT_TEXT`, `TOO_MUCH_TEXT`, or `EMPTY`.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -32,8 +32,8 @@ def read(content: bytes) -> Reading:
     if _NOT_TEXT.search(text):
         raise Refused(NOT_TEXT)
     text = tidy(text)
-    if not text:
-        raise Refused(BROKEN)
+    if not text.strip():
+        raise Refused(EMPTY)
     if len(text) > MAX_CHARS:
         raise Refused(TOO_MUCH_TEXT)
     return Reading(TEXT, stretches(text))
