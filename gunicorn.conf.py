@@ -18,6 +18,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from services.logs import KeyValueFormatter
 from services.settings import load
 from services.streaming.embedded_valkey import EmbeddedValkey
 
@@ -72,13 +73,14 @@ if _soft != resource.RLIM_INFINITY and _soft < _wanted:
 
 
 class logger_class(Logger):  # noqa: N801 - gunicorn's name for the setting
-    """gunicorn's logger, kept from writing query strings and what could pass for another line."""
+    """gunicorn's logger, in the lines that the site writes, and kept from query strings."""
 
     def setup(self, cfg: Config) -> None:
-        """Configure, then let no failed request's query string pass."""
+        """Configure, then write as the site does, and let no failed request's query string pass."""
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.addFilter(_without_query)
+            handler.setFormatter(KeyValueFormatter())
 
     def atoms(self, resp: object, req: object, environ: dict[str, Any], request_time: timedelta) -> dict[str, Any]:
         """What the access log's format may name; the path as it was sent, in one word."""

@@ -1,6 +1,7 @@
 """gunicorn's configuration: what it takes from the settings, and what its logs leave out."""
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -91,6 +92,24 @@ def test_a_failed_request_is_logged_without_its_query(configured: Callable[..., 
     assert log.error_log.handlers[0].filter(record)
 
     assert record.getMessage() == "Error handling request /s?..."
+
+
+def test_gunicorns_own_lines_are_written_as_the_sites(configured: Callable[..., Config]) -> None:
+    config = configured()
+    log = config.logger_class(config)
+    handler = next(handler for handler in log.error_log.handlers if getattr(handler, "_gunicorn", False))
+    written: list[str] = []
+    handler.emit = lambda record: written.append(handler.format(record))
+
+    log.info("Booting worker with pid: %s", 7)
+    log.error('Forged\ntime=1 level=INFO event="x" %s', "/s?token=secret")
+
+    first, second = written
+    assert first.startswith("time=20")
+    assert f'level=INFO pid={os.getpid()} logger=gunicorn.error event="Booting worker with pid: 7"' in first
+    assert "secret" not in second
+    assert "\n" not in second
+    assert 'event="Forged\\ntime=1' in second
 
 
 def test_the_configuration_does_not_patch(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped
 _RETRY_MS: Final = 150
 # How long responses that have been told to end may take to do so.
 _LAST_BYTES_S: Final = 2.0
+# A drain ends so long after its budget at the latest, also when Redis hangs and clients take nothing: the master kills
+# 5 s after it (gunicorn.conf.py).
+_OVERTIME_S: Final = 4.5
 
 
 class Handover:
@@ -62,6 +65,11 @@ def _calm_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def last_bytes_until_s(budget_ends_s: float, now_s: float) -> float:
+    """Until when a drain waits for responses that have been told to end."""
+    return min(max(budget_ends_s, now_s) + _LAST_BYTES_S, budget_ends_s + _OVERTIME_S)
 
 
 class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
@@ -143,7 +151,7 @@ class RillWorker(GeventWorker):  # type: ignore[misc]  # as above
         services.runs.draining = True
         services.hub.send_away(retry_ms=_RETRY_MS)
         services.runs.drain(seconds=started + drain_s - time.monotonic(), notify=self.notify)
-        patience = max(started + drain_s, time.monotonic()) + _LAST_BYTES_S
+        patience = last_bytes_until_s(started + drain_s, time.monotonic())
         while self._busy() and time.monotonic() < patience:
             self.notify()
             gevent.sleep(0.05)

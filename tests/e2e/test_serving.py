@@ -84,7 +84,7 @@ def test_a_second_site_on_the_same_data_is_refused_with_one_line(site: Site) -> 
     second = serve(DATA_DIR=str(site.data_dir), PORT=str(free_port()))
 
     assert second.returncode == 1
-    said = [line for line in second.stderr.splitlines() if "[INFO]" not in line]
+    said = [line for line in second.stderr.splitlines() if "level=INFO" not in line]
     assert said == [f"Another Rill already runs on {str(site.data_dir)!r}: stop it, or set another DATA_DIR"]
     assert site.valkey() is not None
 

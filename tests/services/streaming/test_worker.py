@@ -9,7 +9,7 @@ from gunicorn import http
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
-from services.streaming.worker import Handover, RillWorker
+from services.streaming.worker import Handover, RillWorker, last_bytes_until_s
 
 
 class ImpatientWorker(RillWorker):
@@ -52,6 +52,12 @@ def test_a_client_that_takes_nothing_of_its_answer_is_left(pair: tuple[Any, Any]
 
     with pytest.raises(StopIteration):
         ImpatientWorker(answer).serve(ours)
+
+
+@pytest.mark.parametrize(("runs_took_s", "until_s"), [(3, 27), (25, 27), (26.5, 28.5), (29, 29.5)])
+def test_a_drain_ends_before_the_master_kills_whatever_hangs(runs_took_s: float, until_s: float) -> None:
+    assert last_bytes_until_s(25, runs_took_s) == until_s
+    assert until_s < 25 + 5, "as gunicorn.conf.py has it"
 
 
 def test_a_reload_is_pending_until_every_new_worker_serves() -> None:
