@@ -48,7 +48,7 @@ DOORS = {
         "services/store/",
         "services/passwords.py",  # hashes off the event loop
         "services/cards/anki.py",  # packages off the event loop
-        "services/assistants/turns.py",  # the sweep of answers whose worker died waits between rounds
+        "services/assistants/endings.py",  # the sweep of answers whose worker died waits between rounds
     },
 }
 

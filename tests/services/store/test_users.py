@@ -8,7 +8,9 @@ from sqlalchemy import func, select
 from services import errors
 from services.store import (
     cache,
+    cards,
     conversations,
+    decks,
     feedback,
     invites,
     points,
@@ -19,8 +21,10 @@ from services.store import (
     tokens,
     users,
 )
-from services.store.database import Database
+from services.store.cards import Schedule
+from services.store.database import Database, Session
 from services.store.schema import metadata
+from tests.decks import NOON, cards_of, make_deck
 from tests.factories import make_answer, make_media, make_problem, make_submission, make_user
 
 
@@ -158,10 +162,19 @@ def fill(database: Database, user: users.User) -> None:
     database.run(points.set_cap, user.id, 9)
     database.run(cache.keep, user.id, "a question's key", answer.id)
     database.run(feedback.put, user.id, answer.id, value="up")
+    database.run(_fill_decks, user.id)
     database.run(make_media, user.id)
     database.run(make_problem, user.id)
     database.run(make_submission, user.id)
     database.run(progress.note_hint, user.id, "two-sum", 2)
+
+
+def _fill_decks(s: Session, user_id: int) -> None:
+    deck = make_deck(s, user_id)
+    card = cards_of(s, deck)[0]
+    after = Schedule(2, None, 3.5, 5.0, NOON, NOON)
+    cards.review(s, user_id, card.id, seen_reps=card.reps, rating=3, lapsed=False, after=after, now=NOON)
+    decks.add_attempt(s, user_id, deck.id, chosen=[1], right=1, total=1, now=NOON)
 
 
 def rows_left(database: Database) -> dict[str, int]:
