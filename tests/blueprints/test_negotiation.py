@@ -125,6 +125,17 @@ def test_going_on_has_the_same_shapes(person: Person, verb: str) -> None:
     assert "word19" in page.text
 
 
+def test_a_page_with_htmx_2_that_says_so_gets_an_element_that_it_can_connect(browser: FlaskClient) -> None:
+    asked = browser.post(MESSAGES, data=FORM, headers={**HTMX_2, "HX-Version": "2"})
+    other = browser.post(MESSAGES, data={**FORM, "session_id": "s2"}, headers=HTMX_2)
+
+    url = f"/api/streams/{asked.headers['X-Stream-Id']}?view=html"
+    assert f'hx-ext="sse" sse-connect="{url}" sse-swap="message" sse-close="close" hx-swap="none"' in asked.text
+    assert "hx-sse:connect" not in asked.text
+    assert "hx-sse:connect" in other.text
+    assert "sse-swap" not in other.text
+
+
 def test_a_form_that_stops_goes_back_to_its_page(person: Person, model: ModelServer) -> None:
     model.play("stall-after-6")
     stream_id = person.asked()["stream_id"]

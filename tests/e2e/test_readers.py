@@ -13,7 +13,7 @@ import pytest
 from httpx_sse import connect_sse
 from playwright.sync_api import Page
 
-from tests.e2e.browsing import FaultProxy, HostPages, Watch, sign_in, until, words
+from tests.e2e.browsing import SCRIPTS, FaultProxy, HostPages, Watch, sign_in, until, words
 from tests.e2e.clients import Account
 from tests.e2e.host_pages import HTMX_2, HTMX_4, HTMX_4_LEGACY, closed, host_page, shown_by_host
 from tests.e2e.sites import Model, Site, prose
@@ -72,6 +72,36 @@ def native(page: Page, url: str, *, until: str = "message.end", with_credentials
     """What the browser's own EventSource sees of a stream."""
     seen = page.evaluate(NATIVE, {"url": url, "withCredentials": with_credentials, "until": until})
     return [(name, event_id, data) for name, event_id, data in seen["seen"]]
+
+
+# -- htmx 2 on a page of the site's own origin
+
+PAGE_WITH_HTMX_2 = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Host</title>
+<script src="/htmx2.js"></script><script src="/sse2.js"></script>
+<body hx-headers='{{"HX-Version": "2", "X-CSRF-Token": "{token}"}}'>
+<form hx-post="/v1/tutor/messages" hx-target="#out" hx-vals='{{"session_id": "s2", "problem_id": "{problem}"}}'>
+<input name="message" value="How?"><button>Ask</button></form><main id="out"></main></body></html>"""
+
+
+def test_a_page_with_htmx_2_asks_and_shows_the_answer(
+    model: Model, shared_site: Site, ada: Account, make_page: Callable[..., Page]
+) -> None:
+    page = sign_in(make_page(shared_site), ada)
+    page.goto("/account")
+    token = page.locator('meta[name="csrf-token"]').get_attribute("content")
+    for path, script in SCRIPTS.items():
+        page.route(
+            f"**{path}", lambda route, *, script=script: route.fulfill(path=script, content_type="text/javascript")
+        )
+    html = PAGE_WITH_HTMX_2.format(token=token, problem="odd-sock")
+    page.route("**/host-with-htmx-2", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto("/host-with-htmx-2")
+    model.play(text=TEXT, pace_s=0.01)
+
+    page.get_by_role("button", name="Ask").click()
+
+    page.locator("#out .outcome, #out .actions").first.wait_for(timeout=30_000)
+    assert words(page.locator("#out .answer__body").inner_text()) == words(TEXT)
 
 
 # -- the browser's own
