@@ -55,6 +55,7 @@ _ITS: Final = literal_column("e.conversation_id", Text).label("its")
 _MESSAGE: Final = literal_column("e.message_id", Text).label("message_id")
 _ENTRY: Final = literal_column("e.id", Integer)
 _BEFORE: Final = bindparam("before", type_=Text)
+_MAX_TITLE_CHARS: Final = 200
 # How well a conversation matches: all words in the title, all in one message, here and there.
 _IN_TITLE, _IN_MESSAGE, _APART = 0, 1, 2
 
@@ -205,7 +206,7 @@ def _nth(rows: Iterable[Row[str, int]], place: int) -> list[Any]:
 def _by_title(
     s: Session, user_id: int, q: str, assistant: str | None, before: str | None, limit: int
 ) -> list[Conversation]:
-    has_it = Conversation.title.icontains(q.strip(), autoescape=True)
+    has_it = Conversation.title.icontains(clean(q).strip()[:_MAX_TITLE_CHARS], autoescape=True)
     asked = select(Conversation).where(Conversation.user_id == user_id, has_it)
     if assistant is not None:
         asked = asked.where(Conversation.assistant == assistant)

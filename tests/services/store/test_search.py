@@ -140,6 +140,7 @@ def test_signs_are_looked_for_in_titles(database: Database, user: users.User) ->
     [
         '"', "'", "\\",
         "a OR b", "NOT x", "NEAR(a b)", "x*", "words:x", "^x", "(x", "x & !y | z", "x:*", "<->", "\x00x",
+        "\x00", "%" * 60_000,
         "\ud800", "%", "🙂", "x" * 10_000, "x " * 5_000, "-x", "+x", "{a}", ";--", "':*", "İstanbul", "ǅ",
     ],
 )  # fmt: skip

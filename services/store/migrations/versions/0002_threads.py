@@ -28,11 +28,12 @@ def upgrade() -> None:
 
 
 def _tree() -> None:
-    # Added in place, on SQLite too: copying the table would touch every message.
-    op.execute(
-        "ALTER TABLE messages ADD COLUMN parent_id TEXT"
-        " CONSTRAINT fk_messages_parent_id_messages REFERENCES messages (id) ON DELETE SET NULL"
-    )
+    # SQLite's own way to add a reference leaves it where no later migration would see what deleting does.
+    with op.batch_alter_table("messages") as messages:
+        messages.add_column(sa.Column("parent_id", sa.Text(), nullable=True))
+        messages.create_foreign_key(
+            op.f("fk_messages_parent_id_messages"), "messages", ["parent_id"], ["id"], ondelete="SET NULL"
+        )
     op.create_index(op.f("ix_messages_parent_id"), "messages", ["parent_id"])
     op.add_column("conversations", sa.Column("head_id", sa.Text(), nullable=True))
     # What was a list becomes a tree without branches.
