@@ -5,7 +5,6 @@ import functools
 import json
 import re
 import zoneinfo
-from collections.abc import Callable
 from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request, url_for
@@ -14,7 +13,7 @@ from blueprints import auth, body, errors, identity
 from blueprints.extensions import services
 from blueprints.negotiate import see_other
 from services import passwords
-from services.errors import AppError, FieldError, InvalidInput, NotSignedIn, Unavailable
+from services.errors import FieldError, InvalidInput, NotSignedIn, Unavailable
 from services.store import conversations, sessions, tokens, users
 from services.store.users import User
 from services.streaming.events import StreamId, UserId
@@ -35,19 +34,19 @@ def page() -> Response:
 @blueprint.post("/password")
 def change_password() -> Response:
     """Change the password: ends every session and login token but this browser's."""
-    return _answering(_change_password)
+    return errors.on_page(_change_password, _page)
 
 
 @blueprint.post("/profile")
 def change_profile() -> Response:
     """Change language and zone."""
-    return _answering(_change_profile)
+    return errors.on_page(_change_profile, _page)
 
 
 @blueprint.post("/tokens")
 def create_token() -> Response:
     """Make a personal token and show it, once."""
-    return _answering(_create_token)
+    return errors.on_page(_create_token, _page)
 
 
 @blueprint.post("/tokens/<int:token_id>/delete")
@@ -96,7 +95,7 @@ def export() -> Response:
 @blueprint.post("/delete")
 def delete() -> Response:
     """Delete the account and everything that is kept about it."""
-    return _answering(_delete)
+    return errors.on_page(_delete, _page)
 
 
 def _change_password() -> Response:
@@ -165,24 +164,11 @@ def _stay_signed_in(user: User) -> None:
         identity.sign_in(user)
 
 
-def _answering(act: Callable[[], Response]) -> Response:
-    """Do it; a browser's mistake gets the page back, with the status that programs get too."""
-    try:
-        return act()
-    except AppError as error:
-        if errors.shape() != "page":
-            raise
-        response = _page(problem=errors.problem_of(error))
-        response.status_code = errors.status_of(error)
-        response.headers.update(errors.headers_of(error))
-        return response
-
-
 def _done() -> Response:
     return see_other(url_for("account.page"))
 
 
-def _page(*, problem: dict[str, Any] | None = None, new_token: str | None = None) -> Response:
+def _page(problem: dict[str, Any] | None = None, *, new_token: str | None = None) -> Response:
     user, open_sessions, own_tokens = services().database.run(_everything, identity.require().user.id)
     if user is None:
         raise NotSignedIn

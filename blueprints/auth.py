@@ -2,7 +2,8 @@
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from blueprints import body, errors, identity, tickets
 from blueprints.extensions import count_failed_sign_in, count_registration, refuse_sign_in_if_limited, services
 from blueprints.negotiate import see_other
 from services import passwords
-from services.errors import AppError, FieldError, Forbidden, InvalidInput, NotSignedIn
+from services.errors import FieldError, Forbidden, InvalidInput, NotSignedIn
 from services.store import invites, tokens, users
 from services.store.tokens import TokenRow
 from services.store.users import User
@@ -47,7 +48,7 @@ def login_form() -> Response:
 @identity.public
 def login() -> Response:
     """Sign in and go where the person wanted to go."""
-    return _answering_form("auth/login.html", _login)
+    return errors.on_page(_login, partial(_form, "auth/login.html"))
 
 
 @blueprint.get("/register")
@@ -65,7 +66,7 @@ def register_form() -> Response:
 @identity.public
 def register() -> Response:
     """Make an account and sign it in."""
-    return _answering_form("auth/register.html", _register)
+    return errors.on_page(_register, partial(_form, "auth/register.html"))
 
 
 @blueprint.post("/logout")
@@ -205,19 +206,6 @@ def _email(sent: body.Fields) -> str:
     if email and not _EMAIL.fullmatch(email):
         sent.wrong("email", "must be an e-mail address")
     return email
-
-
-def _answering_form(template: str, act: Callable[[], Response]) -> Response:
-    """Do it; a browser's mistake gets its form back, with the status that programs get too."""
-    try:
-        return act()
-    except AppError as error:
-        if errors.shape() != "page":
-            raise
-        response = _form(template, problem=errors.problem_of(error))
-        response.status_code = errors.status_of(error)
-        response.headers.update(errors.headers_of(error))
-        return response
 
 
 def _form(template: str, problem: dict[str, Any] | None = None) -> Response:

@@ -6,7 +6,7 @@ text leaves the site: what clients read was written for them.
 Source: RFC 9457 (problem details); API.md, "Errors".
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -99,6 +99,24 @@ def shape() -> negotiate.Wants:
     default: negotiate.Wants = "json" if is_api or request.method not in {"GET", "HEAD"} else "page"
     wanted = negotiate.wants(request, default)
     return "json" if wanted == "sse" else wanted
+
+
+def on_page(act: Callable[[], Response], again: Callable[[dict[str, Any]], Response]) -> Response:
+    """Do what a form asks for.
+
+    Args:
+        again: The page of the form, with a problem document: a browser's mistake gets it back, with the status and the
+            headers that programs get too.
+    """
+    try:
+        return act()
+    except errors.AppError as error:
+        if shape() != "page":
+            raise
+        response = again(problem_of(error))
+        response.status_code = status_of(error)
+        response.headers.update(headers_of(error))
+        return response
 
 
 def answer(error: errors.AppError) -> Response:

@@ -87,16 +87,13 @@ def read_problem(problem_id: str) -> Response:
 def add_problem() -> Response:
     """Keep a problem of my own: fields, or a file in `file` (Markdown or JSON)."""
     values = body.fields(request).values
-    wanted = negotiate.wants(request)
-    try:
-        problem = sent_problem(values)
-        keep_problem(identity.require().user.id, problem)
-    except errors.AppError as wrong:
-        if wanted != "page":
-            raise
-        shown = tutor_pages.not_kept(error_pages.problem_of(wrong), values)
-        return Response(shown, status=error_pages.status_of(wrong))
-    if wanted == "page":
+    return error_pages.on_page(lambda: _add(values), lambda wrong: Response(tutor_pages.not_kept(wrong, values)))
+
+
+def _add(values: Mapping[str, Any]) -> Response:
+    problem = sent_problem(values)
+    keep_problem(identity.require().user.id, problem)
+    if negotiate.wants(request) == "page":
         return negotiate.see_other(f"/tutor/{problem.id}")
     response = jsonify(problem_bank.to_json(problem, reveal=False))
     response.status_code = 201

@@ -4,7 +4,9 @@ A value that a prompt asks for and does not get, or gets and does not ask for, f
 prompt with a hole in it must never reach a model. A literal dollar sign is written `$$`.
 """
 
+import hashlib
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -35,6 +37,18 @@ def render(assistant: str, name: str, **values: str) -> str:
         missing, spare = sorted(wanted - set(values)), sorted(set(values) - wanted)
         raise BadPrompt(f"prompt {assistant}/{name}: missing {missing}, not used {spare}")
     return template.substitute(values)
+
+
+def boundary_of(ids: Sequence[str], material: Sequence[str]) -> str:
+    """A word that stands in none of the material, and that its authors could not foresee.
+
+    It hangs on ids of the turn, which are drawn after the words were written.
+    """
+    seed = "\0".join([*ids, *material])
+    word = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:16]
+    while any(word in text for text in material):
+        word = hashlib.sha256(word.encode()).hexdigest()[:16]
+    return word
 
 
 @cache

@@ -20,6 +20,11 @@ def context() -> Iterator[None]:
         yield
 
 
+def ticket_claims() -> dict[str, object]:
+    now = int(time.time())
+    return {"sub": "7", "epoch": 3, "stream": "s1", "aud": "rill:stream", "iat": now, "exp": now + 60}
+
+
 @pytest.mark.req("R5")
 def test_a_login_token_says_who_and_which_epoch() -> None:
     text, expires_in = tickets.login_jwt(ANA)
@@ -50,32 +55,14 @@ def test_neither_token_passes_for_the_other() -> None:
 
 @pytest.mark.req("T43")
 def test_a_token_signed_with_the_bare_secret_is_refused() -> None:
-    claims = {
-        "sub": "7",
-        "epoch": 3,
-        "stream": "s1",
-        "aud": "rill:stream",
-        "iat": int(time.time()),
-        "exp": int(time.time()) + 60,
-    }
-
-    forged = jwt.encode(claims, b"sixteen letters!" * 2, algorithm="HS256")
+    forged = jwt.encode(ticket_claims(), b"sixteen letters!" * 2, algorithm="HS256")
 
     assert tickets.read_stream_ticket(forged) is None
 
 
 @pytest.mark.req("T43")
 def test_a_token_without_a_signature_is_refused() -> None:
-    claims = {
-        "sub": "7",
-        "epoch": 3,
-        "stream": "s1",
-        "aud": "rill:stream",
-        "iat": int(time.time()),
-        "exp": int(time.time()) + 60,
-    }
-
-    assert tickets.read_stream_ticket(jwt.encode(claims, None, algorithm="none")) is None
+    assert tickets.read_stream_ticket(jwt.encode(ticket_claims(), None, algorithm="none")) is None
 
 
 @pytest.mark.req("T43")

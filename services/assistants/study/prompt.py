@@ -1,11 +1,10 @@
 """The prompts of the study chat, made from a turn's facts; the same turn gives the same prompt. Pure."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from services.assistants.base import Turn
-from services.assistants.prompting import render
+from services.assistants.prompting import boundary_of, render
 from services.assistants.study.input import LENGTHS, USUAL_LENGTH, WAYS
 from services.llm.messages import Image, Message, Request, Role
 
@@ -18,7 +17,7 @@ def request(turn: Turn, *, summary: str, images: Sequence[Image], authored: str)
     """The call of the engine for a stored turn."""
     facts = turn.facts
     material = [*(str(entry["text"]) for entry in facts.get("excerpts") or ()), summary, turn.question]
-    boundary = boundary_of(turn, material)
+    boundary = boundary_of([turn.message_id, turn.conversation_id], material)
     length = facts.get("length") if facts.get("length") in LENGTHS else USUAL_LENGTH
     rules = render("study", "system", length=render("study", f"length_{length}"), boundary=boundary)
     question = render(
@@ -53,23 +52,11 @@ def summary_request(turn: Turn, *, authored: str) -> Request:
     text = render(
         "study",
         "summary",
-        boundary=boundary_of(turn, [said, before]),
+        boundary=boundary_of([turn.message_id, turn.conversation_id], [said, before]),
         before=before or NONE,
         conversation=said,
     )
     return Request([Message("user", text)], authored=authored, max_tokens=SUMMARY_TOKENS, temperature=0.0)
-
-
-def boundary_of(turn: Turn, material: Sequence[str]) -> str:
-    """A word that stands in none of the material, and that its authors could not foresee.
-
-    It hangs on the message's id, which is drawn after the words were written.
-    """
-    seed = "\0".join([turn.message_id, turn.conversation_id, *material])
-    boundary = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:16]
-    while any(boundary in text for text in material):
-        boundary = hashlib.sha256(boundary.encode()).hexdigest()[:16]
-    return boundary
 
 
 def _material(facts: Mapping[str, Any], boundary: str) -> str:

@@ -3,14 +3,13 @@
 The hidden tests and the reference solution enter neither; of the solution the facts keep digests only.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from services.assistants.base import Turn
 from services.assistants.problem_bank.problem import shown, shown_input
-from services.assistants.prompting import render
+from services.assistants.prompting import boundary_of, render
 from services.assistants.tutor.reference import fingerprints
 from services.llm.messages import Message, Request
 
@@ -90,7 +89,7 @@ def prompt(turn: Turn) -> list[Message]:
     }
     if turn.facts.get("code") and turn.facts.get("language"):
         material["code"] = f"Language: {turn.facts['language']}\n{material['code']}"
-    boundary = _boundary(turn, list(material.values()))
+    boundary = boundary_of([turn.message_id, turn.conversation_id], list(material.values()))
     rules = render("tutor", "system", level=render("tutor", f"level_{level}"), boundary=boundary)
     question = render("tutor", "turn", boundary=boundary, hint_level=str(level), **material)
     return [Message("system", rules), Message("user", question)]
@@ -144,18 +143,6 @@ def _conversation_text(messages: Sequence[Mapping[str, Any]]) -> str:
         label = "User" if item.get("role") == "user" else "Tutor"
         labelled.append(f"{label}: {_clip(str(item.get('content', '')), MAX_PROMPT_MESSAGE_CHARS)}")
     return "\n\n".join(labelled) or "This is the first message."
-
-
-def _boundary(turn: Turn, material: Sequence[str]) -> str:
-    """A word that stands in none of the material, and that its authors could not foresee.
-
-    It hangs on the message's id, which is drawn after the words were written.
-    """
-    seed = "\0".join([turn.message_id, turn.conversation_id, *material])
-    boundary = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:16]
-    while any(boundary in text for text in material):
-        boundary = hashlib.sha256(boundary.encode()).hexdigest()[:16]
-    return boundary
 
 
 def _submission(item: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from services.assistants.prompting import boundary_of
 from services.assistants.study import context, prompt
 from services.assistants.study.context import EXCERPT_CHARS, Page, Upload, before_repeats, excerpts, media_ids, past
 from services.assistants.study.input import WAYS, StudyInput
@@ -195,7 +196,7 @@ def test_what_a_file_says_cannot_leave_its_block() -> None:
 
     text = prompt.request(turn, summary="", images=(), authored="").messages[-1].content
 
-    boundary = prompt.boundary_of(turn, [evil, "", turn.question])
+    boundary = boundary_of([turn.message_id, turn.conversation_id], [evil, "", turn.question])
     assert text.count(f"DATA {boundary}>>>") == 2
     assert boundary not in evil
     assert "DATA>>>" not in text
