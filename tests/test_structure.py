@@ -39,6 +39,9 @@ REFUSALS = {303, 401}
 
 # Who may import what, `services/wiring.py` aside: everything else goes through these.
 DOORS = {
+    # What decodes other people's files runs in the child only.
+    "PIL": {"services/reading/"},
+    "pypdfium2": {"services/reading/"},
     "openai": {"services/llm/client.py"},
     "sqlalchemy": {"services/store/"},
     "redis": {"services/streaming/"},
@@ -47,6 +50,7 @@ DOORS = {
         "services/streaming/",
         "services/store/",
         "services/passwords.py",  # hashes off the event loop
+        "services/media/fetching.py",  # one deadline for a look-up, redirects and content
         "services/cards/anki.py",  # packages off the event loop
         "services/assistants/endings.py",  # the sweep of answers whose worker died waits between rounds
     },

@@ -28,6 +28,8 @@ __all__ = ["FIELD", "MAX_URL_CHARS", "Media", "Page", "Shelf", "Usage"]
 # However small they are: each is a row, and a line on the page of files.
 MAX_FILES: Final = 2000
 _MIB: Final = 1024 * 1024
+_PIECE_BYTES: Final = 256 * 1024
+_TURN_S: Final = 0.0001
 
 
 class Stream(Protocol):
@@ -159,14 +161,14 @@ class Shelf:
         """The stream's bytes in a file without a name, their number and their digest."""
         with tempfile.TemporaryFile() as content:
             size, digest = 0, hashlib.sha256()
-            while data := stream.read(_MIB):
+            while data := stream.read(_PIECE_BYTES):
                 size += len(data)
                 if size > self._max_mb * _MIB:
                     raise refusals.too_large(self._max_mb)
                 digest.update(data)
                 content.write(data)
-                # Lets other greenlets run: nothing here waits, and a large file is many turns of work.
-                time.sleep(0)
+                # Nothing here waits, and a large file is many turns of work. Not 0: no socket would be looked at.
+                time.sleep(_TURN_S)
             if not size:
                 raise refusals.of_reason(kinds.EMPTY)
             yield cast(BinaryIO, content), size, digest.hexdigest()

@@ -21,7 +21,7 @@ Kind = Literal["image", "pdf", "text"]
 # What is kept of an upload: the file itself, the picture that a model gets, and the small one for pages.
 Role = Literal["content", "image", "thumbnail"]
 
-PIECE_BYTES: Final = 1024 * 1024
+PIECE_BYTES: Final = 256 * 1024
 _UNKNOWN: Final = "There is no such file."
 
 

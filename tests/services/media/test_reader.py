@@ -93,7 +93,7 @@ def test_a_page_that_takes_for_ever_to_draw_has_its_text_and_no_picture() -> Non
 
 
 def test_a_child_that_hangs_is_ended() -> None:
-    reader = Reader(deadline_s=0.5, command=(sys.executable, "-c", "import time; time.sleep(60)"))
+    reader = Reader(deadline_s=0.5, command=(sys.executable, "-c", "import signal; signal.pause()"))
     began = time.monotonic()
 
     assert refusal(reader) == kinds.TOO_HEAVY
@@ -233,7 +233,7 @@ def is_alive(pid: int) -> bool:
 @pytest.fixture
 def slow() -> Reader:
     """A reader of two at once whose children hang, and which waits for turns hardly at all."""
-    return Reader(patience_s=0.2, deadline_s=2, command=(sys.executable, "-c", "import time; time.sleep(60)"))
+    return Reader(patience_s=0.2, deadline_s=2, command=(sys.executable, "-c", "import signal; signal.pause()"))
 
 
 def test_a_person_with_slow_files_waits_and_others_do_not(slow: Reader) -> None:
