@@ -18,6 +18,7 @@ LARGE = (
     "tests/blueprints",
     "tests/services/store",
     "tests/services/llm",
+    "tests/services/cards",
     "tests/services/assistants",
     "tests/blueprints/dialects",
 )

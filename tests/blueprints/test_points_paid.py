@@ -16,6 +16,10 @@ JSON = {"Accept": "application/json"}
 HTMX = {"HX-Request": "true", "Accept": "text/html"}
 
 
+def estimate(client: FlaskClient, **fields: Any) -> Any:
+    return client.post("/api/points/estimate", json={"message": "Why is the sky blue?", **fields})
+
+
 def ask(client: FlaskClient, **fields: Any) -> Any:
     sent = {"message": "Why is the sky blue?", **fields}
     return client.post("/api/stream/stream-conversation", json=sent, headers={"Accept": "text/event-stream"})
