@@ -361,3 +361,12 @@ def test_entries_that_are_no_run_are_no_answer(node: Node) -> None:
     stranger = [Entry(1, 1, Event("delta", {"text": "x"}))]
 
     assert of_run(stranger, make_spec().run_id) == []
+
+
+def test_a_sealed_run_whose_log_has_expired_is_ended_by_nobody(node: Node) -> None:
+    spec = make_spec()
+
+    node.runs._closer._close(spec.user_id, spec.stream_id, Sealed(2, 3, "1-1", "stopped"))
+
+    assert node.settled == []
+    assert not node.redis.exists(keys.log(spec.user_id, spec.stream_id), keys.state(spec.user_id, spec.stream_id))

@@ -6,6 +6,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from services.streaming import coalesce
 from services.streaming.coalesce import Normaliser, merged, text_of
 from services.streaming.events import DELTA, Entry, Event, delta
 
@@ -72,3 +73,8 @@ def test_a_merged_replay_is_byte_for_byte_the_text(events: list[Event]) -> None:
     assert (DELTA, DELTA) not in itertools.pairwise(names)
     assert [entry.seq for entry in result] == sorted({entry.seq for entry in result})
     assert not entries or result[-1].seq == entries[-1].seq
+
+
+@given(HOSTILE)
+def test_a_whole_text_is_cleaned_as_one_that_comes_in_pieces(text: str) -> None:
+    assert coalesce.clean(text) == expected(text)

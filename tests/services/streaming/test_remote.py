@@ -7,7 +7,7 @@ import gevent
 
 from services.streaming import keys
 from services.streaming.events import DELTA
-from tests.services.streaming.nodes import Node, Script, make_spec, told, until
+from tests.services.streaming.nodes import Node, Script, lapse, make_spec, told, until
 from tests.services.streaming.proxy import Forgetful
 
 Nodes = Callable[..., Node]
@@ -187,3 +187,21 @@ def test_a_message_for_a_run_that_is_not_here_is_nobodys(node: Node) -> None:
 
     assert run.writer.followed
     assert DELTA == "delta"
+
+
+def test_looking_after_streams_goes_on_after_a_failure_that_nobody_foresaw(node: Node, other: Node) -> None:
+    script = Script().say("a")
+    run = node.run(script)
+    reader = other.watch(run.spec)
+    reader.wait_for_text("a")
+    told: list[Any] = []
+
+    def fail(*key: Any) -> None:
+        told.append(key)
+        raise ValueError("a fault of ours")
+
+    other.hub.remote.on_orphan = fail
+    until(lambda: lapse(node.redis, run.spec) or len(told) >= 2)
+
+    script.say("b")
+    reader.wait_for_text("ab")

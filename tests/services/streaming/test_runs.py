@@ -271,3 +271,14 @@ def test_metadata_names_the_engine_that_is_stored(node: Node) -> None:
     end_of(node, run)
 
     assert (node.settled[0].engine, node.settled[0].fallback) == ("built-in", True)
+
+
+def test_a_run_that_has_left_already_leaves_nothing_more(node: Node) -> None:
+    run = node.run(told("x"))
+    end_of(node, run)
+
+    node.runs._leave(run, None, closed=False)
+    node.runs._left(*run.key)
+
+    assert node.runs.active == 0
+    assert run.left_s is None

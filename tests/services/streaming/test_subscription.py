@@ -151,3 +151,39 @@ def test_channels_are_added_and_removed_at_once_by_many(listen: Open, redis: "Re
     gevent.joinall([gevent.spawn(come_and_go, number) for number in range(200)], raise_error=True)
 
     until(lambda: len(redis.pubsub_channels("c*")) == 100)
+
+
+def test_it_waits_for_its_first_channel(listen: Open, redis: "Redis", proxy: Forgetful) -> None:
+    listening = listen(proxy.url)
+    until(lambda: proxy.connections == 1)
+    until(lambda: listening.subscription._connection is not None)
+
+    assert listening.subscription.add("a", listening.take, timeout_s=5)
+    redis.publish("a", "1")
+
+    listening.wait_for(b"1")
+
+
+def test_a_channel_that_is_removed_before_it_is_confirmed_is_forgotten(listen: Open, redis: "Redis") -> None:
+    listening = listen()
+    until(lambda: listening.subscription._connection is not None)
+
+    assert not listening.subscription.add("a", listening.take, timeout_s=0)
+    listening.subscription.remove("a")
+
+    assert listening.subscription.add("b", listening.take, timeout_s=5), "the reader lives"
+    assert redis.publish("a", "1") == 0
+
+
+def test_a_connection_that_was_given_up_while_a_message_was_read_is_opened_again(listen: Open, redis: "Redis") -> None:
+    listening = listen()
+    assert listening.subscription.add("a", lambda _message: listening.subscription._disconnect(), timeout_s=5)
+    assert listening.subscription.add("b", listening.take, timeout_s=5)
+    listening.resumed.clear()
+
+    redis.publish("a", "1")
+
+    assert listening.lost.wait(5)
+    assert listening.resumed.wait(5)
+    redis.publish("b", "2")
+    listening.wait_for(b"2")
