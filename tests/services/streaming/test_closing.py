@@ -351,9 +351,11 @@ def test_a_drain_without_redis_ends_all_the_same(make_node: Nodes, proxy: Forget
     proxy.refuse()
     began = time.monotonic()
 
-    node.runs.drain(seconds=0, notify=lambda: None)
+    notified: list[float] = []
+    node.runs.drain(seconds=0, notify=lambda: notified.append(time.monotonic()))
 
     assert time.monotonic() - began < 5
+    assert len(notified) == 1, "told at the end, before the worker closes what it holds"
     proxy.accept()
 
 

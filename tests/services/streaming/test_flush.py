@@ -380,3 +380,31 @@ def test_wake_ups_that_are_lost_cost_time_but_no_event(node: Node, other: Node) 
 
     reader.wait_for("close")
     assert reader.text == "abc"
+
+
+def test_waiting_for_the_log_ends_when_the_time_is_up_and_later_when_it_has_everything(
+    make_node: Nodes, proxy: Forgetful
+) -> None:
+    node = make_node(url=proxy.url)
+    run = node.run(Script().say("a"))
+    until(lambda: run.writer.committed == 3)
+    proxy.freeze()
+    node.hub.flusher.put(run.writer, delta("b"))
+
+    assert not run.writer.settle(0.05)
+    assert run.writer.waiting == [], "nobody may be woken on its account any more"
+
+    proxy.thaw()
+    assert run.writer.settle(5)
+    assert run.writer.committed == 4
+
+
+def test_a_worker_that_goes_closes_its_way_to_the_log(node: Node) -> None:
+    run = node.run(Script().say("a"))
+    until(lambda: run.writer.committed == 3)
+    connection = node.hub.flusher._connection
+    assert connection.is_connected
+
+    node.hub.flusher.close()
+
+    assert not connection.is_connected

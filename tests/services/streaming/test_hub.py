@@ -7,11 +7,13 @@ import gevent
 import pytest
 
 from services import errors
-from services.streaming.events import DELTA, END, Entry
+from services.streaming.events import DELTA, END, Entry, StreamId
+from services.streaming.follow import Follow
 from services.streaming.hub import Finished
 from services.streaming.viewer import Viewer
+from services.streaming.views import StreamFacts
 from services.streaming.wire import format_event_id
-from tests.services.streaming.nodes import Node, PlainDialect, Script, facts_of, make_spec, told, until
+from tests.services.streaming.nodes import USER, Node, PlainDialect, Script, facts_of, make_spec, told, until
 from tests.services.streaming.proxy import Forgetful
 
 Nodes = Callable[..., Node]
@@ -273,3 +275,34 @@ def test_a_gap_in_what_is_committed_here_is_read_from_the_log(node: Node) -> Non
 
     reader.wait_for("close")
     assert reader.text == "ab"
+
+
+def test_what_is_not_known_here_ends_without_a_trace(node: Node) -> None:
+    spec = make_spec()
+
+    node.hub.close_local((spec.user_id, spec.stream_id), None, closed=False)
+
+    assert node.hub.facts(spec.user_id, spec.stream_id) is None
+
+
+def test_a_run_of_this_worker_whose_beginning_is_not_known_here_is_read_from_the_log(node: Node) -> None:
+    script = Script().say("a")
+    run = node.run(script)
+    until(lambda: run.writer.committed == 3)
+    follow = node.hub._follows[run.key] = Follow(facts_of(run.spec))
+    follow.writer = run.writer
+
+    reader = node.watch(run.spec)
+
+    reader.wait_for_text("a")
+    script.say("b").end()
+    reader.wait_for("close")
+    assert reader.text == "ab"
+
+
+def test_hundreds_of_streams_that_nobody_reads_are_let_go(node: Node) -> None:
+    for number in range(401):
+        facts = StreamFacts(USER, StreamId(f"old{number}"), "tutor", "c")
+        node.hub._follows[USER, facts.stream_id] = Follow(facts, idle_since_s=-1000.0)
+
+    until(lambda: not node.hub._follows)

@@ -164,12 +164,16 @@ def test_it_waits_for_its_first_channel(listen: Open, redis: "Redis", proxy: For
     listening.wait_for(b"1")
 
 
-def test_a_channel_that_is_removed_before_it_is_confirmed_is_forgotten(listen: Open, redis: "Redis") -> None:
-    listening = listen()
+def test_a_channel_that_is_removed_before_it_is_confirmed_is_forgotten(
+    listen: Open, redis: "Redis", proxy: Forgetful
+) -> None:
+    listening = listen(proxy.url)
     until(lambda: listening.subscription._connection is not None)
+    proxy.freeze()
 
-    assert not listening.subscription.add("a", listening.take, timeout_s=0)
+    assert not listening.subscription.add("a", listening.take, timeout_s=0.05)
     listening.subscription.remove("a")
+    proxy.thaw()
 
     assert listening.subscription.add("b", listening.take, timeout_s=5), "the reader lives"
     assert redis.publish("a", "1") == 0

@@ -11,7 +11,8 @@ import gevent
 import pytest
 from gevent import socket
 
-from services.streaming.events import DELTA, Event, delta
+from services.streaming import keys
+from services.streaming.events import CLOSE, DELTA, END, Entry, Event, delta
 from services.streaming.push import MAX_BEHIND_BYTES
 from services.streaming.viewer import Viewer
 from services.streaming.wire import format_event_id
@@ -397,3 +398,89 @@ def test_a_cursor_at_the_end_of_a_kept_frame_gets_the_next(way: Way) -> None:
     frames = back.until(said("c"))
     assert [frame.name for frame in frames] == ["replay", DELTA, "step", DELTA]
     assert delta("x").name == DELTA
+
+
+class Discreet(PlainDialect):
+    """Does not say that a stream is closed."""
+
+    def view(self, stream: Any) -> Any:
+        view: Any = super().view(stream)
+        show = view.feed
+        view.feed = lambda entries: show(entries) and b"" if entries[0].event.name == CLOSE else show(entries)
+        return view
+
+
+def test_a_close_that_a_dialect_does_not_show_ends_the_response_all_the_same(way: Way) -> None:
+    run = way.node.run(told("x"), idle_ms=60_000)
+    response = way.open(run.spec, dialect=Discreet("discreet"))
+    frames = response.until(lambda frame: frame.name == END)
+    way.node.redis.hset(keys.state(*run.key), "idle_until", 1)
+
+    way.node.hub.remote.tell_watched([way.node.hub._follows[run.key]])
+
+    assert [frame.name for frame in frames + response.rest()].count(CLOSE) == 0
+    assert response.was_clean
+
+
+def test_frames_that_come_together_keep_their_order_behind_one_that_the_window_has_no_room_for(way: Way) -> None:
+    script = Script().say("a")
+    run = way.node.run(script)
+    response = way.open(run.spec, send_bytes=2048)
+    frames = response.until(said("a"))
+    until(lambda: way.node.hub._follows[run.key].tail == 3)
+    texts = ["x" * 100_000, "y", "z"]
+
+    way.node.hub._committed([(run.writer, [Entry(1, 4 + at, delta(text))]) for at, text in enumerate(texts)])
+
+    assert text_of(frames + response.until(said("z"))) == "a" + "".join(texts)
+
+
+def test_a_reader_whose_place_is_no_longer_kept_is_cut(node: Node) -> None:
+    run = node.run(Script().say("a"))
+    viewer = node.subscribe(run.spec)
+    assert isinstance(viewer, Viewer)
+    frames = iter(viewer)
+    next(frames)
+
+    viewer.position -= 1
+
+    with pytest.raises(StopIteration):
+        next(frames)
+    assert node.hub.viewers == 0
+
+
+@pytest.fixture
+def pushed(make_node: Callable[..., Node]) -> Iterator[tuple[Any, Response]]:
+    """A run that goes on, and a response that waits for more of it."""
+    way = Way(make_node(push=True), "HTTP/1.1")
+    run = way.node.run(Script().say("a"))
+    response = way.open(run.spec)
+    until(lambda: response.viewer.is_ready)
+    yield run, response
+    response.close()
+
+
+def test_a_client_that_leaves_with_unread_frames_is_noticed(pushed: tuple[Any, Response]) -> None:
+    _, response = pushed
+
+    response.client.close()
+
+    assert response.ended.wait(2)
+
+
+def test_a_client_that_left_a_moment_ago_is_noticed_by_what_is_sent(pushed: tuple[Any, Response]) -> None:
+    _, response = pushed
+    response.client.close()
+
+    response.viewer.take(b": nobody reads this\n\n")
+
+    assert not response.viewer.is_ready or response.viewer._gone
+    assert response.ended.wait(2)
+
+
+def test_a_client_of_whom_nothing_came_stays(pushed: tuple[Any, Response]) -> None:
+    _, response = pushed
+
+    response.viewer._peek(None)
+
+    assert response.viewer.is_ready
