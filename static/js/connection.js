@@ -2,10 +2,12 @@
 import { frames } from "./frames.js"
 
 const LONGEST_S = 8
+const JUST_MS = 1000
 
 export class Connection {
   #attempt = null
   #wake = null
+  #triedAt = 0
   #isUrgent = false
   #isClosed = false
 
@@ -24,8 +26,9 @@ export class Connection {
     this.on.onState?.("closed")
   }
 
-  /** Connects anew at once: what is connected now may have been cut off without a word. */
+  /** Connects anew at once: what is connected now may have been cut off without a word, unless it has just begun. */
   again() {
+    if (!this.#wake && Date.now() - this.#triedAt < JUST_MS) return
     this.#isUrgent = true
     this.#hurry()
   }
@@ -52,6 +55,7 @@ export class Connection {
     const headers = { Accept: "text/event-stream", ...this.headers, ...(this.lastId && { "Last-Event-ID": this.lastId }) }
     const { fetch, url, quietMs } = this
     const attempt = (this.#attempt = new AbortController())
+    this.#triedAt = Date.now()
     let timer
     const heard = () => {
       clearTimeout(timer)

@@ -5,6 +5,7 @@ import { Lead } from "./lead.js"
 const PROBE_MS = 1000
 const SILENT_PROBES = 5 // a leader that answers none of so many is frozen
 const LINGER_MS = 500 // the others hear of the end before the lead falls to them
+const HEAR_MS = 50
 
 export class Member {
   #channel = null
@@ -31,14 +32,19 @@ export class Member {
 
   /** Somebody else leads on. May join again. */
   leave() {
-    clearInterval(this.#timer)
-    this.#seat?.abort()
-    this.#seat = null
+    this.#rest()
     if (!this.#lead) this.#channel.close()
     else if (!this.#lead.isOver) {
       this.#lead.close()
       this.#lead = null
     }
+  }
+
+  /** Wants the lead no more. */
+  #rest() {
+    clearInterval(this.#timer)
+    this.#seat?.abort()
+    this.#seat = null
   }
 
   #say(message) {
@@ -48,30 +54,36 @@ export class Member {
   #queue({ steal = false } = {}) {
     const seat = (this.#seat = new AbortController())
     const options = steal ? { steal } : { signal: seat.signal }
-    const held = navigator.locks.request(this.name, options, () => (seat.signal.aborted ? null : this.#leads(this.#channel)))
+    const held = navigator.locks.request(this.name, options, () => this.#leads(seat.signal, this.#channel))
     held.catch((error) => {
       if (seat.signal.aborted) return
-      if (error.name === "AbortError" && this.#lead) this.#robbed()
+      seat.abort()
+      if (error.name === "AbortError") this.#robbed()
       else this.on.onFail()
     })
   }
 
-  async #leads(channel) {
+  async #leads(signal, channel) {
+    // What the leader before has said last may not have been heard yet.
+    if (this.#term) await new Promise((resolve) => setTimeout(resolve, HEAR_MS))
+    if (signal.aborted) return
     const { onFrame, onState, onFail } = this.on
     const onTell = (message) => channel.postMessage(message)
     // Later than every leader before, whatever the clock says.
     const lead = (this.#lead = new Lead(this.url, this.headers, Math.max(Date.now(), this.#term + 1), { onTell, onFrame, onState, onFail }))
     this.#term = lead.term
     await lead.open()
-    if (lead.isOver) await new Promise((resolve) => setTimeout(resolve, LINGER_MS))
+    if (lead.isOver) {
+      await new Promise((resolve) => setTimeout(resolve, LINGER_MS))
+      this.#rest()
+    }
     if (this.#lead === lead) this.#lead = null
     if (this.#channel !== channel || !this.#seat) channel.close() // this tab has left
   }
 
   /** This tab was frozen, and another has taken the lead meanwhile. */
   #robbed() {
-    this.#lead.close()
-    this.#count = this.#lead.count
+    this.#lead?.close()
     this.#lead = null
     this.#say({ kind: "hello", from: this.id })
     this.#queue()
@@ -99,8 +111,7 @@ export class Member {
     else if (kind === "snapshot" && message.to === this.id) this.#catchUp(message)
     else if (kind === "alive" && (term !== this.#term || count > this.#count)) this.#say({ kind: "hello", from: this.id })
     else if (kind === "frame" && (message.isWhole || (term === this.#term && count === this.#count + 1))) {
-      this.#at(term, count)
-      this.on.onFrame(frame)
+      this.#show(term, count, [frame])
     }
   }
 
@@ -111,13 +122,14 @@ export class Member {
 
   #catchUp({ term, count, isOpen, frames }) {
     if (term === this.#term && count <= this.#count) return
-    this.#at(term, count)
     this.on.onState(isOpen)
-    for (const frame of frames) this.on.onFrame(frame)
+    this.#show(term, count, frames)
   }
 
-  #at(term, count) {
+  #show(term, count, frames) {
     this.#term = term
     this.#count = count
+    for (const frame of frames) this.on.onFrame(frame)
+    if (frames.some(({ event }) => event === "close")) this.#rest()
   }
 }

@@ -67,11 +67,11 @@ AGAIN = """async () => {
     const body = new ReadableStream({ start(controller) {
       signal.addEventListener("abort", () => controller.error(signal.reason))
     } })
-    if (asked.length === 2) setTimeout(() => connection.again())
+    if (asked.length === 2) for (const ms of [0, 1100]) setTimeout(() => connection.again(), ms)
     return Promise.resolve(new Response(body))
   }
   const take = ({ event }) => event === "close"
-  const options = { fetch: silent, random: () => -3.3, quietMs: 50 }
+  const options = { fetch: silent, random: () => -3.3, quietMs: 2000 }
   const connection = new Connection("/x", take, { onState: (state) => states.push(state) }, options)
   await connection.open()
   return { asked: asked.length, states }
