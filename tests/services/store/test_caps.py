@@ -64,6 +64,20 @@ def test_a_deleted_problem_makes_room(database: Database, user: users.User) -> N
     assert database.run(make_problem, user.id, "new").id == "new"
 
 
+def test_problems_have_a_bound_in_all_too(database: Database, user: users.User, stranger: users.User) -> None:
+    large = {"title": "L", "statement": "x" * (problems.MAX_TOTAL_CHARS // 4), "extra": {}}
+    for number in range(4):
+        database.run(problems.add, user.id, f"large-{number}", **large)
+
+    with pytest.raises(errors.Conflict, match="20 MB in all") as refused:
+        database.run(make_problem, user.id)
+    assert refused.value.code == "TOO_MANY_PROBLEMS"
+
+    database.run(make_problem, stranger.id)
+    database.run(problems.delete, user.id, "large-0")
+    database.run(make_problem, user.id)
+
+
 def test_of_each_problem_the_newest_submissions_are_kept(
     database: Database, user: users.User, stranger: users.User
 ) -> None:
