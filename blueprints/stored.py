@@ -1,6 +1,7 @@
 """A stream told from its stored answers, when its log has expired: the same events, and never a second answer."""
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,6 +32,9 @@ from services.streaming.wire import parse_event_id
 _STREAM_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 # More than run at once on the largest site.
 _UNSETTLED: Final = 1000
+# How long another request may take from the stream that it makes to the turn that it stores, and how often to look.
+_BEGUN_WITHIN_S: Final = 2.0
+_LOOK_EVERY_S: Final = 0.02
 _GONE: Final = "Nothing of this answer is kept. Ask again."
 _BROKEN_OFF: Final = "The answer did not come to its end. What came is kept; continue or try again."
 
@@ -83,6 +87,28 @@ def settled_answers_of(user_id: int, stream_id: str) -> list[Message]:
     for row in running:
         services().turns.recover(row, user_id)
     return answers_of(user_id, stream_id) if running else rows
+
+
+def begun_answers_of(user_id: int, stream_id: str) -> list[Message]:
+    """As `answers_of`, for a stream that another request may be starting: its turn is stored after the stream is made.
+
+    Returns:
+        The stored answers; none if that start was refused after all, or they were deleted since.
+
+    Raises:
+        Unavailable: It is still being stored, or Redis is away.
+    """
+    until_s = time.monotonic() + _BEGUN_WITHIN_S
+    while True:
+        try:
+            return answers_of(user_id, stream_id)
+        except errors.NotFound:
+            if services().log.state(UserId(user_id), StreamId(stream_id)) is None:
+                return []
+        if time.monotonic() > until_s:
+            raise errors.Unavailable
+        # Patched by gevent: the other request goes on meanwhile.
+        time.sleep(_LOOK_EVERY_S)
 
 
 def settle_ended(user_id: int) -> None:

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from blueprints import answered, body, identity, negotiate, pages, repeats, streams, study_commands, study_pages
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import count_creation, creation_rate, services
-from blueprints.stored import answers_of, settle_ended
+from blueprints.stored import answers_of, begun_answers_of, settle_ended
 from services import errors
 from services.assistants.study import StudyInput, parse_message
 from services.assistants.study.resolving import path_of
@@ -44,9 +44,7 @@ def ask() -> Response:
         return streams.attached(user_id, seen, dialects.published("study"), stays=True)
     key = repeats.key()
     fingerprint = repeats.fingerprint(values) if key else ""
-    record = repeats.first_answer(user_id, key, fingerprint) or _started(user_id, sent, key, fingerprint).record
-    assert record is not None, "every start here has one"
-    return _answer(user_id, sent, orjson.loads(record))
+    return _answer(user_id, sent, _once(user_id, sent, key, fingerprint))
 
 
 @blueprint.get("/api/stream/stream-simple")
@@ -72,7 +70,8 @@ def simple() -> Response:
         stream_id, key = _young(user_id, fingerprint)
     if not stream_id:
         count_creation("study")
-        stream_id, is_new = _started(user_id, sent, key, fingerprint).stream_id, True
+        asked = _started(user_id, sent, key, fingerprint)
+        stream_id, is_new = asked.stream_id, bool(asked.message_id)
     if negotiate.wants(request, "sse") == "json":
         return answered.as_json(answered.places("study", stream_id), 201 if is_new else 200)
     return streams.attached(user_id, stream_id, dialects.study_simple(), stays=False)
@@ -92,6 +91,32 @@ def health() -> Response:
     response.status_code = 200 if is_well else 503
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _once(user_id: int, sent: StudyInput, key: str, fingerprint: str) -> Mapping[str, str]:
+    """The places of the answer that this request starts, or that the first one with its key has started.
+
+    Raises:
+        NotFound: The first one's answer has been deleted since.
+        Unavailable: The first one is still being stored.
+    """
+    for _ in range(2):
+        record = repeats.first_answer(user_id, key, fingerprint)
+        if record is None:
+            asked = _started(user_id, sent, key, fingerprint)
+            record = asked.record
+            assert record is not None, "every start here has one"
+            if asked.message_id:
+                return _places(record)
+        if begun_answers_of(user_id, _places(record)["stream_id"]):
+            return _places(record)
+        # The first one was refused at its last step, which leaves nothing of it: now this one is the first.
+    raise errors.NotFound("Stream not found")
+
+
+def _places(record: str) -> dict[str, str]:
+    places: dict[str, str] = orjson.loads(record)
+    return places
 
 
 def _started(user_id: int, sent: StudyInput, key: str, fingerprint: str) -> Asked:
@@ -169,11 +194,10 @@ def _young(user_id: int, fingerprint: str) -> tuple[str, str]:
 def _is_young(user_id: int, stream_id: str) -> bool:
     if services().log.state(UserId(user_id), StreamId(stream_id)) is None:
         return False
-    try:
-        last = answers_of(user_id, stream_id)[-1]
-    except errors.NotFound:
-        # Begun at this moment, and not stored yet; or its conversation was deleted.
-        return services().log.state(UserId(user_id), StreamId(stream_id)) is not None
+    stored = begun_answers_of(user_id, stream_id)
+    if not stored:
+        return False
+    last = stored[-1]
     return last.finished_at is None or (utc_now() - last.finished_at).total_seconds() <= _ATTACH_S
 
 

@@ -13,6 +13,8 @@ from blueprints.addresses import live
 from blueprints.conversations import load
 from blueprints.dialects.answers import Answer, stored_answer
 from blueprints.extensions import services
+from blueprints.stored import begun_answers_of
+from services import errors
 from services.store import conversations, feedback
 from services.store.conversations import Conversation, Message
 from services.store.database import Session
@@ -83,11 +85,19 @@ def _wanted() -> int:
     return min(int(asked), _MAX_SHOWN) if asked.isdecimal() and len(asked) < 9 and int(asked) else _SHOWN
 
 
-def of_stream(user_id: int, stream_id: str) -> TurnView | None:
-    """The turn whose answer a stream tells, if it is the last of its path; None if there is none."""
+def of_stream(user_id: int, stream_id: str) -> TurnView:
+    """The turn whose answer a stream tells, also one that another request is starting at this moment.
+
+    Raises:
+        NotFound: Unknown, somebody else's, or refused in the end.
+        Unavailable: It is still being stored.
+    """
+    begun_answers_of(user_id, stream_id)
     conversation, messages, families = services().database.run(_latest, user_id, stream_id)
     shown = _turns(conversation, messages, families, {}) if conversation else []
-    return shown[-1] if shown else None
+    if not shown:
+        raise errors.NotFound("Stream not found")
+    return shown[-1]
 
 
 def _around(session: Session, user_id: int, conversation_id: str) -> tuple[Families, Mapping[str, Feedback]]:

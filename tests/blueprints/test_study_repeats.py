@@ -1,0 +1,124 @@
+"""Requests that are sent twice at once, as by a double click: the second comes while the first is being stored."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pytest
+
+from tests.blueprints.students import CONVERSATION, JSON, SSE, Student, text_of
+from tests.model_scripts import Script
+from tests.model_server import ModelServer
+from tests.sse import frames
+
+FRAGMENT = {"Accept": "text/html, text/event-stream", "HX-Request": "true"}
+PAGE = {"Accept": "text/html"}
+AT_ONCE = 6
+
+
+def conversations(student: Student) -> list[Any]:
+    """What they have asked, as conversations."""
+    found: Any = student.client.get("/api/conversations").json
+    rows: list[Any] = found["conversations"]
+    return rows
+
+
+def at_once(send: Callable[[], Any]) -> list[Any]:
+    """The responses to the same request sent several times at once."""
+    sending = [gevent.spawn(send) for _ in range(AT_ONCE)]
+    gevent.joinall(sending, timeout=20)
+    return [greenlet.get() for greenlet in sending]
+
+
+@pytest.mark.req("R4")
+@pytest.mark.parametrize(("wanted", "status"), [(JSON, 201), (FRAGMENT, 200), (SSE, 200)])
+def test_a_question_sent_twice_at_once_with_one_key_is_asked_once(
+    modelled_student: Student, wanted: Any, status: int
+) -> None:
+    headers = {**wanted, "Idempotency-Key": "once"}
+
+    responses = at_once(lambda: modelled_student.client.post(CONVERSATION, json={"message": "Why?"}, headers=headers))
+
+    assert [response.status_code for response in responses] == [status] * AT_ONCE
+    assert len({response.headers["X-Stream-Id"] for response in responses}) == 1
+    assert len(conversations(modelled_student)) == 1
+
+
+@pytest.mark.req("R4")
+def test_a_question_sent_twice_at_once_by_a_form_has_its_answer_or_its_page(modelled_student: Student) -> None:
+    headers = {**PAGE, "Idempotency-Key": "once"}
+
+    responses = at_once(lambda: modelled_student.client.post(CONVERSATION, data={"message": "Why?"}, headers=headers))
+
+    assert {response.status_code for response in responses} <= {200, 303}
+    assert 200 in {response.status_code for response in responses}
+
+
+@pytest.mark.req("R4")
+@pytest.mark.parametrize("wanted", [JSON, FRAGMENT])
+def test_an_edit_sent_twice_at_once_with_one_key_happens_once(modelled_student: Student, wanted: Any) -> None:
+    conversation_id = modelled_student.ask("Why?")[0]["interaction_id"]
+    modelled_student.settle()
+    asked = modelled_student.messages(conversation_id)[0]
+    headers = {**wanted, "Idempotency-Key": "edited"}
+
+    responses = at_once(
+        lambda: modelled_student.client.post(
+            f"/api/messages/{asked['id']}/edit", json={"message": "Why not?"}, headers=headers
+        )
+    )
+
+    assert {response.status_code for response in responses} == {201 if wanted is JSON else 200}
+    assert len({response.headers["X-Stream-Id"] for response in responses}) == 1
+    assert len(modelled_student.messages(conversation_id)[0]["alternatives"]) == 2
+
+
+@pytest.mark.req("R31")
+def test_a_repeat_of_a_start_that_is_refused_at_its_last_step_is_refused_too(modelled_student: Student) -> None:
+    modelled_student.client.put("/api/points/cap", json={"cap": 24})
+    sent = [{"message": f"Why {number % 2}?", "fresh": True} for number in range(2 * AT_ONCE)]
+
+    asking = [
+        gevent.spawn(
+            modelled_student.client.post, CONVERSATION, json=said, headers={**SSE, "Idempotency-Key": said["message"]}
+        )
+        for said in sent
+    ]
+    gevent.joinall(asking, timeout=20)
+
+    responses = [greenlet.get() for greenlet in asking]
+    assert {response.status_code for response in responses} == {200, 402}
+    answered = [response for response in responses if response.status_code == 200]
+    assert len({response.headers["X-Stream-Id"] for response in answered}) == 1
+    for response in answered:
+        events = [frame.json for frame in frames([response.data])]
+        assert events[-1]["type"] == "complete"
+        assert text_of(events) == events[-1]["content"]
+
+
+@pytest.mark.req("R4", "U9")
+def test_of_several_simple_requests_at_once_one_says_that_it_started_the_answer(
+    modelled_student: Student, model: ModelServer
+) -> None:
+    model.play(Script(stall_after=1))
+
+    responses = at_once(lambda: modelled_student.simple(JSON, message="Why?"))
+
+    assert sorted(response.status_code for response in responses) == [200] * (AT_ONCE - 1) + [201]
+    assert len({response.json["stream_id"] for response in responses}) == 1
+    modelled_student.stop_all()
+
+
+def test_a_question_sent_again_with_its_key_after_its_answer_was_deleted_is_not_asked_again(
+    modelled_student: Student,
+) -> None:
+    key = {**JSON, "Idempotency-Key": "once"}
+    modelled_student.post("Why?", headers=key)
+    modelled_student.stop_all()
+    (row,) = conversations(modelled_student)
+    modelled_student.client.delete(f"/api/conversations/{row['id']}")
+
+    again = modelled_student.post("Why?", headers=key)
+
+    assert again.status_code == 404
+    assert conversations(modelled_student) == []
