@@ -5,9 +5,15 @@ from typing import Any, Final
 
 from playwright.sync_api import JSHandle, Locator, Page
 
+from tests.e2e.browsing import words
+from tests.e2e.sites import Model, prose
+
 STUDY: Final = "/study"
 QUESTION: Final = "Why is the sky blue?"
 TEXT_FILE: Final = ("list.txt", "text/plain", b"Words to learn: scatter, molecule.")
+TEXT: Final = prose(80, seed=8)
+FIRST: Final = 40
+HALF: Final = words(" ".join(TEXT.split()[:30]))
 _TRANSFER: Final = """(files) => {
   const transfer = new DataTransfer()
   for (const { name, type, data } of files) {
@@ -60,3 +66,13 @@ def ledger(page: Page) -> dict[str, Any]:
     """Where the person stands, as the ledger says."""
     answer: dict[str, Any] = page.context.request.get("/api/points").json()
     return answer
+
+
+def stall(model: Model, text: str = TEXT) -> None:
+    """The next answer falls silent in its middle until it is released."""
+    model.play(text=text, stall_after=FIRST)
+
+
+def turns(page: Page) -> list[str]:
+    """What was asked, as the page shows it."""
+    return page.locator(".turn__question").all_inner_texts()
