@@ -1,5 +1,6 @@
 """Points: balance, history, own cap, and what a question would cost before it is sent. Pages and API."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -10,9 +11,10 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from blueprints import body, errors, identity, negotiate
 from blueprints.extensions import services
+from blueprints.stored import settle_ended
 from services.assistants.study.input import StudyInput, parse_message
 from services.assistants.study.resolving import path_of
-from services.errors import AppError
+from services.errors import AppError, Unavailable
 from services.store import ledger, points
 from services.store.database import Session
 from services.store.points import Balance, Line
@@ -48,13 +50,13 @@ def set_cap_by_form() -> Response:
 @blueprint.get("/points/meter")
 def meter() -> str:
     """The meter in the header, for htmx."""
-    return render_template("points/_meter.html", points=balance())
+    return render_template("points/_meter.html", points=_balance_now())
 
 
 @blueprint.get("/api/points")
 def read() -> Response:
     """Where I stand this month."""
-    return _json(_shown(balance()))
+    return _json(_shown(_balance_now()))
 
 
 @blueprint.get("/api/points/history")
@@ -98,6 +100,13 @@ def audit() -> None:
 def balance() -> Balance:
     """Where the current user stands, for any page that shows the meter."""
     return services().database.run(services().points.balance, identity.require().user.id)
+
+
+def _balance_now() -> Balance:
+    """As `balance`, for whoever has just read an answer to its end: that may be faster than its being paid."""
+    with contextlib.suppress(Unavailable):
+        settle_ended(identity.require().user.id)
+    return balance()
 
 
 def _estimated(user_id: int, sent: StudyInput) -> tuple[int, bool]:

@@ -124,6 +124,20 @@ def test_questions_have_a_rate(make_app: Callable[..., Flask]) -> None:
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
 
 
+@pytest.mark.req("R31")
+@pytest.mark.parametrize("path", ["/api/points", "/points/meter"])
+def test_who_has_read_an_answer_to_its_end_finds_it_paid(student: Student, path: str) -> None:
+    cost = student.ask("What is a cell?", fresh=True)[-1]["points_cost"]
+
+    told = student.client.get(path)
+
+    assert cost > 0
+    if path == "/api/points":
+        assert (told.json["reserved"], told.json["spent"]) == (0, cost)
+    else:
+        assert f"{1000 - cost}" in told.text
+
+
 @pytest.mark.req("R4")
 def test_an_idempotency_key_attaches_to_the_first_answer(student: Student) -> None:
     key = {**SSE, "Idempotency-Key": "once"}
