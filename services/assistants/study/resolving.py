@@ -135,7 +135,9 @@ class Desk:
         Raises:
             PointsExhausted: Fewer are left; nothing is started.
         """
-        amount = self.estimate(turn.question, turn.facts)
+        # What goes on from a part of a known answer is not known.
+        facts = {**turn.facts, "cached": None} if turn.partial else turn.facts
+        amount = self.estimate(turn.question, facts)
         if amount:
             self._points.reserve(session, turn.user_id, turn.message_id, amount)
 

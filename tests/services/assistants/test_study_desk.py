@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from services.assistants.base import Turn
 from services.assistants.study import Desk
 from services.assistants.study.input import WAYS, MediaRef, StudyInput
 from services.errors import InvalidInput, NotFound
 from services.points import Points
 from services.store.database import Database
+from tests.factories import make_user
 from tests.services.assistants.study import PDF, PHOTO, Shelf, said
 
 ME = 7
@@ -95,3 +97,21 @@ def test_a_known_answer_is_estimated_at_nothing(desk: Desk) -> None:
 
     assert desk.estimate("Why?", facts) > 0
     assert desk.estimate("Why?", {**facts, "cached": {"text": "So."}}) == 0
+
+
+def test_going_on_from_a_part_of_a_known_answer_holds_its_points(settings: Any, shelf: Shelf, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'books.sqlite3'}")
+    database.migrate()
+    points = Points(settings, database)
+    desk = Desk(database, shelf, points, budget_tokens=4000, engine="scripted")
+    user = database.run(make_user)
+    facts = {**desk.facts(user.id, StudyInput("Why?"), []), "cached": {"text": "Because."}}
+
+    for message_id, partial, held in (
+        ("known", "", 0),
+        ("rest", "Be", desk.estimate("Why?", {**facts, "cached": None})),
+    ):
+        turn = Turn("study", user.id, "conversation", message_id, "Why?", facts, partial=partial)
+        database.run(desk.starts, turn)
+        assert database.run(points.balance, user.id).reserved == held
+    database.close()
