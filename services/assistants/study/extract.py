@@ -110,6 +110,6 @@ def _nothing(way: str) -> str:
     subjects = sorted({note.subject for note in notes.bundled().values()})
     topics = ", ".join(note.title for note in notes.bundled().values())
     return (
-        f"{NOTHING} No model is set up here, so I can only tell what is written in them.\n\n"
+        f"{NOTHING} No model is answering, so I can only tell what is written in them.\n\n"
         f"The notes cover {', '.join(subjects)}: {topics}. Or attach a PDF, a text or Markdown, and ask about that."
     )
