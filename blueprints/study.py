@@ -12,7 +12,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from blueprints import answered, body, identity, negotiate, pages, repeats, streams, study_commands, study_pages
 from blueprints.dialects import registry as dialects
-from blueprints.extensions import count_creation, creation_rate, services
+from blueprints.extensions import count_creation, services
 from blueprints.stored import answers_of, begun_answers_of, settle_ended
 from services import errors
 from services.assistants.study import StudyInput, parse_message
@@ -33,15 +33,15 @@ _SIMPLE_FIELDS: Final = ("message", "interaction_id", "max_tokens", "length", "w
 
 
 @blueprint.post("/api/stream/stream-conversation")
-@creation_rate("study")
 def ask() -> Response:
     """Ask; the answer streams in this response, or at the places that it names."""
     user_id = identity.require().user.id
-    values = _with_media(body.fields(request).values)
-    sent = parse_message(values)
-    seen = _reconnecting(user_id, sent.message)
+    seen = _reconnecting(user_id)
     if seen is not None:
         return streams.attached(user_id, seen, dialects.published("study"), stays=True)
+    count_creation("study")
+    values = _with_media(body.fields(request).values)
+    sent = parse_message(values)
     key = repeats.key()
     fingerprint = repeats.fingerprint(values) if key else ""
     return _answer(user_id, sent, _once(user_id, sent, key, fingerprint))
@@ -162,17 +162,19 @@ def _answer(user_id: int, sent: StudyInput, places: Mapping[str, str]) -> Respon
     )
 
 
-def _reconnecting(user_id: int, message: str) -> str | None:
+def _reconnecting(user_id: int) -> str | None:
     """The stream that a client has lost which posts its question again: its cursor names it.
 
-    Polyfills of EventSource that can POST come back so; a question that was answered must not be paid twice.
+    Polyfills of EventSource that can POST come back so; a question that was answered must not be paid twice, and
+    coming back is no start that a rate would count. What is wrong with such a request is told after the rate.
     """
     place = parse_event_id(streams.cursor() or "")
     if place is None:
         return None
     try:
         last = answers_of(user_id, place[0])[-1]
-    except errors.NotFound:
+        message = parse_message(body.fields(request).values).message
+    except (errors.NotFound, errors.InvalidInput, errors.UnsupportedType):
         return None
     return place[0] if (last.turn or {}).get("question") == message else None
 

@@ -9,7 +9,7 @@ from flask import Flask
 
 from services.assistants.study import parse_message
 from services.store import ledger
-from tests.blueprints.students import JSON, SSE, Student, text_of
+from tests.blueprints.students import CONVERSATION, JSON, SSE, Student, text_of
 from tests.model_server import ModelServer, Script
 
 
@@ -122,6 +122,20 @@ def test_questions_have_a_rate(make_app: Callable[..., Flask]) -> None:
     assert refused.status_code == 429
     assert refused.json["code"] == "RATE_LIMITED"
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
+
+
+@pytest.mark.req("U11", "R4")
+def test_coming_back_to_an_answer_is_not_counted_as_a_question(make_app: Callable[..., Flask]) -> None:
+    hasty = Student(make_app(STUDY_RATE_LIMIT="2/minute", BUILTIN_PACE_MS="0"))
+    stream_id = hasty.ask("One?")[0]["stream_id"]
+    lost = {**SSE, "Last-Event-ID": f"{stream_id}-1"}
+
+    back = [hasty.ask("One?", headers=lost)[-1]["type"] for _ in range(3)]
+    malformed = hasty.client.post(CONVERSATION, data="{", content_type="application/json", headers=lost)
+    refused = hasty.post("Three?", headers=lost)
+
+    assert back == ["complete"] * 3
+    assert (malformed.status_code, refused.status_code) == (400, 429)
 
 
 @pytest.mark.req("R31")
