@@ -243,8 +243,11 @@ def _model() -> Iterator[ModelServer]:
 def model(_model: ModelServer) -> Iterator[ModelServer]:
     """The scripted model behind the shared sites: twenty words at once unless a test plays something else."""
     _model.reset()
+    script = _model.script
     yield _model
     _model.release()
+    # A test that gave it another script for all requests gave it to itself only.
+    _model.script = script
 
 
 @pytest.fixture(scope="session")
