@@ -95,6 +95,43 @@ def test_an_answer_is_followed_as_it_grows(model: Model, chat: Page) -> None:
     assert log.evaluate("(box) => box.scrollTop") > 0
 
 
+# -- what a newcomer finds
+
+
+def test_an_empty_conversation_shows_how_to_begin(study: Page) -> None:
+    starters = study.locator(".chat__starters a")
+    expect(starters).to_have_count(3)
+    for starter in starters.all():
+        expect(starter).to_be_visible()
+    study.goto(PROBLEM)
+    first = study.get_by_role("button", name="Give me a first hint")
+    expect(first).to_be_visible()
+
+    first.click()
+    ended(study)
+
+    expect(first).to_be_hidden()
+
+
+# -- on paper
+
+
+@pytest.mark.parametrize("width", [720, 1280])
+def test_on_paper_a_conversation_has_the_whole_sheet(width: int, model: Model, study: Page) -> None:
+    model.play(text=prose(60))
+    ask(study)
+    ended(study)
+    study.set_viewport_size({"width": width, "height": 900})
+    study.emulate_media(media="print")
+
+    assert box(study.locator(".chat"))["width"] > width * 0.9
+    assert box(study.locator(".answer__body"))["width"] > 500
+    for left_out in (".study__history", ".chat__foot", ".header"):
+        expect(study.locator(left_out)).to_be_hidden()
+    study.goto(PROBLEM)
+    expect(study.locator(".problem__mine")).to_be_hidden()
+
+
 # -- every page
 
 
