@@ -175,3 +175,18 @@ def test_a_deleted_file_is_simply_no_longer_there(student: Student) -> None:
 
     assert "Ribosomes build" not in text_of(second)
     assert student.post("And?", media_files=[{"id": media_id}]).status_code == 404
+
+
+@pytest.mark.req("U4", "U13")
+def test_a_known_answer_is_not_given_again_when_what_it_cites_is_gone(student: Student) -> None:
+    question = "What do mitochondria release?"
+    first = upload(student, "cell.pdf", pdf(PAGES))
+    student.ask(question, media_files=[{"id": first}])
+    assert student.ask(question, media_files=[{"id": first}])[-1]["cached"] is True, "needs a known answer"
+    student.client.delete(f"/api/media/{first}")
+    second = upload(student, "cell.pdf", pdf(PAGES))
+
+    answer = student.ask(question, media_files=[{"id": second}])[-1]
+
+    assert answer["cached"] is False
+    assert {one["media_id"] for one in answer["citations"] if one.get("media_id")} == {second}

@@ -81,6 +81,8 @@ class Desk:
         uploads = [*self._sent(user_id, sent.media), *self._earlier(user_id, sent, path)]
         key = self._key(sent, path, uploads)
         known = None if sent.fresh else self._database.run(cache.find, user_id, key)
+        if known is not None and not self._can_be_looked_up(user_id, known):
+            known = None
         return context.facts(
             sent,
             path=path,
@@ -217,6 +219,11 @@ class Desk:
         if media.kind != "image":
             pages = [Page(page.number, page.text) for page in self._shelf.pages(user_id, media.id)]
         return Upload(media.id, media.name, media.kind, media.sha256, pages, is_new)
+
+    def _can_be_looked_up(self, user_id: int, known: CachedAnswer) -> bool:
+        """Whether all files that an answer cites are still there: the same may have been deleted and sent again."""
+        cited = {str(one["media_id"]) for one in known.extras.get("citation") or () if one.get("media_id")}
+        return all(self._kept_file(user_id, media_id) is not None for media_id in cited)
 
     def _key(self, sent: StudyInput, path: Sequence[Message], uploads: Sequence[Upload]) -> str:
         """The key of the question in its context; the same again right after it was answered is the same question."""
