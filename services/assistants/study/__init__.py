@@ -14,7 +14,7 @@ from services.assistants.base import Engine, Turn
 from services.assistants.study import prompt
 from services.assistants.study.citing import Citations, of_excerpt
 from services.assistants.study.context import SUMMARY
-from services.assistants.study.extract import authored
+from services.assistants.study.extract import Extract, authored
 from services.assistants.study.input import StudyInput, parse_message
 from services.assistants.study.resolving import Desk, Shelf
 from services.assistants.study.summary import extracted
@@ -80,7 +80,7 @@ class Study:
         extract = authored(turn)
         request = prompt.request(turn, summary=summary, images=images, authored=extract.text)
         logger.debug("prompt made", extra=_measures(turn, request, summary))
-        yield from self._answer(turn, request, lost, told, extract.sources, spent)
+        yield from self._answer(turn, request, lost, told, extract, spent)
 
     def _answer(
         self,
@@ -88,7 +88,7 @@ class Study:
         request: Request,
         lost: Sequence[str],
         told: Mapping[str, Any],
-        notes: Sequence[Mapping[str, Any]],
+        extract: Extract,
         spent: "_Spent",
     ) -> Iterator[Event]:
         citations = Citations([of_excerpt(entry) for entry in turn.facts.get("excerpts") or ()])
@@ -101,7 +101,7 @@ class Study:
                     case Began():
                         engine = part.engine
                         if engine == builtin.NAME:
-                            citations = Citations(notes)
+                            citations = Citations(extract.sources)
                         yield from _began(turn, request, part, told, lost)
                         yield from citations.read(turn.partial)
                     case Delta():
@@ -109,7 +109,7 @@ class Study:
                         yield delta(part.text)
                         yield from citations.read(part.text)
                     case Usage():
-                        spent.add(part if engine != builtin.NAME else _of_builtin(turn, part))
+                        spent.add(part if engine != builtin.NAME else _of_builtin(turn, part, extract))
                     case Finish():
                         finish = part
         finally:
@@ -254,8 +254,13 @@ def _began(turn: Turn, request: Request, part: Began, told: Mapping[str, Any], l
             yield delta(words.format(names=", ".join(of_which)))
 
 
-def _of_builtin(turn: Turn, usage: Usage) -> Usage:
-    """What the built-in engine took: it has read the question, not the prompt that a model would have had."""
+def _of_builtin(turn: Turn, usage: Usage, extract: Extract) -> Usage:
+    """What the built-in engine took: it has read the question, not the prompt that a model would have had.
+
+    Where it found nothing it took nothing: that costs the least that an answer may.
+    """
+    if not extract.is_found:
+        return Usage(0, 0, estimated=True)
     return Usage(ceil(len(turn.question) / 4), usage.completion_tokens, estimated=True)
 
 

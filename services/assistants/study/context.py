@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.assistants.study.input import StudyInput
-from services.assistants.study.passages import Passage, clip, ranked, split
+from services.assistants.study.passages import Passage, clip, ranked, split, terms
 from services.llm.tokens import CODE_POINTS_PER_TOKEN, estimate
 
 SUMMARY: Final = "summary"
@@ -95,13 +95,18 @@ def before_repeats(path: Sequence[Any], question: str) -> Sequence[Any]:
 
 
 def topic_of(sent: StudyInput, path: Sequence[Any]) -> str:
-    """What a question is about: for `simpler` and its like, what was asked before."""
-    if not sent.way:
+    """What a question is about: what was asked before for `simpler` and its like, and for one without words of its own.
+
+    A question with words of its own, however it goes on, is about these.
+    """
+    if not sent.way and terms(sent.message):
         return sent.message
     for row in reversed(path):
         if row.role == "assistant" and row.turn:
             facts = row.turn.get("facts") or {}
             return str(facts.get("topic") or row.turn.get("question") or sent.message)
+        if row.role == "user" and terms(row.content):
+            return str(row.content)
     return sent.message
 
 

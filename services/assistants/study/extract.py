@@ -15,6 +15,10 @@ from services.assistants.study.passages import Passage, clip, ranked, sentences
 
 NOTHING: Final = "I found nothing about this in your files or in the notes of this site."
 NOTHING_IN_FILES: Final = "None of the words of your question stands in what you have attached. It begins like this:"
+_NOTHING_MORE: Final = "There is nothing more about this in your files or in the notes of this site."
+_ELSEWHERE: Final = "Ask in other words, or attach a PDF, a text or Markdown, and ask about that."
+# How many notes are named where none fits.
+_NEAREST: Final = 3
 # How many sentences of files are quoted, by the length that was chosen.
 _SENTENCES: Final[Mapping[str, int]] = {"short": 2, "medium": 5, "long": 10}
 _SENTENCE_CHARS: Final = 400
@@ -33,17 +37,22 @@ _BY_LENGTH: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """An authored answer and the sources that its numbers stand for."""
+    """An authored answer and the sources that its numbers stand for.
+
+    Attributes:
+        is_found: Whether it answers; one that found nothing says only so.
+    """
 
     text: str
-    sources: Sequence[Mapping[str, Any]]
+    sources: Sequence[Mapping[str, Any]] = ()
+    is_found: bool = True
 
 
 def authored(turn: Turn) -> Extract:
     """The answer to a stored turn."""
     facts = turn.facts
     way, length = str(facts.get("way") or ""), str(facts.get("length") or "medium")
-    about = _about(turn)
+    about = str(facts.get("topic") or turn.question)
     entries = list(facts.get("excerpts") or ())
     note = notes.best(about)
     quoted = _quoted(entries, about, _SENTENCES.get(length, 5), skip=_said_before(turn) if way else "")
@@ -59,19 +68,10 @@ def authored(turn: Turn) -> Extract:
         parts.append(text)
         sources += of_it
     if not parts:
-        return Extract(_nothing(way), ())
+        return Extract(_NOTHING_MORE if way and entries else _nothing(about), is_found=False)
     if note is not None and not way and length != "short":
         parts.append(f"**Check yourself**\n\n{note.sections[notes.CHECK]}")
     return Extract("\n\n".join(parts), sources)
-
-
-def _about(turn: Turn) -> str:
-    """What to look for: the question, or what came before it where the question names nothing itself."""
-    topic = str(turn.facts.get("topic") or turn.question)
-    if turn.facts.get("way") or notes.best(topic) or turn.facts.get("excerpts"):
-        return topic
-    asked = [said["content"] for said in turn.facts.get("history") or () if said.get("role") == "user"]
-    return f"{asked[-1]} {topic}" if asked else topic
 
 
 def _said_before(turn: Turn) -> str:
@@ -104,12 +104,6 @@ def _from_note(note: Note, wanted: Sequence[str], first: int) -> tuple[str, list
     return "\n\n".join(texts), sources
 
 
-def _nothing(way: str) -> str:
-    if way:
-        return "There is nothing more about this in your files or in the notes of this site."
-    subjects = sorted({note.subject for note in notes.bundled().values()})
-    topics = ", ".join(note.title for note in notes.bundled().values())
-    return (
-        f"{NOTHING} No model is answering, so I can only tell what is written in them.\n\n"
-        f"The notes cover {', '.join(subjects)}: {topics}. Or attach a PDF, a text or Markdown, and ask about that."
-    )
+def _nothing(about: str) -> str:
+    near = " ".join(f"“{note.title}”," for note in notes.nearest(about, _NEAREST)).rstrip(",")
+    return f"{NOTHING} {f'The closest notes: {near}.' if near else _ELSEWHERE}"

@@ -1,7 +1,8 @@
 """The bundled notes: one Markdown file a topic, each with the same sections. Pure but for reading its files once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -77,6 +78,26 @@ def best(question: str) -> Note | None:
     found = ranked(passages, question)
     note: Note = found[0][1].source if found else closest[0]
     return note
+
+
+def nearest(question: str, count: int) -> list[Note]:
+    """Notes that come close to a question, perhaps none: by a name that is almost in it, or a text with its words."""
+    asked = terms(question)
+    spelt = [
+        note for note in bundled().values() if any(get_close_matches(word, _stems(note), 1, 0.8) for word in asked)
+    ]
+    passages = [Passage("\n".join(note.sections.values()), note.title, note) for note in bundled().values()]
+    # One word of several stands in some text by chance.
+    fits = [found for _, found in ranked(passages, question) if _shared(found, asked) >= min(2, len(asked))]
+    return list({note.id: note for note in [*spelt, *(found.source for found in fits)]}.values())[:count]
+
+
+def _shared(passage: Passage, asked: Sequence[str]) -> int:
+    return sum(bool(ranked([passage], word)) for word in asked)
+
+
+def _stems(note: Note) -> list[str]:
+    return [word for name in (note.title, *note.words) for word in stems_of_name(name)]
 
 
 def _named(note: Note, asked: set[str]) -> float:

@@ -262,6 +262,37 @@ def test_the_built_in_engine_makes_nothing_up() -> None:
     assert of(found, "citation") == []
 
 
+@pytest.mark.parametrize("message", ["Who won the cup in 1987?", "What is entropy?", "photosynthsis", "x" * 9000])
+@pytest.mark.parametrize("way", ["", "simpler"])
+def test_finding_nothing_is_short_and_costs_the_least(message: str, way: str) -> None:
+    path = said(message, "I found nothing about this.")
+    path[1].turn = {"question": message, "facts": {"topic": message}}
+
+    found = events(make_turn(WAYS[way], path=path, way=way) if way else make_turn(message))
+
+    assert text_of(found).startswith("I found nothing about this")
+    assert len(text_of(found)) < 250
+    assert found[-1].data["usage"]["points_cost"] == 1
+
+
+def test_finding_nothing_names_the_notes_that_come_close() -> None:
+    assert "The closest notes: “Photosynthesis”." in text_of(events(make_turn("photosynthsis")))
+    assert "closest" not in text_of(events(make_turn("What is the capital of Peru?")))
+
+
+def test_a_question_of_its_own_does_not_get_the_note_before_it_again() -> None:
+    path = said("Fractions", "A fraction says how many of which size.")
+    path[1].turn = {"question": "Fractions", "facts": {"topic": "Fractions"}}
+
+    off_topic, wordless = make_turn("What is entropy?", path=path), make_turn("Why?", path=path)
+
+    assert "Fractions" not in text_of(events(off_topic))
+    assert "**Fractions**" in text_of(events(wordless))
+    path += said("Why?", "A fraction ...")
+    path[3].turn = {"question": "Why?", "facts": wordless.facts}
+    assert "**Fractions**" in text_of(events(make_turn(WAYS["simpler"], path=path, way="simpler")))
+
+
 @pytest.mark.parametrize(
     ("way", "heading"), [("deeper", "Deeper"), ("example", "Example"), ("another", "Another way to see it")]
 )
