@@ -76,6 +76,7 @@ def as_page(user_id: int, stream_id: str, *, title: str, question: str | None, b
         stop_url=stop_url(stream_id),
         csrf=generate_csrf(),
         theme=request.cookies.get("theme", ""),
+        user=identity.require().user,
         **shared,
     )
     response = Response(_Page(head, viewer, dialect.foot(stream_id, **shared)), content_type="text/html; charset=utf-8")

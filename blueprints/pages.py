@@ -1,6 +1,7 @@
 """Home, and what machines ask of a site: is it up, is it ready, how is it doing."""
 
 import threading
+import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,6 +18,12 @@ blueprint = Blueprint("pages", __name__)
 
 # The whole answer comes within 2 s; what hangs longer is not ready.
 READY_WITHIN_S: Final = 1.5
+
+
+@blueprint.app_template_global()
+def new_key() -> str:
+    """For a form that starts an answer: sent again, as by a reload, it starts none (blueprints.repeats)."""
+    return uuid.uuid4().hex
 
 
 @blueprint.get("/")

@@ -15,19 +15,28 @@ from services.errors import FieldError, IdempotencyMismatch, InvalidInput
 from services.streaming.events import UserId
 
 _HEADER: Final = "Idempotency-Key"
+_FIELD: Final = "idempotency_key"
 _MAX_KEY_CHARS: Final = 255
 
 
 def key() -> str:
-    """The request's `Idempotency-Key`, empty without one.
+    """The request's `Idempotency-Key`, or what stands for it in a form; empty without one.
 
     Raises:
         InvalidInput: It is too long.
     """
-    sent = request.headers.get(_HEADER, "").strip()
+    name, sent = _HEADER, request.headers.get(_HEADER, "").strip()
+    if not sent:
+        name, sent = _FIELD, request.form.get(_FIELD, "").strip()
     if len(sent) > _MAX_KEY_CHARS:
-        raise InvalidInput([FieldError(_HEADER, f"must have at most {_MAX_KEY_CHARS} characters")])
-    return sent
+        raise InvalidInput([FieldError(name, f"must have at most {_MAX_KEY_CHARS} characters")])
+    return _of_form() if sent and name == _FIELD else sent
+
+
+def _of_form() -> str:
+    """A page that is gone back to sends its key again: with other words it is another request."""
+    said = sorted((name, values) for name, values in request.form.lists() if name != "csrf_token")
+    return f"form:{hashlib.sha256(orjson.dumps([request.path, said])).hexdigest()}"
 
 
 def first_answer(user_id: int, key: str, fingerprint: str) -> str | None:

@@ -73,6 +73,21 @@ def test_an_edit_sent_twice_at_once_with_one_key_happens_once(modelled_student: 
     assert len(modelled_student.messages(conversation_id)[0]["alternatives"]) == 2
 
 
+@pytest.mark.req("R4", "R23")
+def test_a_form_that_is_sent_again_asks_once_and_with_other_words_another_time(modelled_student: Student) -> None:
+    def send(message: str, key: str = "of-the-page") -> Any:
+        data = {"message": message, "idempotency_key": key, "media": ["", ""], "csrf_token": key}
+        return modelled_student.client.post(CONVERSATION, data=data, headers=JSON)
+
+    first, again, other = send("Why?"), send("Why?"), send("Why not?")
+
+    assert [response.status_code for response in (first, again, other)] == [201] * 3
+    assert first.json == again.json
+    assert other.json["stream_id"] != first.json["stream_id"]
+    assert len(conversations(modelled_student)) == 2
+    assert "idempotency_key" in send("Why?", "k" * 256).text
+
+
 @pytest.mark.req("R31")
 def test_a_repeat_of_a_start_that_is_refused_at_its_last_step_is_refused_too(modelled_student: Student) -> None:
     modelled_student.client.put("/api/points/cap", json={"cap": 24})

@@ -309,3 +309,23 @@ def test_without_script_one_asks_with_a_file_changes_tries_again_and_rates(
     page.get_by_role("button", name="Previous question").click()
 
     assert turns(page) == [QUESTION]
+
+
+@pytest.mark.req("R4", "R23", "R31")
+def test_without_script_a_reload_of_the_answer_asks_nothing_again(
+    model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
+) -> None:
+    page = sign_in(make_page(shared_site, java_script_enabled=False), ada)
+    page.goto(STUDY)
+    model.play(text="Because of the air.\n\nAnd of the sun.")
+    composer(page).fill(QUESTION)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("And of the sun.")).to_be_visible()
+
+    page.reload()
+
+    expect(page.get_by_text("And of the sun.")).to_be_visible()
+    assert len(model.calls()) == 1
+    assert len(ada.call("GET", "/api/conversations").json["conversations"]) == 1
+    page.get_by_role("link", name="Account").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Account")
