@@ -28,7 +28,11 @@ _UNKNOWN: Final = "There is no such file."
 class MediaRow(Base):
     __tablename__ = "media"
     # The same file under the same name is kept once, also if it arrives twice at the same moment.
-    __table_args__ = (UniqueConstraint("user_id", "sha256", "name"), Index("ix_media_user_id_id", "user_id", "id"))
+    __table_args__ = (
+        UniqueConstraint("user_id", "sha256", "name"),
+        Index("ix_media_user_id_id", "user_id", "id"),
+        Index(None, "stored_bytes"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

@@ -53,6 +53,7 @@ class Conversation(Base):
 
 
 _RUNNING: Final = text("outcome IS NULL AND role = 'assistant'")
+_ENDED: Final = text("finished_at IS NOT NULL")
 
 
 class Message(Base):
@@ -76,6 +77,7 @@ class Message(Base):
         Index(None, "continues_id"),
         Index(None, "parent_id"),
         Index("ix_messages_running", "created_at", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
+        Index("ix_messages_ended", "finished_at", sqlite_where=_ENDED, postgresql_where=_ENDED),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
