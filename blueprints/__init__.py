@@ -15,6 +15,7 @@ from blueprints import history as history
 from blueprints import identity as identity
 from blueprints import media as media
 from blueprints import messages as messages
+from blueprints import operator as operator
 from blueprints import pages as pages
 from blueprints import points as points
 from blueprints import security as security
@@ -42,6 +43,7 @@ def register(app: Flask) -> None:
         exports,
         history,
         points,
+        operator,
         study,
         cards,
         card_pages,

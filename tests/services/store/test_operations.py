@@ -39,7 +39,7 @@ def test_what_runs_is_told_with_whose_it_is_and_since_when(database: Database, u
     assert told[0].created_at == first.created_at
 
 
-@pytest.mark.req("D1-13", "Q16", "Y40")
+@pytest.mark.req("D1-13")
 def test_times_are_by_assistant_and_by_the_nearest_rank(database: Database, user: users.User) -> None:
     for number in range(1, 21):
         end(database, user.id, number, usage={"total_tokens": 1, "first_token_s": number / 10})
@@ -71,7 +71,7 @@ def test_endings_are_counted_by_outcome_and_code_since_a_time(database: Database
     assert (day.count, week.count, day.is_cut) == (3, 4, False)
 
 
-@pytest.mark.req("D1-13", "Y40")
+@pytest.mark.req("D1-13")
 def test_use_is_of_this_month_and_by_person(database: Database, user: users.User, stranger: users.User) -> None:
     for _ in range(2):
         end(database, user.id)
