@@ -19,7 +19,7 @@ from services.store.threads import Conversation, Message
 from services.store.users import UserRow
 
 # Beyond this the page would make readers of the site wait.
-MAX_ANSWERS: Final = 20_000
+MAX_ANSWERS: Final = 10_000
 MAX_RUNNING: Final = 100
 MAX_PEOPLE: Final = 50
 MAX_FILES: Final = 200_000
@@ -146,9 +146,7 @@ def period(s: Session, since: datetime) -> Period:
     found = s.execute(select(*groups, func.count(), fallbacks).group_by(*groups).order_by(*groups[:2]))
     endings = [Ending(assistant, outcome, code, n, int(fell)) for assistant, outcome, code, n, fell in found]
     whole = sum(ending.count for ending in endings)
-    return Period(
-        endings, _spread(s, since, "first_text_s"), _spread(s, since, "duration_s"), is_cut=whole >= MAX_ANSWERS
-    )
+    return Period(endings, *_spreads(s, since), is_cut=whole >= MAX_ANSWERS)
 
 
 def use(s: Session, now: datetime) -> list[Use]:
@@ -213,27 +211,29 @@ def _ended(s: Session, since: datetime) -> CTE:
     )
 
 
-def _spread(s: Session, since: datetime, name: str) -> dict[str, Spread]:
-    """The median and the 95th percentile by assistant."""
+def _spreads(s: Session, since: datetime) -> tuple[dict[str, Spread], dict[str, Spread]]:
+    """Medians and 95th percentiles by assistant: of the time to the first text, and of the whole."""
     one = _ended(s, since)
-    value = one.c[name]
-    together = (
-        select(
-            one.c.assistant,
-            value.label("value"),
-            func.row_number().over(partition_by=one.c.assistant, order_by=value).label("place"),
-            func.count().over(partition_by=one.c.assistant).label("size"),
-        )
-        .where(value.is_not(None))
-        .cte("together")
-    )
-    place, size = together.c.place, together.c.size
+    values = {name: one.c[name] for name in ("first_text_s", "duration_s")}
+    together = select(
+        one.c.assistant,
+        *(value.label(name) for name, value in values.items()),
+        # Those without a value come last, and are not among those that are counted.
+        *(
+            func.row_number().over(partition_by=one.c.assistant, order_by=(value.is_(None), value)).label(f"{name}_at")
+            for name, value in values.items()
+        ),
+        *(func.count(value).over(partition_by=one.c.assistant).label(f"{name}_of") for name, value in values.items()),
+    ).cte("together")
+    its = together.c
 
-    def at(percent: int) -> ColumnElement[Any]:
-        return func.min(case((place * 100 >= size * percent, together.c.value)))
+    def at(name: str, percent: int) -> ColumnElement[Any]:
+        return func.min(case((its[f"{name}_at"] * 100 >= its[f"{name}_of"] * percent, its[name])))
 
-    found = s.execute(select(together.c.assistant, func.count(), at(50), at(95)).group_by(together.c.assistant))
-    return {assistant: Spread(count, float(median), float(p95)) for assistant, count, median, p95 in found}
+    told = [part for name in values for part in (func.count(its[name]), at(name, 50), at(name, 95))]
+    rows = s.execute(select(its.assistant, *told).group_by(its.assistant)).all()
+    first, whole = ({row[0]: Spread(*row[at : at + 3]) for row in rows if row[at]} for at in (1, 4))
+    return first, whole
 
 
 def _in_usage(s: Session, name: str) -> ColumnElement[Any]:
