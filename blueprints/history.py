@@ -186,6 +186,7 @@ def _places() -> Iterator[tuple[str, str]]:
         ("/study", "New study conversation"),
         ("/tutor", "Tutor: problems"),
         ("/study/cards", "Flashcards"),
+        ("/media", "Files"),
         ("/points", "Points"),
         ("/history", "History: all conversations"),
         ("/account", "Account"),

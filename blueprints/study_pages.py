@@ -120,6 +120,7 @@ def _composer(conversation_id: str) -> dict[str, Any]:
         # A question that another page hands over, as the search does.
         "text": request.args.get("q", "")[:MAX_MESSAGE_CHARS],
         "placeholder": "Ask a question…",
+        "at_once": not conversation_id,
         "max_chars": MAX_MESSAGE_CHARS,
         "behavior": "upload estimate",
         "above": "study/_tools.html",

@@ -1,18 +1,22 @@
-// Enter sends, Escape stops, a long message is counted. Without it the Send button does all.
+// Enter sends, Escape stops, a long message is counted and one too long kept. Without it the Send button does all.
 const NEAR_LIMIT = 0.8
 const LOST = "The site could not be reached. Your message is still here; send it again in a moment."
 
 export function attach(form) {
   const text = form.querySelector("textarea")
   const count = form.querySelector("[data-count]")
+  const most = Number(text.dataset.maxChars)
   const problem = document.getElementById("ask-problem")
   let isSending = false
 
   const changed = () => {
-    const length = [...text.value].length
-    const isNear = length > text.maxLength * NEAR_LIMIT
-    count.textContent = isNear ? `${length} of ${text.maxLength} characters` : ""
+    const length = [...text.value.trim()].length
+    const isNear = length > most * NEAR_LIMIT
+    // Nothing is cut off: a message that is too long waits until it has been shortened.
+    const tooMany = length > most ? `, ${(length - most).toLocaleString("en")} too many` : ""
+    count.textContent = isNear ? `${length.toLocaleString("en")} of ${most.toLocaleString("en")} characters${tooMany}` : ""
     count.classList.toggle("composer__count--near", isNear)
+    text.setCustomValidity(tooMany && `Shorten the message by ${(length - most).toLocaleString("en")} characters, or attach the text as a file.`)
     // The same words sent again, after a lost connection, are one question to the site.
     form.setAttribute("hx-headers", JSON.stringify({ "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) }))
   }
@@ -57,6 +61,8 @@ export function attach(form) {
   })
   form.querySelector("[data-keys]").hidden = false
   changed()
+  const isFree = document.activeElement === document.body && !location.hash
+  if (isFree && "focus" in text.dataset && matchMedia("(hover: hover) and (pointer: fine)").matches) text.focus({ preventScroll: true })
 }
 
 function notice(words) {

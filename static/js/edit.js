@@ -4,12 +4,18 @@ export function attach(details) {
   const text = form.querySelector("textarea")
   const cancel = form.querySelector("[data-cancel]")
   const was = text.value
+  const most = Number(text.dataset.maxChars)
 
   const close = () => {
     text.value = was
+    text.setCustomValidity("")
     details.open = false
     details.querySelector("summary").focus()
   }
+  text.addEventListener("input", () => {
+    const tooMany = [...text.value.trim()].length - most
+    text.setCustomValidity(tooMany > 0 ? `Shorten the question by ${tooMany.toLocaleString("en")} characters.` : "")
+  })
   cancel.hidden = false
   cancel.addEventListener("click", close)
   details.addEventListener("toggle", () => {

@@ -10,6 +10,7 @@ import * as copyAnswer from "./copy-answer.js"
 import * as edit from "./edit.js"
 import * as estimate from "./estimate.js"
 import * as feedback from "./feedback.js"
+import * as fold from "./fold.js"
 import * as follow from "./follow.js"
 import * as keep from "./keep.js"
 import * as ladder from "./ladder.js"
@@ -21,6 +22,7 @@ import * as past from "./past.js"
 import * as pastMenu from "./past-menu.js"
 import * as queue from "./queue.js"
 import * as reconnect from "./reconnect.js"
+import * as reveal from "./reveal.js"
 import * as share from "./share.js"
 import * as shortcuts from "./shortcuts.js"
 import * as theme from "./theme.js"
@@ -32,8 +34,8 @@ import * as waiting from "./waiting.js"
 // Imported by name, so that all are there before the page counts as loaded: Enter must not miss the composer.
 const MODULES = new Map(Object.entries({
   announce, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
-  "copy-answer": copyAnswer, edit, estimate, feedback, follow, keep, ladder, math, opens, palette, panel, past,
-  "past-menu": pastMenu, queue, reconnect, share, shortcuts, theme, turns, unread, upload, waiting,
+  "copy-answer": copyAnswer, edit, estimate, feedback, fold, follow, keep, ladder, math, opens, palette, panel, past,
+  "past-menu": pastMenu, queue, reconnect, reveal, share, shortcuts, theme, turns, unread, upload, waiting,
 }))
 const attached = new WeakMap()
 

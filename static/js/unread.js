@@ -4,6 +4,7 @@ import { ask } from "./request.js"
 const SOON_MS = 400 // after an answer's last frame it is stored
 const RUNNING_MS = 5000
 const QUIET_MS = 60_000
+const MOST = 9 // that the badge has room for
 const BADGE = /^\(\d+\) /
 
 export function attach(link) {
@@ -24,7 +25,7 @@ export function attach(link) {
     const hasChanged = hasNews || now.unread !== known.unread || now.running !== known.running
     known = now
     count.hidden = now.unread === 0
-    count.firstElementChild.textContent = now.unread
+    count.firstElementChild.textContent = now.unread > MOST ? `${MOST}+` : now.unread
     const title = document.title.replace(BADGE, "")
     const wanted = now.unread ? `(${now.unread}) ${title}` : title
     if (document.title !== wanted) document.title = wanted

@@ -12,6 +12,7 @@ export function attach(form) {
   let isWanted = false // Send was pressed while files were on their way
 
   const complain = (words) => { problem.textContent = words }
+  const complainToo = (words) => complain([problem.textContent, words].filter(Boolean).join("\n"))
   const files = new Attached(form.querySelector(".attach__list"), text, {
     changed() {
       form.dispatchEvent(new CustomEvent("rill:files"))
@@ -21,16 +22,17 @@ export function attach(form) {
       form.requestSubmit()
     },
     failed(words) {
+      if (isWanted) complain("")
       isWanted = false
-      complain(words)
+      complainToo(words)
     },
   })
 
   function take(chosen) {
     complain("")
     for (const file of chosen) {
-      if (files.count >= most) return complain(`A message takes at most ${most} files; “${file.name}” was left out.`)
-      if (file.size > maxBytes) complain(`“${file.name}” is larger than ${tools.dataset.maxMb} MB. Choose a smaller file.`)
+      if (files.count >= most) return complainToo(`A message takes at most ${most} files; “${file.name}” was left out.`)
+      if (file.size > maxBytes) complainToo(`“${file.name}” is larger than ${tools.dataset.maxMb} MB. Choose a smaller file.`)
       else files.send(file)
     }
   }

@@ -1,6 +1,8 @@
 """How the pages look and behave: still, in reach, quiet, on a phone, in the dark and without script."""
 
 from collections.abc import Callable
+from itertools import pairwise
+from typing import Final
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -10,6 +12,7 @@ from tests.e2e.chats import PROBLEM, QUESTION, ask, composer, ended, shown, show
 from tests.e2e.clients import Account
 from tests.e2e.conftest import PASSWORD, PHONE
 from tests.e2e.sites import Model, Site, prose
+from tests.e2e.studying import STUDY
 from tests.e2e.visiting import PUBLIC, Storied, visits
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
@@ -158,6 +161,57 @@ def test_what_one_can_press_is_large_enough_on_a_phone(
     for button in phone.locator(".composer button, .ladder__quick button, .outcome__actions button").all():
         if button.is_visible():
             assert box(button)["height"] >= 44, button
+
+
+NARROW: Final = {**PHONE, "viewport": {"width": 360, "height": 740}}
+
+
+def test_the_narrow_header_has_room_for_what_is_unread(
+    ada: Account, make_page: Callable[..., Page], shared_site: Site
+) -> None:
+    phone = sign_in(make_page(shared_site, **NARROW), ada)
+    phone.route("**/history/unread", lambda route: route.fulfill(json={"unread": 12, "running": False}))
+    phone.goto("/account")
+    expect(phone.locator(".unread")).to_have_text("9+ unread")
+    expect(phone).to_have_title("(12) Account · Rill")
+
+    parts = [box(part) for part in phone.locator(".header a, .header button").all() if part.is_visible()]
+    parts.sort(key=lambda part: part["x"])
+    for left, right in pairwise(parts):
+        assert left["x"] + left["width"] <= right["x"] + 1, (left, right)
+    assert parts[-1]["x"] + parts[-1]["width"] <= 360
+
+
+def test_above_a_keyboard_the_conversation_keeps_half_of_the_screen(
+    model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
+) -> None:
+    phone = sign_in(make_page(shared_site, **NARROW), ada)
+    phone.goto(STUDY)
+    model.play(text=prose(200))
+    ask(phone)
+    ended(phone)
+    phone.set_viewport_size({"width": 360, "height": 420})
+    foot = phone.locator(".chat__foot")
+
+    assert box(foot)["height"] <= 210
+    more = phone.get_by_role("button", name="Files, length, ways on")
+    more.click()
+    expect(phone.get_by_role("button", name="Add files")).to_be_visible()
+    expect(phone.get_by_role("button", name="Simpler")).to_be_visible()
+    more.click()
+    assert box(foot)["height"] <= 210
+    phone.set_viewport_size({"width": 360, "height": 740})
+    expect(phone.get_by_role("button", name="Simpler")).to_be_visible()
+    expect(more).to_be_hidden()
+
+
+def test_details_are_seen_when_they_open(model: Model, study: Page) -> None:
+    model.play(text=prose(500))
+    ask(study)
+    ended(study)
+    study.locator(".details summary").click()
+
+    expect(study.locator(".details__list")).to_be_in_viewport(ratio=0.95)
 
 
 # -- the theme

@@ -163,7 +163,39 @@ def test_a_files_name_and_words_are_only_text(model: Model, study: Page) -> None
     assert study.evaluate("window.pwned") is None
 
 
+def test_each_file_that_cannot_be_taken_has_a_line_of_its_own(study: Page) -> None:
+    drop(study, *[(name, "application/octet-stream", b"MZ\x90\x00" * 100) for name in ("one.exe", "two.exe")])
+
+    problem = study.locator("#attach-problem")
+    for name in ("one.exe", "two.exe"):
+        expect(problem).to_contain_text(name)
+    assert len(problem.inner_text().splitlines()) == 2
+
+
 # -- what is typed
+
+
+def test_one_writes_at_once(study: Page) -> None:
+    expect(composer(study)).to_be_focused()
+
+
+def test_a_message_that_is_too_long_is_kept_whole_and_not_sent(model: Model, study: Page) -> None:
+    text = "word " * 2_000 + "and more"
+    study.evaluate("(text) => document.execCommand('insertText', false, text)", text)
+    expect(composer(study)).to_have_value(text)
+    expect(study.locator("#composer-facts")).to_contain_text("10,008 of 10,000 characters, 8 too many")
+
+    composer(study).press("Enter")
+    study.get_by_role("button", name="Send").click()
+    assert "Shorten the message by 8 characters" in composer(study).evaluate("(field) => field.validationMessage")
+    assert study.locator(".turn").count() == 0
+    composer(study).press("Control+End")
+    for _ in range(8):
+        composer(study).press("Backspace")
+    composer(study).press("Enter")
+    ended(study)
+
+    assert len(study.locator(".turn__question").inner_text().strip()) >= 9_990
 
 
 @pytest.mark.req("U4", "D1-28")
