@@ -11,7 +11,7 @@ from services.assistants.base import Turn
 from services.assistants.study import notes
 from services.assistants.study.citing import of_excerpt, of_note
 from services.assistants.study.notes import Note
-from services.assistants.study.passages import Passage, clip, ranked, sentences
+from services.assistants.study.passages import Passage, clip, ranked, under_headings
 
 NOTHING: Final = "I found nothing about this in your files or in the notes of this site."
 NOTHING_IN_FILES: Final = "None of the words of your question stands in what you have attached. It begins like this:"
@@ -79,17 +79,20 @@ def _said_before(turn: Turn) -> str:
 
 
 def _quoted(entries: Sequence[Mapping[str, Any]], question: str, count: int, *, skip: str) -> list[str]:
-    """The best sentences of the files, in the order in which they stand there, each with its number."""
+    """The best sentences of the files, each with its number: the best passage's first, as they stand in it."""
     pieces = [
-        Passage(sentence, source=(entry["number"], place))
+        Passage(sentence, heading, source=(entry["number"], place))
         for entry in entries
-        for place, sentence in enumerate(sentences(str(entry["text"])))
+        for place, (heading, sentence) in enumerate(under_headings(str(entry["text"])))
         if len(sentence) > 15 and (not skip or clip(sentence, _SENTENCE_CHARS) not in skip)
     ]
-    best = [passage for _, passage in ranked(pieces, question)[:count]]
+    by_passage: dict[int, list[Passage]] = {}
+    for _, passage in ranked(pieces, question)[:count]:
+        by_passage.setdefault(passage.source[0], []).append(passage)
     return [
-        f"- {clip(passage.text, _SENTENCE_CHARS)} [{passage.source[0]}]"
-        for passage in sorted(best, key=lambda passage: passage.source)
+        f"- {clip(passage.text, _SENTENCE_CHARS)} [{number}]"
+        for number, found in by_passage.items()
+        for passage in sorted(found, key=lambda passage: passage.source)
     ]
 
 

@@ -9,10 +9,12 @@ Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from services.assistants.study.headings import parts
 
 # A passage is about this long: a few sentences, enough to stand alone and to cite.
 PASSAGE_CHARS: Final = 900
@@ -25,7 +27,6 @@ _PAUSE_EVERY: Final = 20
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?", re.UNICODE)
 _POSSESSIVE = re.compile(r"['’]s?(?![^\W_])")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[^\s])")
-_BLANK = re.compile(r"\n\s*\n")
 _ENDINGS: Final = ("ations", "ation", "ingly", "ings", "ing", "edly", "ies", "ied", "ed", "es", "ly", "s", "y", "e")
 _COMMON: Final = frozenset((Path(__file__).parent / "common_words.txt").read_text(encoding="utf-8").split())
 
@@ -105,19 +106,31 @@ def _counts(pattern: "re.Pattern[str]", passage: Passage) -> dict[str, float]:
 
 
 def split(text: str, *, size: int = PASSAGE_CHARS) -> list[str]:
-    """A text as passages of about `size` characters, cut between paragraphs or sentences where it can be."""
+    """A text as passages of at most `size` characters, cut between paragraphs or sentences where it can be."""
     pieces: list[str] = []
-    for paragraph in _BLANK.split(text):
-        stripped = paragraph.strip()
-        if stripped:
-            pieces += [stripped] if len(stripped) <= size else _cut(stripped, size)
-    return _joined(pieces, size)
+    start = 0
+    while len(text) - start > size:
+        # One more, to see whether a word ends just there.
+        end = _cut_at(text[start : start + size + 1], size)
+        pieces.append(text[start : start + end].strip())
+        start += end
+    pieces.append(text[start:].strip())
+    return [piece for piece in pieces if piece]
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text; a line break within one is a space."""
-    flat = [" ".join(block.split()) for block in _BLANK.split(text)]
-    return [sentence for block in flat if block for sentence in _SENTENCE_END.split(block) if sentence]
+    """The sentences of a text, without its headings; a line break within one is a space."""
+    return [sentence for _, sentence in under_headings(text)]
+
+
+def under_headings(text: str) -> list[tuple[str, str]]:
+    """The sentences of a text, each with the heading that it stands under."""
+    return [
+        (heading, sentence)
+        for heading, paragraph in parts(text)
+        for sentence in _SENTENCE_END.split(" ".join(paragraph.split()))
+        if sentence
+    ]
 
 
 def clip(text: str, limit: int) -> str:
@@ -128,16 +141,9 @@ def clip(text: str, limit: int) -> str:
     return (head[: head.rfind(" ")] if " " in head[limit // 2 :] else head).rstrip() + "…"
 
 
-def _cut(text: str, size: int) -> Iterable[str]:
-    for sentence in _SENTENCE_END.split(text):
-        yield from (sentence[start : start + size] for start in range(0, len(sentence), size))
-
-
-def _joined(pieces: Iterable[str], size: int) -> list[str]:
-    joined: list[str] = []
-    for piece in pieces:
-        if joined and len(joined[-1]) + len(piece) < size:
-            joined[-1] = f"{joined[-1]}\n{piece}"
-        else:
-            joined.append(piece)
-    return joined
+def _cut_at(window: str, size: int) -> int:
+    """Where to cut: after a paragraph, not just after its heading; else after a sentence, a word, or anywhere."""
+    ends = [(found.end(), found[0]) for found in _SENTENCE_END.finditer(window)]
+    paragraphs = [end for end, gap in ends if end >= size // 3 and gap.count("\n") > 1]
+    places = paragraphs or [end for end, _ in ends]
+    return min(places[-1], size) if places else window.rfind(" ", 1) + 1 or size

@@ -248,6 +248,17 @@ def test_the_built_in_engine_answers_from_files_with_their_pages() -> None:
     assert found[0].data["engine"] == NAME
 
 
+def test_the_best_passage_of_a_file_comes_first_and_without_its_headings() -> None:
+    first = "Overview\nEnergy is what every living thing needs, and what it is about." + " It goes on and on." * 700
+    second = "Mitochondria\nThe mitochondria release energy from sugar."
+    pdf = Upload("b", "b.pdf", "pdf", "d" * 64, [Page(1, first), Page(2, second)])
+
+    text = text_of(events(make_turn("How do mitochondria release energy?", uploads=[pdf])))
+
+    assert text.startswith("**From your files**\n\n- The mitochondria release energy from sugar. [")
+    assert "\n- Energy is what every living thing needs" in text
+
+
 def test_the_built_in_engine_answers_from_the_notes_and_says_so() -> None:
     found = events(make_turn("What is photosynthesis?"))
 

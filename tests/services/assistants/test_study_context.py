@@ -1,5 +1,7 @@
 """What goes with a question: the conversation within its budget, files by their pages, the prompt."""
 
+import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -218,3 +220,15 @@ def test_an_extracted_summary_has_a_line_for_each_message_and_keeps_the_newest()
     assert len(long) <= MAX_CHARS
     assert "Answer 49" in long
     assert "Answer 0 " not in long
+
+
+def test_a_long_file_is_searched_without_holding_others_up() -> None:
+    page = "Heading\n" + "The mitochondria release energy from sugar and the cell\nkeeps it for later. " * 40
+    book = Upload("b", "b.pdf", "pdf", "d" * 64, [Page(number, page) for number in range(1, 201)])
+    turns = [time.thread_time()]
+
+    excerpts([book], "What do mitochondria do with sugar?", pause=lambda: turns.append(time.thread_time()))
+
+    turns.append(time.thread_time())
+    assert max(after - before for before, after in pairwise(turns)) < 0.05
+    assert len(turns) > 20

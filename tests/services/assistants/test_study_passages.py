@@ -5,7 +5,7 @@ import time
 import pytest
 
 from services.assistants.study import notes
-from services.assistants.study.passages import Passage, clip, ranked, sentences, split, stem, terms
+from services.assistants.study.passages import Passage, clip, ranked, sentences, split, stem, terms, under_headings
 
 
 def test_the_passage_with_the_questions_words_comes_first() -> None:
@@ -63,6 +63,35 @@ def test_splitting_keeps_all_words_in_order() -> None:
 
     assert all(len(piece) <= 900 for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
+def test_a_heading_is_no_sentence_and_goes_with_what_it_heads() -> None:
+    page = (
+        "Biology 101\nChapter 2\n2.1 Mitochondria\nThey release energy from sugar, which the cell needs for all that "
+        "it does, also\nMuscles, as we know. They are many.\nRibosomes\nThey build proteins of what the messenger says."
+    )
+
+    assert under_headings(page) == [
+        ("Biology 101\n\nChapter 2\n\n2.1 Mitochondria", page.split("\n")[3] + " Muscles, as we know."),
+        ("Biology 101\n\nChapter 2\n\n2.1 Mitochondria", "They are many."),
+        ("Ribosomes", "They build proteins of what the messenger says."),
+    ]
+    assert under_headings("# Cells\n\nThey divide.\n\n## Last") == [("# Cells", "They divide."), ("# Cells", "## Last")]
+
+
+def test_lines_without_a_full_stop_are_a_list_and_not_lost() -> None:
+    assert sentences("Membrane\nNucleus\nRibosome\nVacuole\nThese are its parts.") == [
+        "Membrane", "Nucleus", "Ribosome", "Vacuole", "These are its parts.",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n \n", "A", "1\n" * 5000, "#" * 5000, "Ab\n\n" * 5000, "a. " * 5000, " " * 5000]
+)
+def test_any_text_has_parts(text: str) -> None:
+    found = "".join(f"{heading}{sentence}" for heading, sentence in under_headings(text))
+    assert bool(found) is bool(text.strip())
+    assert "".join("".join(split(text)).split()) == "".join(text.split())
 
 
 def test_sentences_and_clips() -> None:
