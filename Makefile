@@ -9,7 +9,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test e2e test-model test-postgres bench bench-store screenshots requirements lock setup setup-dev setup-e2e
+.PHONY: help run check test test-slow e2e test-model test-postgres bench bench-store screenshots requirements lock setup setup-dev setup-e2e
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -27,15 +27,18 @@ check: setup-dev ## Formatting, lint, types, layers, requirements
 test: setup-dev ## The tests, on SQLite and a private Valkey
 	@$(PY) $(if $(ARGS),-m pytest -q $(ARGS),-m scripts.tests)
 
-e2e: setup-e2e test-model ## The whole site in headless Chromium, and test-model
+e2e: setup-e2e test-slow test-model ## The whole site in headless Chromium, test-slow and test-model
 	@sh scripts/browser.sh
 	@$(PY) -m pytest -q -m e2e --confcutdir=tests/e2e tests/e2e $(ARGS)
+
+test-slow: setup-dev ## The tests that take seconds each
+	@$(PY) -m pytest -q -m slow --ignore=tests/e2e tests
 
 test-model: setup-e2e ## The model door against a real model server (llama.cpp)
 	@$(PY) -m pytest -q -m model tests/services/llm
 
 test-postgres: setup-dev ## The store's tests on PostgreSQL
-	@$(PY) -m scripts.with_postgres $(PY) -m pytest -q tests/services/store tests/services/media tests/blueprints/test_media.py $(ARGS)
+	@$(PY) -m scripts.with_postgres $(PY) -m pytest -q -m 'not model' tests/services/store tests/services/media tests/blueprints/test_media.py $(ARGS)
 
 bench: setup-e2e ## Measure the engine against its peers; fails on a missed ratio
 	@$(PY) -m bench $(ARGS)

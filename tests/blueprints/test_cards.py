@@ -376,6 +376,7 @@ def test_nobody_elses_cards_are_there(ada: Person, ben: Person) -> None:
     assert ada.client.get(path).json == deck
 
 
+@pytest.mark.slow
 def test_without_redis_nothing_is_made_and_reviews_go_on(make_app: Callable[..., Flask], model: ModelServer) -> None:
     person = Person(make_app(REDIS_URL="unix:///nowhere/at/all.sock"), model)
     deck: Deck = person.services.database.run(make_deck, person.user.id)

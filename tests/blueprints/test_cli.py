@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -104,6 +105,29 @@ def test_invite_prints_a_link_that_lets_one_person_in(make_site: Callable[..., F
     register(site, "a@example.org", invite=code)
 
 
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({"PUBLIC_URL": "https://rill.example.org/", "PORT": "8123"}, "https://rill.example.org"),
+        ({"BIND": "192.0.2.7", "PORT": "8123"}, "http://192.0.2.7:8123"),
+        ({"BIND": "::1"}, "http://[::1]:8000"),
+        ({"BIND": "::", "PORT": "8123"}, "http://127.0.0.1:8123"),
+    ],
+)
+def test_an_invite_leads_to_where_the_site_is(
+    make_app: Callable[..., Flask], environ: dict[str, str], address: str
+) -> None:
+    link = run(make_app(**environ), "users", "invite").output.strip()
+
+    assert link.startswith(f"{address}/register?invite=")
+
+
+@pytest.mark.parametrize("address", ["rill.example.org", "https://rill.example.org/rill", "ftp://rill.example.org"])
+def test_a_public_address_that_is_none_stops_the_start(make_settings: Callable[..., Any], address: str) -> None:
+    with pytest.raises(SystemExit, match="PUBLIC_URL must be an address"):
+        make_settings(PUBLIC_URL=address)
+
+
 def test_migrate_can_be_repeated(fresh: Flask) -> None:
     assert [run(fresh, "db", "migrate").exit_code for _ in range(2)] == [0, 0]
     assert fresh.extensions["rill"].database.run(users.count) == 0
@@ -113,6 +137,7 @@ def test_assistants_are_listed_by_name(fresh: Flask) -> None:
     assert "tutor" in run(fresh, "assistants", "list").output.split()
 
 
+@pytest.mark.slow
 def test_commands_work_as_scripts_call_them(tmp_path: Path) -> None:
     environ = {**os.environ, "DATA_DIR": str(tmp_path / "var"), "REDIS_URL": f"unix://{tmp_path}/nobody"}
     flask = [sys.executable, "-m", "flask", "--app", "app"]

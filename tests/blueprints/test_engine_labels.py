@@ -132,6 +132,7 @@ def test_after_the_first_token_every_fault_is_an_error_and_what_came_is_kept(
     assert person.client.get("/api/streams").json == {"streams": []}
 
 
+@pytest.mark.slow
 @pytest.mark.req("R8", "R14")
 @pytest.mark.parametrize("words", [0, 12])
 def test_a_deadline_is_an_error_and_what_came_is_kept(

@@ -92,6 +92,7 @@ def test_without_redis_nothing_is_started(make_site: Callable[..., Flask], tmp_p
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.slow
 def test_a_redis_that_hangs_is_given_up_within_two_seconds(make_site: Callable[..., Flask], tmp_path: Path) -> None:
     with private_valkey(tmp_path / "own") as url:
         site = make_site(REDIS_URL=url)

@@ -28,6 +28,7 @@ from tests.blueprints.uploading import (  # noqa: F401 (fixtures)
 from tests.conftest import sign_up
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-27", "U4")
 @pytest.mark.parametrize(
     ("content", "name", "status", "says"),
@@ -97,6 +98,7 @@ def test_a_person_has_so_much_space_and_others_have_theirs(make_client: Callable
     assert add(client, picture, "b.png").status_code == 201
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "status", "field"),
     [
@@ -151,6 +153,7 @@ def test_too_many_uploads_in_a_minute_have_to_wait(signed_in: FlaskClient) -> No
     assert int(refused.headers["Retry-After"]) >= 1
 
 
+@pytest.mark.slow
 def test_without_redis_nothing_is_taken_in_and_files_are_there(
     signed_in: FlaskClient,
     make_app: Callable[..., Flask],

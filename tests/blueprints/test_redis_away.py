@@ -120,6 +120,7 @@ def frozen(
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.slow
 @pytest.mark.req("T41")
 def test_a_redis_that_hangs_costs_nobody_more_than_two_seconds_and_an_answer_nothing(
     frozen: tuple[Person, Callable[[int], None]], model: ModelServer

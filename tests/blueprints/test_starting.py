@@ -157,6 +157,7 @@ def test_a_follow_up_to_an_expired_stream_gets_a_successor(person: Person) -> No
         assert text_of(stream.until("message.end"))
 
 
+@pytest.mark.slow
 @pytest.mark.req("T17", "T20", "R15", "R16", "A6-2")
 def test_an_idle_stream_is_closed_by_whoever_meets_it(
     make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer

@@ -45,6 +45,7 @@ def best_s(act: Callable[[], object]) -> float:
     return min(took)
 
 
+@pytest.mark.slow
 def test_two_thousand_problems_are_listed_by_pages_and_quickly(
     signed_in: FlaskClient, database: Any, user_id: int
 ) -> None:

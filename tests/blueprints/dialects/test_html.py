@@ -144,6 +144,7 @@ def test_a_viewer_from_the_start_sees_the_whole_answer(environment: Environment)
     assert view.done
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_viewer_who_joins_anywhere_sees_the_same_page(data: st.DataObject) -> None:

@@ -97,6 +97,7 @@ def test_backward_link_reference_needs_no_correction() -> None:
     assert 'href="https://example.org/p"' in "".join(renderer.blocks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -130,6 +131,7 @@ def test_text_made_to_be_slow_holds_nobody_up(text: str) -> None:
     assert ("s{s{" in html) or ("a&lt;a&lt;" in html) or ("![![" in html)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit", ["![", "![**", "[*", "_![", "a|b\n-|-\n", "- a\n", "- \\(- ![", "\n", "*_", '!["---\n']
 )

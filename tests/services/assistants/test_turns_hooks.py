@@ -160,6 +160,7 @@ def test_another_try_has_the_stored_facts_but_not_an_answer_kept_from_before(pla
     assert family[answer.id] == [answer.id, turn.message_id]
 
 
+@pytest.mark.slow
 def test_a_continued_answer_starts_with_its_partial(place: Site) -> None:
     facts = facts_of()
     answer = place.database.run(make_answer, place.user.id, turn={"question": "Why?", "facts": facts, "partial": "A"})

@@ -204,6 +204,7 @@ def test_suggested_tests_that_are_programs_are_dropped() -> None:
     assert guard.tests([program, value, second, {"input": "def solve(nums, target):"}]) == [value]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opening", ["", "```python\n", "| "])
 @pytest.mark.parametrize("unit", ["> ", "1 ", "`a` ", "a = ", "[for x in ", "if (a=", "<b ", "nruter", "ﷺ fed "])
 def test_no_text_makes_it_slow(unit: str, opening: str) -> None:
@@ -243,6 +244,7 @@ def test_long_prose_is_never_taken_for_too_much() -> None:
     assert given == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ['\\"', "\\'", "<b ", "<code", "ﷺ"])
 @pytest.mark.parametrize("line_chars", [1_000, 50_000])
 def test_no_code_of_the_person_makes_it_slow(unit: str, line_chars: int) -> None:

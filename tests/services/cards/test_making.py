@@ -116,6 +116,7 @@ HOSTILE: dict[str, Script | str] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", HOSTILE)
 def test_from_hostile_replies_the_cards_are_the_answers_own_words(
     modelled: Cards, model: ModelServer, database: Database, user: User, answer: str, what: str

@@ -151,6 +151,7 @@ def test_a_closed_generator_around_a_reply_closes_the_connection(
     assert not engine.transport.pool.connections
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [Reader.close, Reader.kill])
 def test_a_hundred_ended_replies_leave_the_pool_as_it_was(
     end: Callable[[Reader], None], make_engine: MakeEngine, model_server: ModelServer

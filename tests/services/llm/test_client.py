@@ -170,6 +170,7 @@ def test_a_reply_cut_off_is_broken_however_it_ends(
     assert len(model_server.calls) == 1, "after the first token nothing is retried"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault", ["status-500", "status-429", "status-408", "cut-after-0", "reset-after-0", "error-after-0"]
 )

@@ -86,6 +86,7 @@ def test_a_page_that_unpacks_to_gigabytes_ends_within_its_limits() -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_a_page_that_takes_for_ever_to_draw_has_its_text_and_no_picture() -> None:
     found = reading(Reader(), uploads.slow_page())
 
@@ -236,6 +237,7 @@ def slow() -> Reader:
     return Reader(patience_s=0.2, deadline_s=2, command=(sys.executable, "-c", "import signal; signal.pause()"))
 
 
+@pytest.mark.slow
 def test_a_person_with_slow_files_waits_and_others_do_not(slow: Reader) -> None:
     first = gevent.spawn(refusal, slow)
     gevent.sleep(0)

@@ -57,6 +57,7 @@ def test_migrating_again_changes_nothing(empty_url: str) -> None:
     database.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [4])
 def test_processes_that_start_at_once_migrate_once(empty_url: str, processes: int) -> None:
     started = [

@@ -75,6 +75,7 @@ def running(database: Database) -> list[str]:
     return [row.message_id for row in database.run(conversations.unsettled, -60, 1000)]
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 @pytest.mark.parametrize("processes", [1, 5])
 def test_of_fifty_questions_at_once_exactly_those_that_can_be_paid_are_stored(
@@ -101,6 +102,7 @@ def test_of_fifty_questions_at_once_exactly_those_that_can_be_paid_are_stored(
     assert database.run(ledger.audit) == []
 
 
+@pytest.mark.slow
 def test_however_many_settle_an_answer_it_is_paid_once(
     database: Database, user: users.User, payers: Callable[..., list[Payer]]
 ) -> None:
@@ -116,6 +118,7 @@ def test_however_many_settle_an_answer_it_is_paid_once(
     assert database.run(ledger.audit) == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 @pytest.mark.parametrize("where", POINTS_OF_DEATH)
 def test_a_process_killed_at_any_point_leaves_books_that_agree(
@@ -140,6 +143,7 @@ def test_a_process_killed_at_any_point_leaves_books_that_agree(
     assert database.run(points.orphans, now=utc_now()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 @pytest.mark.timeout(120)
 def test_fifty_at_once_while_others_are_killed(

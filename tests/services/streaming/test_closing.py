@@ -300,6 +300,7 @@ def test_the_poll_closes_a_stream_that_was_idle_for_long_enough(node: Node, othe
     assert reader.wait_for(CLOSE).json == {"reason": "idle"}
 
 
+@pytest.mark.slow
 def test_a_stop_without_its_owner_is_not_confirmed(node: Node, make_node: Nodes) -> None:
     dead = make_node(started=False)
     run = dead.start()

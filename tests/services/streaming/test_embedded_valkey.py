@@ -148,6 +148,7 @@ def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
         folder.rmdir()
 
 
+@pytest.mark.slow
 def test_a_second_owner_is_refused_with_one_clear_line(server: EmbeddedValkey, tmp_path: Path) -> None:
     second = EmbeddedValkey(tmp_path)
 
@@ -208,6 +209,7 @@ def test_a_killed_server_is_back_within_a_second_with_what_it_held(server: Embed
         assert redis.get("kept") == "1"
 
 
+@pytest.mark.slow
 def test_a_server_that_keeps_dying_is_started_again_ever_more_slowly(server: EmbeddedValkey, tmp_path: Path) -> None:
     waits = []
     for _ in range(4):
@@ -253,6 +255,7 @@ def test_stop_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
     running.stop()
 
 
+@pytest.mark.slow
 def test_stop_ends_a_server_that_is_stopped(tmp_path: Path) -> None:
     running = EmbeddedValkey(tmp_path)
     running.start()

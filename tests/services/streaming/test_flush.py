@@ -54,6 +54,7 @@ def finish(node: Node, run: Any, script: Script, reader: Any, text: str) -> None
     assert (end["outcome"], end["content_length"]) == ("completed", len(text))
 
 
+@pytest.mark.slow
 def test_a_lost_reply_after_an_entry_neither_doubles_nor_loses_it(
     make_node: Nodes, node: Node, proxy: Forgetful
 ) -> None:
@@ -160,6 +161,7 @@ def test_a_run_that_ends_while_redis_is_away_ends_when_it_is_back(make_node: Nod
     check_log(far.entries(run.spec))
 
 
+@pytest.mark.slow
 def test_a_frozen_way_to_redis_is_left_and_what_was_sent_is_not_doubled(
     make_node: Nodes, node: Node, proxy: Forgetful
 ) -> None:

@@ -124,6 +124,7 @@ def test_small_buffers_and_a_slow_reader_change_nothing(way: Way) -> None:
     assert response.was_clean
 
 
+@pytest.mark.slow
 def test_a_reader_too_far_behind_is_cut_and_comes_back_without_loss(way: Way) -> None:
     script = Script().say("begin")
     run = way.node.run(script, deadline_ms=60_000)
@@ -212,6 +213,7 @@ def test_a_reader_that_is_sent_away_is_told_when_to_come_back_and_ends_cleanly(w
     assert way.node.hub.viewers == 0
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_sent_away_but_takes_nothing_is_cut_the_second_time(way: Way) -> None:
     script = Script().say("a")
     run = way.node.run(script)
