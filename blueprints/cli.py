@@ -100,5 +100,5 @@ def _set_password(s: Any, email: str, password_hash: str) -> User | None:
 
 def _own_address() -> str:
     settings = services().settings
-    host = "127.0.0.1" if settings.bind in _EVERYWHERE else settings.bind
-    return f"http://{host}:{settings.port}"
+    host = "127.0.0.1" if settings.bind in _EVERYWHERE else settings.bind.strip("[]")
+    return settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

@@ -33,6 +33,7 @@ class Settings:
     data_dir: Path
     bind: str = "127.0.0.1"
     port: int = 8000
+    public_url: str = ""
     web_concurrency: int = 2
     proxy_hops: int = 0
     database_url: str = field(default="", repr=False)
@@ -126,6 +127,12 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def _address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+/?", value):
+        raise ValueError("must be an address such as https://rill.example.org, without a path")
+    return value.rstrip("/")
+
+
 def _starting_with(*prefixes: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if not value.startswith(prefixes):
@@ -171,6 +178,7 @@ def _hosts(value: str) -> tuple[str, ...]:
 FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "BIND": ("bind", _text),
     "PORT": ("port", _whole(1, 65535)),
+    "PUBLIC_URL": ("public_url", _address),
     "WEB_CONCURRENCY": ("web_concurrency", _whole(1, 64)),
     "PROXY_HOPS": ("proxy_hops", _whole(0, 8)),
     "DATABASE_URL": ("database_url", _starting_with(*_DATABASE_SCHEMES)),
