@@ -10,12 +10,13 @@ from blueprints import errors as error_pages
 from blueprints import identity, negotiate
 from blueprints.card_fields import MAX_TITLE_CHARS, sent_answers, sent_review, sent_sides, sent_title
 from blueprints.cards import DECKS_ON_A_PAGE, own_decks, today
+from blueprints.dialects.plain import plain
 from blueprints.extensions import count_creation, services
 from blueprints.points import balance
 from services import errors
 from services.cards import reviewing, schedule
 from services.cards.made import MAX_BACK_CHARS, MAX_FRONT_CHARS
-from services.cards.statements import bare, cleaned
+from services.cards.statements import cleaned
 from services.store import cards, decks
 from services.store.base import utc_now
 from services.store.cards import Card, Standing
@@ -201,8 +202,8 @@ def _offer(message_id: str, problem: Mapping[str, Any] | None = None) -> Respons
 
 
 def _excerpt(text: str) -> str:
-    """How an answer begins, without its marks of emphasis and citations."""
-    shown = bare(cleaned(text[: 2 * _EXCERPT_CHARS]))
+    """How an answer begins, without its marks, formulas' too, and citations."""
+    shown = cleaned(plain(text[: 4 * _EXCERPT_CHARS]))
     return shown if len(shown) <= _EXCERPT_CHARS else shown[:_EXCERPT_CHARS].rstrip() + "…"
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, current_app, jsonify, render_template, request
 
 from blueprints import identity, negotiate, transcript, tutor_pages
+from blueprints.dialects.plain import plain
 from blueprints.extensions import services
 from services import errors
 from services.store import conversations, search
@@ -169,6 +170,8 @@ def _row(row: Conversation, snippet: str, zone: zoneinfo.ZoneInfo) -> Row:
     if "".join(text for text, _ in shown) == row.title:
         # It is the title that has been found.
         title, shown = shown, []
+    else:
+        shown = pieces(plain(snippet))
     return Row(row.id, row.assistant, row.title, title, shown, row.unread, row.updated_at.astimezone(zone))
 
 

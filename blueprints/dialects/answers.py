@@ -7,6 +7,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from blueprints.dialects.markdown import BlockRenderer, render_markdown
+from blueprints.dialects.plain import plain
 from services.streaming import events
 from services.streaming.events import Event, StreamId
 
@@ -18,7 +19,7 @@ class Answer:
     Attributes:
         waiting_for: What is being waited for, in words; empty once the run has ended.
         tests: Suggested tests, each {input, expected?, why?}.
-        sources: What the answer cites, each {number, document_name, excerpt?, page?, media_id?}.
+        sources: What the answer cites, each {number, document_name, excerpt? (without marks), page?, media_id?}.
         summary: What was said before, where it was too long to go word for word.
         cached: Whether it is an earlier answer to the same question.
         usage: Tokens, as the run's end says: {total_tokens, estimated?, first_token_s?, ...}.
@@ -74,6 +75,7 @@ def stored_answer(stream_id: str, text: str, *, outcome: str, **facts: Any) -> A
         facts: Other attributes of `Answer`, by name.
     """
     blocks = [render_markdown(text)] if text else []
+    facts["sources"] = [_source(source) for source in facts.get("sources", ())]
     return Answer(stream_id=stream_id, blocks=blocks, outcome=outcome, **facts)
 
 
@@ -134,8 +136,13 @@ def _take_tests(run: Run, data: Mapping[str, Any]) -> None:
 
 
 def _take_citation(run: Run, data: Mapping[str, Any]) -> None:
-    run.answer.sources = [*run.answer.sources, dict(data)]
+    run.answer.sources = [*run.answer.sources, _source(data)]
     run.changed.add("sources")
+
+
+def _source(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    excerpt = data.get("excerpt")
+    return {**data, "excerpt": plain(excerpt)} if isinstance(excerpt, str) else dict(data)
 
 
 def _take_message(run: Run, data: Mapping[str, Any]) -> None:

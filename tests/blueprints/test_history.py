@@ -87,6 +87,15 @@ def test_what_was_looked_for_is_marked_and_everything_else_is_text(past: Past) -
     assert "past__snippet" not in in_title, "a title is not shown twice"
 
 
+@pytest.mark.req("D1-9")
+def test_a_snippet_has_no_marks_of_markdown_or_tex(past: Past) -> None:
+    past.made("Magnets", text="## Poles\n\nThe **north pole** and $a \\le b$.")
+
+    for path in ("/history?q=pole", "/history/find?q=pole"):
+        shown = past.client.get(path, headers=HTML).text
+        assert "<mark>Poles</mark> The north <mark>pole</mark> and a ≤ b." in shown
+
+
 def test_pieces_of_a_snippet() -> None:
     assert pieces("a \x02b\x03 c") == [("a ", False), ("b", True), (" c", False)]
     assert pieces("\x02b\x03\x02c\x03") == [("b", True), ("c", True)]
