@@ -77,13 +77,17 @@ def set_cap() -> Response:
 
 @blueprint.post("/api/points/estimate")
 def estimate() -> Response:
-    """What a question will probably cost. Starts and holds nothing."""
+    """What a question will probably cost, or at most. Starts and holds nothing."""
     sent = parse_message(_sent())
+    # What is in a file that is not here is not known.
+    at_most = services().desk.knows_answers and not any(ref.url for ref in sent.media)
     amount, is_cached = _estimated(identity.require().user.id, sent)
     now = balance()
     if negotiate.is_fragment(request):
-        return Response(render_template("points/_estimate.html", amount=amount, cached=is_cached, points=now))
-    return _json({"points": amount, "cached": is_cached, "enough": amount <= now.left, **_shown(now)})
+        told = {"amount": amount, "at_most": at_most, "cached": is_cached, "points": now}
+        return Response(render_template("points/_estimate.html", **told))
+    told = {"points": amount, "at_most": at_most, "cached": is_cached, "enough": amount <= now.left}
+    return _json({**told, **_shown(now)})
 
 
 @blueprint.cli.command("audit")

@@ -35,5 +35,6 @@ export function attach(form) {
 function words(answer) {
   if (!answer) return ""
   const points = answer.points === 1 ? "1 point" : `${answer.points} points`
-  return answer.enough === false ? `About ${points}; only ${answer.left} left` : `About ${points}`
+  const about = `${answer.at_most ? "At most" : "About"} ${points}`
+  return answer.enough === false ? `${about}; only ${answer.left} left` : about
 }

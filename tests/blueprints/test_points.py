@@ -162,7 +162,7 @@ def test_history_is_ones_own(spender: Spender, ana: FlaskClient) -> None:
 
 
 def estimate(client: FlaskClient, **fields: Any) -> Any:
-    return client.post("/api/points/estimate", json={"message": "Why is the sky blue?", **fields}, headers=JSON)
+    return client.post("/api/points/estimate", json={"message": "What is photosynthesis?", **fields}, headers=JSON)
 
 
 @pytest.mark.req("R31")
@@ -170,7 +170,7 @@ def test_an_estimate_says_what_it_would_cost_and_holds_nothing(spender: Spender)
     usual = estimate(spender.client).json
 
     assert usual["points"] > 0
-    assert (usual["enough"], usual["cached"], usual["left"]) == (True, False, 1000)
+    assert (usual["enough"], usual["at_most"], usual["cached"], usual["left"]) == (True, True, False, 1000)
     assert estimate(spender.client, length="long").json["points"] > usual["points"]
     assert estimate(spender.client, max_tokens=10).json["points"] < usual["points"]
     assert spender.balance["reserved"] == 0
@@ -208,6 +208,7 @@ def test_an_estimate_fetches_nothing(spender: Spender) -> None:
 
     assert there.status_code == 200
     assert there.json["points"] > usual
+    assert there.json["at_most"] is False
 
 
 def test_an_estimate_is_a_fragment_for_the_page(spender: Spender) -> None:
@@ -217,7 +218,7 @@ def test_an_estimate_is_a_fragment_for_the_page(spender: Spender) -> None:
 
     assert response.status_code == 200
     assert response.text.startswith('<span class="points-estimate')
-    assert "of 1,000" in response.text
+    assert "At most 1 point of 1,000" in response.text
 
 
 # -- pages

@@ -17,11 +17,11 @@ HTMX = {"HX-Request": "true", "Accept": "text/html"}
 
 
 def estimate(client: FlaskClient, **fields: Any) -> Any:
-    return client.post("/api/points/estimate", json={"message": "Why is the sky blue?", **fields})
+    return client.post("/api/points/estimate", json={"message": "What is photosynthesis?", **fields})
 
 
 def ask(client: FlaskClient, **fields: Any) -> Any:
-    sent = {"message": "Why is the sky blue?", **fields}
+    sent = {"message": "What is photosynthesis?", **fields}
     return client.post("/api/stream/stream-conversation", json=sent, headers={"Accept": "text/event-stream"})
 
 
@@ -97,7 +97,7 @@ def test_another_try_and_an_edit_are_paid_for_like_questions(make_app: Callable[
     client.put("/api/points/cap", json={"cap": spent + 1})
 
     retried = client.post(f"/api/streams/{stream_id}/retry", headers=JSON)
-    edited = client.post(f"/api/messages/{before[0]['id']}/edit", json={"message": "Why is it red?"}, headers=JSON)
+    edited = client.post(f"/api/messages/{before[0]['id']}/edit", json={"message": "What is a cell?"}, headers=JSON)
 
     assert (retried.status_code, edited.status_code) == (402, 402)
     assert client.get(f"/api/conversations/{conversation}").json["messages"] == before
@@ -113,7 +113,8 @@ def test_a_page_without_points_leads_to_what_explains_it(
 ) -> None:
     client = register_on(make_app(STUDY_POINTS="2"))
 
-    refused = client.post("/api/stream/stream-conversation", data={"message": "Why is the sky blue?"}, headers=headers)
+    data = {"message": "What is photosynthesis?"}
+    refused = client.post("/api/stream/stream-conversation", data=data, headers=headers)
 
     assert refused.status_code == 402
     assert 'role="alert"' in refused.text

@@ -153,12 +153,17 @@ class Study:
     def _told(self, request: Request, spent: "_Spent") -> str:
         """What the engine says, as a whole; empty where it fails, which the answer itself will tell."""
         parts, texts = self._engine.stream(request), []
+        engine = ""
         try:
             for part in parts:
-                if isinstance(part, Delta):
-                    texts.append(part.text)
-                elif isinstance(part, Usage):
-                    spent.add(part)
+                match part:
+                    case Began():
+                        engine = part.engine
+                    case Delta():
+                        texts.append(part.text)
+                    case Usage():
+                        is_builtin = engine == builtin.NAME
+                        spent.add(Usage(0, part.completion_tokens, estimated=True) if is_builtin else part)
         except ModelError:
             return ""
         finally:

@@ -12,6 +12,9 @@ from services.assistants.study import notes
 from services.assistants.study.citing import of_excerpt, of_note
 from services.assistants.study.notes import Note
 from services.assistants.study.passages import Passage, clip, ranked, under_headings
+from services.assistants.study.summary import extracted
+from services.llm import builtin
+from services.llm.tokens import estimate
 
 NOTHING: Final = "I found nothing about this in your files or in the notes of this site."
 NOTHING_IN_FILES: Final = "None of the words of your question stands in what you have attached. It begins like this:"
@@ -72,6 +75,15 @@ def authored(turn: Turn) -> Extract:
     if note is not None and not way and length != "short":
         parts.append(f"**Check yourself**\n\n{note.sections[notes.CHECK]}")
     return Extract("\n\n".join(parts), sources)
+
+
+def tokens_of(turn: Turn) -> int:
+    """The most that the built-in engine takes for a turn: the question, the answer, and what it sums up for it."""
+    facts, extract = turn.facts, authored(turn)
+    said = estimate(len(builtin.remainder(extract.text, turn.partial)))
+    tokens = estimate(len(turn.question)) + min(said, int(facts.get("max_tokens") or said)) if extract.is_found else 0
+    earlier = facts.get("earlier") or ()
+    return tokens + (estimate(len(extracted(str(facts.get("summary") or ""), earlier))) if earlier else 0)
 
 
 def _said_before(turn: Turn) -> str:

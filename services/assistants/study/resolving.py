@@ -12,8 +12,10 @@ from services import errors
 from services.assistants.base import Turn
 from services.assistants.study import context
 from services.assistants.study.context import Page, Upload
+from services.assistants.study.extract import tokens_of
 from services.assistants.study.input import LENGTHS, USUAL_LENGTH, MediaRef, StudyInput
 from services.errors import FieldError, InvalidInput, NotFound
+from services.llm import builtin
 from services.points import Points
 from services.store import cache, conversations
 from services.store.cache import CachedAnswer
@@ -109,15 +111,28 @@ class Desk:
         # It is another question in a conversation that there is.
         return {**self.facts(user_id, sent, before), "is_new": False}
 
-    def estimate(self, question: str, facts: Mapping[str, Any]) -> int:
-        """What a turn will probably cost: nothing if its answer is known."""
+    @property
+    def knows_answers(self) -> bool:
+        """Whether estimates are the most that an answer costs: the built-in engine's are known before they are said."""
+        return self._engine == builtin.NAME
+
+    def estimate(self, question: str, facts: Mapping[str, Any], *, partial: str = "") -> int:
+        """What a turn will probably cost, or at most (`knows_answers`): nothing if its answer is known.
+
+        Args:
+            partial: What is said already of an answer that is to go on.
+        """
         if facts.get("cached"):
             return 0
+        media_count = int(facts.get("media_count") or 0)
+        if self.knows_answers:
+            tokens = tokens_of(Turn("study", 0, "", "", question, facts, partial))
+            return self._points.prices.cost(tokens, media_count)
         texts = [said["content"] for said in (*(facts.get("earlier") or ()), *(facts.get("history") or ()))]
         return self._points.prices.estimate(
             message=question,
             history=[*texts, str(facts.get("summary") or "")],
-            media_count=int(facts.get("media_count") or 0),
+            media_count=media_count,
             max_tokens=facts.get("max_tokens"),
             length=str(facts.get("length") or ""),
         )
@@ -139,7 +154,7 @@ class Desk:
         """
         # What goes on from a part of a known answer is not known.
         facts = {**turn.facts, "cached": None} if turn.partial else turn.facts
-        amount = self.estimate(turn.question, facts)
+        amount = self.estimate(turn.question, facts, partial=turn.partial)
         if amount:
             self._points.reserve(session, turn.user_id, turn.message_id, amount)
 

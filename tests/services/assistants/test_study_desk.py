@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from services.assistants.base import Turn
-from services.assistants.study import Desk
-from services.assistants.study.input import WAYS, MediaRef, StudyInput
+from services.assistants.study import Desk, Study
+from services.assistants.study.input import LENGTHS, WAYS, MediaRef, StudyInput
 from services.errors import InvalidInput, NotFound
+from services.llm.builtin import BuiltinEngine
 from services.points import Points
 from services.store.database import Database
 from tests.factories import make_user
@@ -97,6 +98,29 @@ def test_a_known_answer_is_estimated_at_nothing(desk: Desk) -> None:
 
     assert desk.estimate("Why?", facts) > 0
     assert desk.estimate("Why?", {**facts, "cached": {"text": "So."}}) == 0
+
+
+@pytest.mark.req("R31")
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("limit", [None, 60])
+@pytest.mark.parametrize("message", ["What is photosynthesis?", "What do mitochondria do?", "Who wrote Hamlet?"])
+def test_without_a_model_an_answer_costs_what_was_estimated(
+    settings: Any, shelf: Shelf, tmp_path: Path, message: str, limit: int | None, length: str
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'books.sqlite3'}")
+    database.migrate()
+    points = Points(settings, database)
+    desk = Desk(database, shelf, points, budget_tokens=600, engine="built-in")
+    path = said(*(f"Point {number} is here. " + "x" * 400 for number in range(12)))
+    sent = StudyInput(message, media=(MediaRef(PDF.id),), length=length, max_tokens=limit)
+    for before in ([], path):
+        facts = desk.facts(ME, sent, before)
+
+        *_, end = Study(BuiltinEngine(0), prices=points.prices).reply(Turn("study", ME, "c", "m", message, facts))
+
+        assert desk.estimate(message, facts) == end.data["usage"]["points_cost"]
+    assert desk.knows_answers
+    database.close()
 
 
 def test_going_on_from_a_part_of_a_known_answer_holds_its_points(settings: Any, shelf: Shelf, tmp_path: Path) -> None:
