@@ -13,6 +13,7 @@ from services.store.database import Database
 from services.store.schema import metadata
 from services.store.users import User
 from tests.factories import make_user
+from tests.services.store.purses import Purse
 
 _schemas = count(1)
 
@@ -107,3 +108,8 @@ def user(database: Database) -> User:
 @pytest.fixture
 def stranger(database: Database) -> User:
     return database.run(make_user)
+
+
+@pytest.fixture
+def purse(database: Database, user: User) -> Purse:
+    return Purse(database, user)
