@@ -8,6 +8,8 @@ import math
 import os
 import re
 import resource
+import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from dotenv import dotenv_values
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
 
 from services.logs import KeyValueFormatter
 from services.settings import load
@@ -96,6 +99,8 @@ def _without_query(record: logging.LogRecord) -> bool:
 
 def when_ready(server: Arbiter) -> None:
     """Start what the workers need, before there are any, and say where to go."""
+    # Each worker keeps its figures in a file here, so that any of them can tell the figures of all.
+    server.figures = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="rill-figures-")
     if not _settings.redis_url:
         # Kept on the server: a reload makes this module anew.
         server.valkey = EmbeddedValkey(_settings.data_dir)
@@ -112,7 +117,15 @@ def on_reload(server: Arbiter) -> None:
         server.valkey.start()
 
 
+def child_exit(server: Arbiter, worker: Worker) -> None:
+    """What a worker had counted stays counted; what went on in it does not go on."""
+    for file in Path(server.figures).glob(f"gauge_live*_{worker.pid}.db"):
+        file.unlink(missing_ok=True)
+
+
 def on_exit(server: Arbiter) -> None:
     """End Valkey after the last worker, and wait for it."""
+    if hasattr(server, "figures"):
+        shutil.rmtree(server.figures, ignore_errors=True)
     if hasattr(server, "valkey"):
         server.valkey.stop()

@@ -123,3 +123,34 @@ def test_the_configuration_does_not_patch(tmp_path: Path) -> None:
     )
 
     assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.req("U16")
+def test_figures_of_a_worker_outlive_it_but_not_what_went_on_in_it(
+    configured: Callable[..., Config], tmp_path: Path
+) -> None:
+    server = SimpleNamespace(figures=str(tmp_path / "figures"))
+    names = ["counter_7.db", "gauge_livesum_7.db", "gauge_livesum_77.db"]
+    (tmp_path / "figures").mkdir()
+    for name in names:
+        (tmp_path / "figures" / name).touch()
+
+    configured().child_exit(server, SimpleNamespace(pid=7))
+
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["counter_7.db", "gauge_livesum_77.db"]
+
+
+@pytest.mark.req("U16")
+def test_the_workers_figures_are_kept_in_one_folder_for_as_long_as_the_site_runs(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(REDIS_URL="redis://127.0.0.1:1")
+    server = SimpleNamespace(log=logging.getLogger("quiet"))
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+
+    config.when_ready(server)
+
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == server.figures
+    assert Path(server.figures).is_dir()
+    config.on_exit(server)
+    assert not Path(server.figures).exists()
