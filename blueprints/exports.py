@@ -72,7 +72,7 @@ def as_markdown(whole: Whole) -> str:
     continued = False
     for row, after in zip(path := whole.path, [*path[1:], None], strict=True):
         if row.role == "user":
-            parts += ["## You", row.content]
+            parts += [part for part in ("## You", row.content, _files(after)) if part]
             continue
         if continued:
             # The text of one answer, in several parts: it may have been cut within a word.
@@ -115,6 +115,13 @@ def _sources(row: Message) -> str:
         page = f", page {source['page']}" if source.get("page") else ""
         lines.append(f"- [{source.get('number', '')}] {_line(str(source.get('document_name', '')))}{page}")
     return "\n".join(["Sources:", "", *lines]) if lines else ""
+
+
+def _files(answer: Message | None) -> str:
+    """What was attached to the question of an answer."""
+    facts = ((answer.turn if answer else None) or {}).get("facts") or {}
+    names = [_line(str(file.get("name", ""))) for file in facts.get("media") or () if file.get("is_new", True)]
+    return f"Files: {', '.join(names)}" if names else ""
 
 
 def _line(text: str) -> str:

@@ -49,6 +49,18 @@ def test_one_conversation_is_a_text_to_read(person: Person) -> None:
     )
 
 
+@pytest.mark.req("D1-9")
+def test_a_question_is_told_with_its_files(person: Person) -> None:
+    media = [{"name": "cell\n2.pdf", "is_new": True}, {"name": "earlier.txt", "is_new": False}, {"name": "b.png"}]
+    turn = {"question": "What is this?", "facts": {"media": media}, "partial": ""}
+    row = said(person, "Cells", "What is this?", "A cell.", assistant="study", turn=turn)
+
+    text = person.client.get(f"{URL}/{row.conversation_id}/export?format=markdown").text
+
+    assert "## You\n\nWhat is this?\n\nFiles: cell 2.pdf, b.png\n\n## Answer" in text
+    assert "earlier.txt" not in text
+
+
 def test_the_json_of_one_has_every_path(person: Person) -> None:
     run = person.services.database.run
     first = said(person, "Walk", "A", "To A")
