@@ -14,12 +14,12 @@ from blueprints.addresses import stop_url as stop_url
 from blueprints.addresses import stream_url as stream_url
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import services
+from blueprints.reading import Reading
 from blueprints.referrer import came_from
 from blueprints.tickets import stream_ticket
 from services import errors
 from services.streaming.events import StreamId, UserId
 from services.streaming.hub import Finished
-from services.streaming.viewer import Viewer
 
 
 def places(assistant: str, stream_id: str) -> dict[str, str]:
@@ -79,7 +79,8 @@ def as_page(user_id: int, stream_id: str, *, title: str, question: str | None, b
         user=identity.require().user,
         **shared,
     )
-    response = Response(_Page(head, viewer, dialect.foot(stream_id, **shared)), content_type="text/html; charset=utf-8")
+    foot = dialect.foot(stream_id, **shared)
+    response = Response(_Page(head, Reading(viewer, facts), foot), content_type="text/html; charset=utf-8")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
     response.headers["X-Stream-Id"] = stream_id
@@ -105,7 +106,7 @@ def again(user_id: int, body: Mapping[str, str], *, question: str | None = None)
 class _Page:
     """Head, answer and foot as one response, whose viewer leaves however it ends."""
 
-    def __init__(self, head: bytes, viewer: Viewer, foot: bytes) -> None:
+    def __init__(self, head: bytes, viewer: Reading, foot: bytes) -> None:
         self._head = head
         self._viewer = viewer
         self._foot = foot

@@ -342,3 +342,29 @@ def test_an_expired_stream_is_told_from_what_is_stored(student: Student) -> None
     assert again[1]["interaction_id"] == events[0]["interaction_id"]
     for name in ("content", "tokens_used", "points_cost", "citations", "finish_reason"):
         assert again[-1][name] == events[-1][name]
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "text/html"])
+def test_an_answer_that_was_read_where_it_was_asked_for_is_no_news(student: Student, accept: str) -> None:
+    asked = student.post("What is a cell?", headers={"Accept": accept})
+    assert asked.data
+    elsewhere = student.post("What is an atom?", headers=JSON)
+    student.settle()
+    with student.follow(elsewhere.json["stream_id"]) as stream:
+        stream.rest()
+    student.settle()
+
+    found = student.client.get("/api/conversations").json["conversations"]
+
+    assert {row["title"]: row["unread"] for row in found} == {"What is a cell?": False, "What is an atom?": True}
+
+
+def test_an_answer_that_was_left_before_its_end_is_news(student: Student) -> None:
+    response = student.post("What is a cell?")
+    response.close()
+    stream_id = response.headers["X-Stream-Id"]
+    with student.follow(stream_id) as stream:
+        stream.rest()
+    student.settle()
+
+    assert [row["unread"] for row in student.client.get("/api/conversations").json["conversations"]] == [True]
