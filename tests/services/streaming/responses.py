@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
@@ -10,6 +11,7 @@ from gevent.event import Event as Signal
 from gunicorn import util
 
 from services.streaming.viewer import Viewer
+from tests.services.streaming.nodes import Node
 from tests.sse import Frame, Reader
 
 HEAD_END = b"\r\n\r\n"
@@ -114,3 +116,22 @@ class Response:
 
     def close(self) -> None:
         self.client.close()
+
+
+@dataclass
+class Way:
+    """A worker that delivers in one way."""
+
+    node: Node
+    protocol: str
+    responses: list[Response] = field(default_factory=list)
+
+    def open(self, spec: Any, *, last_event_id: str | None = None, dialect: Any = None, **options: Any) -> Response:
+        def subscribe(environ: dict[str, Any]) -> Viewer:
+            viewer = self.node.subscribe(spec, last_event_id=last_event_id, environ=environ, dialect=dialect)
+            assert isinstance(viewer, Viewer)
+            return viewer
+
+        response = Response(subscribe, protocol=self.protocol, **options)
+        self.responses.append(response)
+        return response

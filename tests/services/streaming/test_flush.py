@@ -345,45 +345,6 @@ def test_a_writer_that_is_lost_takes_nothing_more(node: Node) -> None:
     assert run.writer.backlog == 0
 
 
-def test_a_newcomer_elsewhere_sees_what_was_written_as_it_came(node: Node, other: Node) -> None:
-    # Nothing is published while nobody follows: what falls between a newcomer's look and its owner's knowing
-    # must be told at once, also when the model then pauses.
-    for turns in range(60):
-        script = Script().say("a")
-        run = node.run(script)
-        until(lambda run=run: run.writer.committed == 3)
-        joining = gevent.spawn(other.watch, run.spec)
-        for _ in range(turns % 20):
-            gevent.sleep(0)
-        script.say("b")
-        reader = joining.get()
-        took = until(lambda reader=reader: reader.text == "ab")
-        assert took < 1, f"only a poll told it, after {took} s"
-        node.runs.stop(*run.key)
-
-
-def test_wake_ups_that_are_lost_cost_time_but_no_event(node: Node, other: Node) -> None:
-    script = Script().say("a")
-    run = node.run(script)
-    reader = other.watch(run.spec)
-    reader.wait_for_text("a")
-    subscription = other.hub.remote._subscription
-    subscription._send("UNSUBSCRIBE", keys.live(*run.key).encode())
-    until(lambda: not node.redis.pubsub_numsub(keys.live(*run.key))[0][1])
-
-    follow = other.hub._follows[run.key]
-    script.say("b")
-    until(lambda: run.writer.committed == 4)
-    other.hub.remote.tell_watched([follow])  # as the poll does every two seconds
-    reader.wait_for_text("ab")
-    script.say("c").end()
-    until(lambda: node.runs.active == 0)
-    other.hub.remote.tell_watched([follow])
-
-    reader.wait_for("close")
-    assert reader.text == "abc"
-
-
 def test_waiting_for_the_log_ends_when_the_time_is_up_and_later_when_it_has_everything(
     make_node: Nodes, proxy: Forgetful
 ) -> None:

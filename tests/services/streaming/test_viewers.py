@@ -1,10 +1,8 @@
 """One contract for both ways out: frames that the generator yields, and frames that are pushed."""
 
 import random
-import ssl
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
@@ -14,32 +12,12 @@ from gevent import socket
 from services.streaming import keys
 from services.streaming.events import CLOSE, DELTA, END, Entry, Event, delta
 from services.streaming.push import MAX_BEHIND_BYTES
-from services.streaming.viewer import Viewer
 from services.streaming.wire import format_event_id
 from tests.services.streaming.nodes import Node, PlainDialect, Script, told, until
-from tests.services.streaming.responses import Response
+from tests.services.streaming.responses import Way
 from tests.sse import Frame
 
 WAYS = ["push HTTP/1.1", "push HTTP/1.0", "yield HTTP/1.1", "yield HTTP/1.0"]
-
-
-@dataclass
-class Way:
-    """A worker that delivers in one way."""
-
-    node: Node
-    protocol: str
-    responses: list[Response] = field(default_factory=list)
-
-    def open(self, spec: Any, *, last_event_id: str | None = None, dialect: Any = None, **options: Any) -> Response:
-        def subscribe(environ: dict[str, Any]) -> Viewer:
-            viewer = self.node.subscribe(spec, last_event_id=last_event_id, environ=environ, dialect=dialect)
-            assert isinstance(viewer, Viewer)
-            return viewer
-
-        response = Response(subscribe, protocol=self.protocol, **options)
-        self.responses.append(response)
-        return response
 
 
 @pytest.fixture(params=WAYS)
@@ -326,67 +304,6 @@ def test_many_readers_share_what_is_sent(way: Way) -> None:
         assert response.was_clean
 
 
-def test_a_response_that_was_never_read_is_left(node: Node) -> None:
-    run = node.run(Script().say("x"))
-    viewer = node.subscribe(run.spec)
-    assert isinstance(viewer, Viewer)
-
-    viewer.close()
-    viewer.close()
-
-    assert node.hub.viewers == 0
-
-
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {"SERVER_PROTOCOL": "HTTP/2.0"},
-        {"wsgi.url_scheme": "https"},
-        {"REQUEST_METHOD": "HEAD"},
-        {"gunicorn.socket": None},
-    ],
-)
-def test_a_socket_that_is_not_ours_is_not_written(node: Node, environ: Any) -> None:
-    run = node.run(told("x"))
-    ours, theirs = socket.socketpair()
-    defaults = {
-        "gunicorn.socket": ours,
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.url_scheme": "http",
-        "REQUEST_METHOD": "GET",
-    }
-
-    reader = node.watch(run.spec, environ={**defaults, **environ})
-
-    reader.wait_for("close")
-    assert reader.text == "x"
-    theirs.setblocking(False)
-    ours.close()
-    assert theirs.recv(100) == b""
-    theirs.close()
-
-
-def test_an_encrypted_socket_is_neither_written_nor_watched(node: Node) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ours, theirs = socket.socketpair()
-    wrapped = context.wrap_socket(ours, server_side=True, do_handshake_on_connect=False)
-    run = node.run(told("x"))
-
-    reader = node.watch(
-        run.spec,
-        environ={
-            "gunicorn.socket": wrapped,
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "wsgi.url_scheme": "http",
-            "REQUEST_METHOD": "GET",
-        },
-    )
-
-    reader.wait_for("close")
-    wrapped.close()
-    theirs.close()
-
-
 def test_a_cursor_at_the_end_of_a_kept_frame_gets_the_next(way: Way) -> None:
     script = Script().say("a")
     run = way.node.run(script)
@@ -435,54 +352,3 @@ def test_frames_that_come_together_keep_their_order_behind_one_that_the_window_h
     way.node.hub._committed([(run.writer, [Entry(1, 4 + at, delta(text))]) for at, text in enumerate(texts)])
 
     assert text_of(frames + response.until(said("z"))) == "a" + "".join(texts)
-
-
-def test_a_reader_whose_place_is_no_longer_kept_is_cut(node: Node) -> None:
-    run = node.run(Script().say("a"))
-    viewer = node.subscribe(run.spec)
-    assert isinstance(viewer, Viewer)
-    frames = iter(viewer)
-    next(frames)
-
-    viewer.position -= 1
-
-    with pytest.raises(StopIteration):
-        next(frames)
-    assert node.hub.viewers == 0
-
-
-@pytest.fixture
-def pushed(make_node: Callable[..., Node]) -> Iterator[tuple[Any, Response]]:
-    """A run that goes on, and a response that waits for more of it."""
-    way = Way(make_node(push=True), "HTTP/1.1")
-    run = way.node.run(Script().say("a"))
-    response = way.open(run.spec)
-    until(lambda: response.viewer.is_ready)
-    yield run, response
-    response.close()
-
-
-def test_a_client_that_leaves_with_unread_frames_is_noticed(pushed: tuple[Any, Response]) -> None:
-    _, response = pushed
-
-    response.client.close()
-
-    assert response.ended.wait(2)
-
-
-def test_a_client_that_left_a_moment_ago_is_noticed_by_what_is_sent(pushed: tuple[Any, Response]) -> None:
-    _, response = pushed
-    response.client.close()
-
-    response.viewer.take(b": nobody reads this\n\n")
-
-    assert not response.viewer.is_ready or response.viewer._gone
-    assert response.ended.wait(2)
-
-
-def test_a_client_of_whom_nothing_came_stays(pushed: tuple[Any, Response]) -> None:
-    _, response = pushed
-
-    response.viewer._peek(None)
-
-    assert response.viewer.is_ready
