@@ -8,6 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from blueprints import study_pages
+from services.assistants.study import notes
 from services.assistants.study.input import MAX_MEDIA
 
 PAGE = {"Accept": "text/html"}
@@ -156,3 +158,8 @@ def test_somebody_elses_file_is_not_attached(newcomer: FlaskClient, ben: FlaskCl
 
     assert attached(html) == []
     assert "optics.txt" not in html
+
+
+@pytest.mark.parametrize("starter", study_pages._STARTERS)
+def test_what_the_page_proposes_is_answered_without_a_model(starter: str) -> None:
+    assert notes.best(starter) is not None
