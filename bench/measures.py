@@ -3,12 +3,10 @@
 Every function takes a running contender and gives figures by name. Rounds, medians and goals are others' business.
 """
 
-import contextlib
 import math
-import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from bench.contenders import Contender, Rill
 from bench.durability import found_on_receipt, silent_while_stalled
@@ -45,9 +43,8 @@ def throughput(contender: Contender, *, size: float) -> Figures:
         contender.settle(viewers)
         cpu_before, valkey_before = contender.cpu_s()
         start = time.monotonic()
-        with _behind_the_servers():
-            contender.go()
-            load.run(timeout_s=120)
+        contender.go()
+        load.run(timeout_s=120)
         elapsed = max(viewer.done_at for viewer in viewers) - start
         cpu, of_valkey = contender.cpu_s()
     wire_events = sum(viewer.events for viewer in viewers)
@@ -60,16 +57,6 @@ def throughput(contender: Contender, *, size: float) -> Figures:
         "per_s": wire_events / elapsed,
         "load_busy": load.cpu_s / elapsed,
     }
-
-
-@contextlib.contextmanager
-def _behind_the_servers() -> Iterator[None]:
-    """Viewers are elsewhere in truth: when woken, those here do not take the processor from what is measured."""
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def paced(contender: Contender, *, size: float, viewers_wanted: int = PACED_VIEWERS) -> Figures:
