@@ -5,7 +5,6 @@ Python runs in the caller's greenlet on both databases; waiting never stops the 
 waits through the patched `select`, and SQLite's driver is called in native threads (see `sqlite.py`).
 """
 
-import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -234,6 +233,7 @@ def _sqlite(path: str, *, busy_timeout_s: float, limit_s: float) -> Engine:
 
     return sqlalchemy.create_engine(
         "sqlite://",
+        module=sqlite.DRIVER,
         creator=connect,
         poolclass=sqlalchemy.QueuePool,
         pool_size=SQLITE_CONNECTIONS,
@@ -268,10 +268,7 @@ def _limit_locks(connection: Any, _record: Any, *, timeout_ms: int) -> None:
 
 def _is_passing(problem: exc.DBAPIError) -> bool:
     """Whether the same transaction may well succeed if it is tried again at once."""
-    driver = problem.orig
-    if isinstance(driver, sqlite3.OperationalError):
-        return getattr(driver, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    return getattr(driver, "sqlstate", None) in _PASSING_STATES
+    return sqlite.is_locked(problem.orig) or getattr(problem.orig, "sqlstate", None) in _PASSING_STATES
 
 
 def _translated(problem: exc.SQLAlchemyError) -> errors.AppError | None:

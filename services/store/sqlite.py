@@ -11,13 +11,26 @@ A transaction is begun with its first statement, in the same hand-over: IMMEDIAT
 so that a writer waits for its turn instead of failing later. One that only read is ended without a
 hand-over: in WAL mode that waits for nobody and touches no file. Knows no gevent: how to get into the
 thread, and the turn-taking of writers, are passed in by `database.py`.
+
+The driver is pysqlite3: the standard library's own, built with a SQLite that is new on every machine and may
+load extensions, which Debian's and others' builds may not. The one that is loaded is sqlite-vec. Nothing else
+in this process may open the file by the standard library's sqlite3: two copies of SQLite in one process do not
+see each other's locks.
 """
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import sqlite_vec
+
+if TYPE_CHECKING:
+    import sqlite3 as driver  # the same module, with types
+else:
+    from pysqlite3 import dbapi2 as driver
+
+# What SQLAlchemy is told to find errors and types in.
+DRIVER: Final[Any] = driver
 _READING: Final = ("SELECT", "WITH", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "VALUES")
 
 
@@ -46,7 +59,13 @@ class Gate(Protocol):
     def release(self) -> Any: ...
 
 
-def open_file(path: str, busy_timeout_s: float) -> sqlite3.Connection:
+def is_locked(problem: BaseException | None) -> bool:
+    """Whether somebody else held a lock for too long."""
+    code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(problem, driver.OperationalError) and code in (driver.SQLITE_BUSY, driver.SQLITE_LOCKED)
+
+
+def open_file(path: str, busy_timeout_s: float) -> driver.Connection:
     """Open the database file; to be called in the thread that will use it.
 
     The file is made readable by its owner only: it holds what people wrote.
@@ -54,18 +73,28 @@ def open_file(path: str, busy_timeout_s: float) -> sqlite3.Connection:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as exc:
-        raise sqlite3.OperationalError(f"the database file cannot be opened: {exc.strerror}") from exc
+        raise driver.OperationalError(f"the database file cannot be opened: {exc.strerror}") from exc
     # One thread at a time, though not one only: see `Connection._finish`.
-    raw = sqlite3.connect(
+    raw = driver.connect(
         path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False, cached_statements=512
     )
     try:
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
             raw.execute(f"PRAGMA {pragma}").close()
-    except sqlite3.Error:
+        _extend(raw)
+    except driver.Error:
         raw.close()
         raise
     return raw
+
+
+def _extend(raw: driver.Connection) -> None:
+    raw.enable_load_extension(True)
+    try:
+        sqlite_vec.load(raw)
+    finally:
+        # No statement may load another: SQL has a function for it.
+        raw.enable_load_extension(False)
 
 
 class Cursor:
@@ -113,13 +142,13 @@ class Connection:
         """Open the file in `thread`, which this connection owns from now on.
 
         Raises:
-            sqlite3.OperationalError: The file cannot be opened, or stays locked.
+            OperationalError: The file cannot be opened, or stays locked.
         """
         self._thread = thread
         self._gate = gate
         self._holds_gate = False
         self._will_write = False
-        self._raw: sqlite3.Connection = thread.call(open_file, path, busy_timeout_s)
+        self._raw: driver.Connection = thread.call(open_file, path, busy_timeout_s)
 
     def cursor(self) -> Cursor:
         return Cursor(self)
@@ -177,23 +206,23 @@ class Connection:
             self._gate.release()
 
 
-def _quietly(raw: sqlite3.Connection, statement: str) -> None:
+def _quietly(raw: driver.Connection, statement: str) -> None:
     raw.execute(statement).close()
 
 
-def _execute(raw: sqlite3.Connection, begin: str | None, statement: str, parameters: Any) -> Any:
+def _execute(raw: driver.Connection, begin: str | None, statement: str, parameters: Any) -> Any:
     if begin is not None:
         raw.execute(begin).close()
     return _result(raw.execute, statement, parameters)
 
 
-def _execute_many(raw: sqlite3.Connection, begin: str | None, statement: str, parameters: Any) -> Any:
+def _execute_many(raw: driver.Connection, begin: str | None, statement: str, parameters: Any) -> Any:
     if begin is not None:
         raw.execute(begin).close()
     return _result(raw.executemany, statement, parameters)
 
 
-def _result(how: Callable[..., sqlite3.Cursor], statement: str, parameters: Any) -> Any:
+def _result(how: Callable[..., driver.Cursor], statement: str, parameters: Any) -> Any:
     try:
         cursor = how(statement, parameters)
         # Fetched before `rowcount` is read: with RETURNING it counts only the rows that were.
@@ -202,5 +231,5 @@ def _result(how: Callable[..., sqlite3.Cursor], statement: str, parameters: Any)
         cursor.close()
     except OverflowError as exc:
         # sqlite3 speaks in Python's own terms about an integer beyond 64 bits.
-        raise sqlite3.DataError(str(exc)) from exc
+        raise driver.DataError(str(exc)) from exc
     return found

@@ -1,12 +1,12 @@
 """What is wrong is refused by its name, in order, and nothing of it remains (API.md, "Errors")."""
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from services.store.sqlite import DRIVER
 from tests.blueprints.people import MESSAGES, PROBLEM, Person
 from tests.factories import make_conversation
 from tests.model_server import ModelServer
@@ -312,13 +312,13 @@ def test_a_start_that_cannot_be_stored_is_taken_back(
     site = make_shared(OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted")
     person = make_person(site)
     path = site.extensions["rill"].settings.data_dir / "rill.sqlite3"
-    with sqlite3.connect(path) as other:
+    with DRIVER.connect(path) as other:
         other.execute("ALTER TABLE messages RENAME TO elsewhere")
 
     refused = person.ask(headers={"Idempotency-Key": "k"})
 
     check_refusal(refused, 503)
-    with sqlite3.connect(path) as other:
+    with DRIVER.connect(path) as other:
         other.execute("ALTER TABLE elsewhere RENAME TO messages")
     check_nothing_remains(person)
     assert person.ask(headers={"Idempotency-Key": "k"}).status_code == 201

@@ -1,4 +1,3 @@
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +14,7 @@ from services import errors
 from services.store import conversations, progress, users
 from services.store.base import utc_now
 from services.store.database import Database, write_next
+from services.store.sqlite import DRIVER
 from tests.factories import make_answer, make_conversation, make_user
 
 # Locks of the operating system's threads, not gevent's: to hold a native thread where a test wants it.
@@ -87,7 +87,7 @@ def held(database: Database, url: str) -> Iterator[Held]:
 def locked_from_outside(url: str) -> Iterator[None]:
     """Hold the lock that every writer needs, as another process would."""
     if url.startswith("sqlite"):
-        other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        other = DRIVER.connect(url.removeprefix("sqlite:///"), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
