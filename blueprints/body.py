@@ -14,7 +14,8 @@ from services.errors import FieldError, InvalidInput, UnsupportedType
 
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 # C0 controls except tab and newline: no field of ours has a use for them, and databases refuse NUL.
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_LINE_END: Final = re.compile(r"\r\n?")
 
 
 class Fields:
@@ -25,7 +26,7 @@ class Fields:
         self._errors: list[FieldError] = []
 
     def text(self, name: str, *, max_chars: int, required: bool = True) -> str:
-        """A text without surrounding space; empty if it is absent or wrong, which is noted."""
+        """A text without surrounding space, its lines parted by LF; empty if it is absent or wrong, which is noted."""
         value = self.values.get(name)
         if value is None or value == "":
             if required:
@@ -34,7 +35,7 @@ class Fields:
         if not isinstance(value, str):
             self.wrong(name, "must be a text")
             return ""
-        text = _CONTROLS.sub("", value).strip()
+        text = _CONTROLS.sub("", _LINE_END.sub("\n", value)).strip()
         if not text and required:
             self.wrong(name, "is missing")
         elif len(text) > max_chars:

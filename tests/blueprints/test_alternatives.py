@@ -63,6 +63,14 @@ def test_an_edited_question_is_answered_for_its_place_and_the_old_one_is_kept(
     assert "The second question" not in sent
 
 
+def test_an_edited_question_has_lines_as_a_new_one_has(person: Person) -> None:
+    person.answered("The first question")
+
+    edited(person, messages(person)[0]["id"], "One line\r\nand another\rand a third")
+
+    assert said(person) == ["One line\nand another\nand a third"]
+
+
 @pytest.mark.req("D1-10")
 def test_the_first_question_can_be_edited(person: Person, model: ModelServer) -> None:
     person.answered("The first question")

@@ -65,3 +65,8 @@ def test_check_names_every_wrong_field() -> None:
 
 def test_a_password_is_taken_as_typed() -> None:
     assert Fields({"password": "  spaced out  "}).secret("password", max_chars=50) == "  spaced out  "
+
+
+@pytest.mark.parametrize("ends", ["\r\n", "\r", "\n"])
+def test_lines_of_a_text_end_as_one_kind(ends: str) -> None:
+    assert Fields({"text": f"{ends}one{ends}two\ttabbed{ends}"}).text("text", max_chars=50) == "one\ntwo\ttabbed"
