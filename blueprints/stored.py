@@ -30,8 +30,6 @@ from services.streaming.views import StreamFacts
 from services.streaming.wire import parse_event_id
 
 _STREAM_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
-# More than run at once on the largest site.
-_UNSETTLED: Final = 1000
 # How long another request may take from the stream that it makes to the turn that it stores, and how often to look.
 _BEGUN_WITHIN_S: Final = 2.0
 _LOOK_EVERY_S: Final = 0.02
@@ -116,11 +114,7 @@ def settle_ended(user_id: int) -> None:
 
     What is not stored now, because Redis is away, is swept later.
     """
-    running = services().database.run(conversations.unsettled, 0.0, _UNSETTLED)
-    for found in running:
-        if found.user_id == user_id and found.stream_id:
-            for row in services().database.run(conversations.by_stream, user_id, found.stream_id):
-                services().turns.recover(row, user_id)
+    services().turns.settle_of(user_id)
 
 
 def stored_stream(user_id: int, stream_id: StreamId) -> StoredStream:

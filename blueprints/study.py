@@ -126,10 +126,9 @@ def _started(user_id: int, sent: StudyInput, key: str, fingerprint: str) -> Aske
     if sent.interaction_id is not None:
         path = services().database.run(path_of, user_id, sent.interaction_id)
     desk = services().desk
-    facts = desk.facts(user_id, sent, path)
-    services().database.run(desk.check, user_id, desk.estimate(sent.message, facts))
-    asked = services().turns.ask(
-        Ask(
+    with desk.asking(user_id, sent, path) as facts:
+        services().database.run(desk.check, user_id, desk.estimate(sent.message, facts))
+        ask = Ask(
             user_id=user_id,
             assistant="study",
             question=sent.message,
@@ -141,7 +140,7 @@ def _started(user_id: int, sent: StudyInput, key: str, fingerprint: str) -> Aske
             fingerprint=fingerprint,
             record=_record,
         )
-    )
+        asked = services().turns.ask(ask)
     # A run that was started elsewhere at this moment, by the same request, is the one to follow.
     record = asked.record or _record(asked.stream_id, "new")
     return Asked(

@@ -75,7 +75,7 @@ def make_media(s: Session, user_id: int, **changes: Any) -> media.Media:
     values["content"] = changes.pop("file", None) or BytesIO(content)
     limits = {name: changes.pop(name, 1 << 40) for name in ("max_total_bytes", "max_files")}
     values.update(changes)
-    return media.add(s, user_id, media.Upload(**values), **limits)
+    return media.add(s, user_id, media.Upload(**values), **limits)[0]
 
 
 def make_problems(s: Session, user_id: int, count: int) -> None:

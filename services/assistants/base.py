@@ -80,8 +80,10 @@ class Hooks:
 
     Attributes:
         resolve: Needed for questions to be edited; None: they cannot be.
+        affords: Raises what `starts` would for want of points, and writes nothing.
     """
 
     resolve: Resolver | None = None
+    affords: Starts | None = None
     starts: Starts | None = None
     ends: Ends | None = None

@@ -106,6 +106,15 @@ class Endings:
                     break
         return settled
 
+    def settle_of(self, user_id: int) -> None:
+        """Settle what has ended of a person's, however short a time ago.
+
+        Raises:
+            Unavailable: Redis or the database is away; what is not settled now is swept later.
+        """
+        for row in self._database.run(conversations.unsettled, 0.0, _SWEEP_LIMIT, user_id=user_id):
+            self._swept(row)
+
     def _swept(self, row: Unsettled) -> bool:
         if not row.stream_id or not row.run_id:
             return False

@@ -22,7 +22,7 @@ def build(engine: Engine, shelf: Shelf | None, prices: Prices) -> Mapping[str, A
 
 def hooks(desk: Desk) -> Mapping[str, Hooks]:
     """What each assistant does besides answering: at a turn's start, at its end, and to ask it in other words."""
-    study = Hooks(resolve=desk.resolve, starts=desk.starts, ends=desk.ends)
+    study = Hooks(resolve=desk.resolve, affords=desk.affords, starts=desk.starts, ends=desk.ends)
     return MappingProxyType({"tutor": Hooks(resolve=_tutor), "study": study})
 
 

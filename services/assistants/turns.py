@@ -228,7 +228,11 @@ class Turns:
         if not self._settings.streaming_enabled:
             raise errors.Unavailable("New answers are switched off on this site for now.", code="STREAMING_OFF")
         spec = self._spec(ask, stream_id, kind, stored)
-        run = self._runs.start(spec)
+        try:
+            run = self._runs.start(spec)
+        except (errors.NoSlotFree, errors.SiteFull):
+            self._refuse_for_points(ask, stored, spec)
+            raise
         if isinstance(run, Repeated):
             return Asked(stream_id, kind, record=run.record)
         if isinstance(run, StreamClosed):
@@ -240,6 +244,13 @@ class Turns:
             raise
         self._runs.begin(run, lambda: _named(self._assistants[ask.assistant], turn))
         return Asked(stream_id, kind, spec.message_id, turn.conversation_id, spec.record or None)
+
+    def _refuse_for_points(self, ask: Ask, stored: _Stored, spec: NewRun) -> None:
+        """Whoever has too few points is told so before they are told to wait for a slot (API.md, "Order of checks")."""
+        affords = self._hooks.get(ask.assistant, Hooks()).affords
+        if affords is not None:
+            turn = turn_of(ask.user_id, ask.assistant, ask.conversation_id or "", spec.message_id, stored.turn)
+            self._database.run(affords, turn)
 
     def _spec(self, ask: Ask, stream_id: StreamId, kind: Kind, stored: _Stored) -> NewRun:
         message_id, run_id = conversations.new_id(), RunId(new_id())
@@ -303,6 +314,10 @@ class Turns:
     def recover(self, message: Message, user_id: int) -> bool:
         """As `Endings.recover`."""
         return self._ends.recover(message, user_id)
+
+    def settle_of(self, user_id: int) -> None:
+        """As `Endings.settle_of`."""
+        self._ends.settle_of(user_id)
 
     def sweep(self) -> int:
         """As `Endings.sweep`."""

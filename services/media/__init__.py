@@ -66,8 +66,7 @@ class Shelf:
             UnsupportedType: None of the types that are taken, or not what its name says.
             Unavailable: The database is away, or too many files wait to be read.
         """
-        with self._held(stream) as (content, size, sha256):
-            return self._keep(user_id, name, content, size, sha256)
+        return self._add(user_id, name, stream)[0]
 
     def fetch(self, user_id: int, url: str) -> Media:
         """Get a file from an address of an allowed host and keep it.
@@ -75,10 +74,22 @@ class Shelf:
         Raises:
             InvalidInput: Field `url`: not allowed, not public, or it did not send a file in time. Else as `add`.
         """
+        return self.fetch_new(user_id, url)[0]
+
+    def fetch_new(self, user_id: int, url: str) -> tuple[Media, bool]:
+        """As `fetch`, and whether the file was not there before."""
         with tempfile.TemporaryFile() as fetched:
             name = self._fetcher.get(url, cast(BinaryIO, fetched), max_bytes=self._max_mb * _MIB)
             fetched.seek(0)
-            return self.add(user_id, name, fetched)
+            return self._add(user_id, name, fetched)
+
+    def forget_unused(self, user_id: int, media_id: str) -> bool:
+        """Delete a file that was fetched for a question, if no question came of it; whether it is gone.
+
+        Raises:
+            NotFound: Unknown, or somebody else's.
+        """
+        return self._database.run(store.forget_unused, user_id, media_id)
 
     def get(self, user_id: int, media_id: str) -> Media:
         """One of the person's files.
@@ -173,13 +184,17 @@ class Shelf:
                 raise refusals.of_reason(kinds.EMPTY)
             yield cast(BinaryIO, content), size, digest.hexdigest()
 
-    def _keep(self, user_id: int, name: str, content: BinaryIO, size: int, sha256: str) -> Media:
+    def _add(self, user_id: int, name: str, stream: Stream) -> tuple[Media, bool]:
+        with self._held(stream) as (content, size, sha256):
+            return self._keep(user_id, name, content, size, sha256)
+
+    def _keep(self, user_id: int, name: str, content: BinaryIO, size: int, sha256: str) -> tuple[Media, bool]:
         content.seek(0)
         mime = _claimed(kinds.sniff(content.read(kinds.HEAD_BYTES)), name)
         name = names.shown(name, mime)
         known, now = self._database.run(_known, user_id, sha256, name)
         if known is not None:
-            return known
+            return known, False
         limits = {"max_total_bytes": self._max_total_bytes, "max_files": MAX_FILES}
         store.room_for(now, size, **limits)
         try:

@@ -115,10 +115,12 @@ def put_extras(s: Session, message_id: str, extras: Mapping[str, Any]) -> None:
     s.execute(_ADD_EXTRAS, {"its": message_id, "extras": dict(extras)})
 
 
-def unsettled(s: Session, older_than_s: float, limit: int, *, now: datetime | None = None) -> list[Unsettled]:
-    """Answers stored as running for longer than `older_than_s` seconds, the oldest first."""
+def unsettled(
+    s: Session, older_than_s: float, limit: int, *, user_id: int | None = None, now: datetime | None = None
+) -> list[Unsettled]:
+    """Answers stored as running for longer than `older_than_s` seconds, the oldest first; `user_id`: one person's."""
     before = (now or utc_now()) - timedelta(seconds=older_than_s)
-    found = s.execute(
+    wanted = (
         select(
             Message.id,
             Message.conversation_id,
@@ -133,10 +135,10 @@ def unsettled(s: Session, older_than_s: float, limit: int, *, now: datetime | No
         .order_by(Message.created_at, Message.id)
         .limit(limit)
     )
-    return [
-        Unsettled(message_id, conversation_id, user_id, assistant, stream_id, run_id, created_at)
-        for message_id, conversation_id, user_id, assistant, stream_id, run_id, created_at in found
-    ]
+    if user_id is not None:
+        # Added to nothing: from the few answers that run, not from all that the person ever asked.
+        wanted = wanted.where(Conversation.user_id + 0 == user_id)
+    return [Unsettled(*row) for row in s.execute(wanted)]
 
 
 def by_stream(s: Session, user_id: int, stream_id: str) -> list[Message]:

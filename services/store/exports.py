@@ -25,7 +25,8 @@ class Whole:
         by_id = {row.id: row for row in self.messages}
         found: list[Message] = []
         at = self.conversation.head_id
-        while at is not None and (row := by_id.get(at)) is not None:
+        # Taken out as they are found: however the rows hang together, the way ends.
+        while at is not None and (row := by_id.pop(at, None)) is not None:
             found.append(row)
             at = row.parent_id
         return found[::-1]

@@ -9,13 +9,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final, Literal
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+    type_coerce,
+)
 from sqlalchemy import delete as delete_from
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from services import errors
 from services.store.base import SECRET, Base, new_id, utc_now
 from services.store.database import write_next
+from services.store.threads import Conversation, Message
 
 Kind = Literal["image", "pdf", "text"]
 # What is kept of an upload: the file itself, the picture that a model gets, and the small one for pages.
@@ -147,8 +159,11 @@ class Upload:
         return self.bytes + texts + sum(len(made.data) for made in self.made.values())
 
 
-def add(s: Session, user_id: int, upload: Upload, *, max_total_bytes: int, max_files: int) -> Media:
+def add(s: Session, user_id: int, upload: Upload, *, max_total_bytes: int, max_files: int) -> tuple[Media, bool]:
     """Keep a file. The same file under the same name is there already: that one is given.
+
+    Returns:
+        The file, and whether it was not there before.
 
     Raises:
         TooLarge: Code `MEDIA_FULL`: the person's files would take up more than `max_total_bytes`, or be too many.
@@ -157,7 +172,7 @@ def add(s: Session, user_id: int, upload: Upload, *, max_total_bytes: int, max_f
     write_next(s, turn=f"media {user_id}")
     known = find(s, user_id, upload.sha256, upload.name)
     if known is not None:
-        return known
+        return known, False
     room_for(used(s, user_id), upload.stored_bytes, max_total_bytes=max_total_bytes, max_files=max_files)
     row = _row(user_id, upload)
     s.add(row)
@@ -168,7 +183,7 @@ def add(s: Session, user_id: int, upload: Upload, *, max_total_bytes: int, max_f
     if upload.pages:
         texts = enumerate(upload.pages, start=1)
         s.execute(insert(MediaPage), [{"media_id": row.id, "number": number, "text": text} for number, text in texts])
-    return _of_row(row)
+    return _of_row(row), True
 
 
 def room_for(now: Usage, size_bytes: int, *, max_total_bytes: int, max_files: int) -> None:
@@ -275,6 +290,26 @@ def delete(s: Session, user_id: int, media_id: str) -> None:
     gone = delete_from(MediaRow).where(MediaRow.user_id == user_id, MediaRow.id == media_id)
     if s.scalar(gone.returning(MediaRow.id)) is None:
         raise errors.NotFound(_UNKNOWN)
+
+
+def forget_unused(s: Session, user_id: int, media_id: str) -> bool:
+    """Delete a file that came a moment ago for a question, if no turn refers to it; whether it is gone.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    row = _own(s, user_id, media_id)
+    # Only a conversation that was used since can know it; the ids are letters and digits.
+    refers = (
+        select(Message.id)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Conversation.user_id == user_id, Conversation.updated_at >= row.created_at)
+        .where(Message.role == "assistant", type_coerce(Message.turn, Text).contains(media_id, autoescape=True))
+    )
+    if s.scalar(refers.limit(1)) is not None:
+        return False
+    s.delete(row)
+    return True
 
 
 def _own(s: Session, user_id: int, media_id: str) -> MediaRow:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.store import conversations, feedback
+from services.store import conversations, exports, feedback
 from services.store.conversations import ROOT
 from tests.blueprints.people import Person
 from tests.factories import make_answer, settle
@@ -136,3 +136,12 @@ def test_an_answer_that_runs_is_exported_as_it_stands(person: Person) -> None:
     text = person.client.get(f"{URL}/{row.conversation_id}/export").text
 
     assert "*Still being written.*" in text
+
+
+def test_rows_that_hang_together_in_a_ring_end_all_the_same(person: Person) -> None:
+    row = said(person, "Ring", "First?", "Answer.")
+    one = person.services.database.run(exports.one, person.user.id, row.conversation_id)
+    asked, answer = one.messages
+    asked.parent_id = answer.id
+
+    assert one.path == [asked, answer]

@@ -107,6 +107,28 @@ def test_another_try_and_an_edit_are_paid_for_like_questions(make_app: Callable[
     assert settled(client)["spent"] > spent
 
 
+@pytest.mark.req("R31")
+def test_points_are_looked_at_before_slots_for_an_edit_and_another_try(make_app: Callable[..., Flask]) -> None:
+    client = register_on(make_app(STUDY_MAX_STREAMS="1", BUILTIN_PACE_MS="10000"))
+    first = ask(client)
+    stream_id = first.headers["X-Stream-Id"]
+    client.post(f"/api/streams/{stream_id}/stop")
+    conversation = client.get("/api/conversations").json["conversations"][0]["id"]
+    question = client.get(f"/api/conversations/{conversation}").json["messages"][0]["id"]
+    holding = ask(client, message="What is a cell?")
+    again = [
+        lambda: client.post(f"/api/streams/{stream_id}/retry", headers=JSON),
+        lambda: client.post(f"/api/streams/{stream_id}/continue", headers=JSON),
+        lambda: client.post(f"/api/messages/{question}/edit", json={"message": "What is light?"}, headers=JSON),
+    ]
+    assert [asked().status_code for asked in again] == [429, 429, 429], "needs the only slot to be held"
+
+    client.put("/api/points/cap", json={"cap": 1})
+
+    assert [asked().status_code for asked in again] == [402, 402, 402]
+    client.post(f"/api/streams/{holding.headers['X-Stream-Id']}/stop")
+
+
 @pytest.mark.parametrize(("headers", "whole"), [(HTML, True), (HTMX, False)])
 def test_a_page_without_points_leads_to_what_explains_it(
     make_app: Callable[..., Flask], headers: dict[str, str], whole: bool

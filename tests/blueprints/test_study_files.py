@@ -1,12 +1,17 @@
 """Files in the study chat: pages that are cited, pictures that are looked at, or said not to be."""
 
 import base64
+from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from services.assistants.study import Desk
+from services.media import Shelf
+from services.media.fetching import Fetcher
 from tests.blueprints.students import JSON, SSE, Student, text_of
 from tests.model_server import ModelServer, Script
 from tests.uploads import image, pdf
@@ -190,3 +195,35 @@ def test_a_known_answer_is_not_given_again_when_what_it_cites_is_gone(student: S
 
     assert answer["cached"] is False
     assert {one["media_id"] for one in answer["citations"] if one.get("media_id")} == {second}
+
+
+class Giving(Fetcher):
+    """Gives the same text for every address, as if it had been fetched."""
+
+    def get(self, url: str, into: Any, *, max_bytes: int) -> str:
+        del url, max_bytes
+        into.write(b"What came from there.")
+        return "there.txt"
+
+
+def test_a_file_that_was_fetched_for_a_question_goes_with_its_refusal(make_site: Callable[..., Flask]) -> None:
+    site = make_site(STUDY_MAX_STREAMS="1", BUILTIN_PACE_MS="10000")
+    wired = site.extensions["rill"]
+    shelf = Shelf(wired.settings, wired.database, fetcher=Giving(()))
+    desk = Desk(wired.database, shelf, wired.points, budget_tokens=4000, engine="built-in")
+    site.extensions["rill"] = replace(wired, shelf=shelf, desk=desk)
+    student = Student(site)
+    there = {"media_files": [{"id": "theirs", "url": "https://example.org/there.txt"}]}
+    holding = student.post("What is photosynthesis?")
+
+    assert student.post("What came?", **there).status_code == 429
+    student.client.put("/api/points/cap", json={"cap": 1})
+    assert student.post("What came?", **there).status_code == 402
+    assert student.client.get("/api/media").json["media"] == []
+
+    student.client.put("/api/points/cap", json={"cap": None})
+    student.client.post(f"/api/streams/{holding.headers['X-Stream-Id']}/stop")
+    asked = student.post("What came?", **there)
+    assert asked.status_code == 200, asked.text
+    assert [media["name"] for media in student.client.get("/api/media").json["media"]] == ["there.txt"]
+    student.stop_all()

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, Final
 
 from services.errors import FieldError, InvalidInput
@@ -36,10 +37,11 @@ _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
 @dataclass(frozen=True, slots=True)
 class MediaRef:
-    """A file that a message names: kept already (`id`), or to be fetched (`url`)."""
+    """A file that a message names: kept already (`id`), or to be fetched (`url`). `field`: what the client calls it."""
 
     id: str
     url: str = ""
+    field: str = dataclass_field(default="media_files", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +135,15 @@ def _media(data: Mapping[str, Any], wrong: list[FieldError]) -> tuple[MediaRef, 
         return ()
     found: dict[tuple[str, str], MediaRef] = {}
     for index, item in enumerate(listed):
-        ref = _ref(item)
+        ref = _ref(item, f"{name}[{index}]")
         if ref is None:
             wrong.append(FieldError(f"{name}[{index}]", "must be an object with an id or a url"))
         else:
-            found[ref.id, ref.url] = ref
+            found.setdefault((ref.id, ref.url), ref)
     return tuple(found.values())
 
 
-def _ref(item: Any) -> MediaRef | None:
+def _ref(item: Any, field: str) -> MediaRef | None:
     """A file's id, `{id}`, `{url}` or `{id, url}`; an empty item of a form's list is left out by the caller."""
     entry = {"id": item} if isinstance(item, str | int) and not isinstance(item, bool) else item
     if not isinstance(entry, Mapping):
@@ -152,7 +154,7 @@ def _ref(item: Any) -> MediaRef | None:
         return None
     if len(url) > MAX_URL_CHARS or len(media_id) > MAX_ID_CHARS:
         return None
-    return MediaRef(tidy(media_id).strip(), tidy(url).strip())
+    return MediaRef(tidy(media_id).strip(), tidy(url).strip(), field)
 
 
 def _number(value: Any, wrong: list[FieldError]) -> int | None:

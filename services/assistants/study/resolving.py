@@ -5,7 +5,8 @@ that settles it, where a good answer is kept for the next time it is asked for.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 
 from services import errors
@@ -14,7 +15,7 @@ from services.assistants.study import context
 from services.assistants.study.context import Page, Upload
 from services.assistants.study.extract import tokens_of
 from services.assistants.study.input import LENGTHS, USUAL_LENGTH, MediaRef, StudyInput
-from services.errors import FieldError, InvalidInput, NotFound
+from services.errors import AppError, FieldError, InvalidInput, NotFound
 from services.llm import builtin
 from services.points import Points
 from services.store import cache, conversations
@@ -37,8 +38,12 @@ class Shelf(Protocol):
         """An upload: id, name, kind, sha256. Raises NotFound."""
         ...
 
-    def fetch(self, user_id: int, url: str) -> Any:
-        """An upload from an address."""
+    def fetch_new(self, user_id: int, url: str) -> tuple[Any, bool]:
+        """An upload from an address, and whether it was not there before."""
+        ...
+
+    def forget_unused(self, user_id: int, media_id: str) -> bool:
+        """Delete an upload that no turn refers to."""
         ...
 
     def pages(self, user_id: int, media_id: str) -> Sequence[Any]:
@@ -67,10 +72,29 @@ class Desk:
         self._budget_tokens = budget_tokens
         self._engine = engine
 
-    def facts(self, user_id: int, sent: StudyInput, path: Sequence[Message]) -> dict[str, Any]:
+    @contextmanager
+    def asking(self, user_id: int, sent: StudyInput, path: Sequence[Message]) -> Iterator[dict[str, Any]]:
+        """The facts of a question that the block asks. What was fetched for it goes again if no turn came of it.
+
+        Raises:
+            AppError: As `facts`.
+        """
+        fetched: list[str] = []
+        try:
+            yield self.facts(user_id, sent, path, fetched)
+        finally:
+            for media_id in fetched:
+                # Whatever is wrong now: the question has its answer, or its refusal, already.
+                with suppress(AppError):
+                    self._shelf_there.forget_unused(user_id, media_id)
+
+    def facts(
+        self, user_id: int, sent: StudyInput, path: Sequence[Message], fetched: list[str] | None = None
+    ) -> dict[str, Any]:
         """The facts of a new question.
 
         Args:
+            fetched: Takes the ids of files that had to be fetched and were not there before.
             path: The conversation's messages before it, the oldest first.
 
         Raises:
@@ -80,7 +104,10 @@ class Desk:
         """
         if sent.way and not any(row.role == "assistant" and row.content for row in path):
             raise InvalidInput([FieldError("way", _NO_ANSWER)])
-        uploads = [*self._sent(user_id, sent.media), *self._earlier(user_id, sent, path)]
+        uploads = [
+            *self._sent(user_id, sent.media, [] if fetched is None else fetched),
+            *self._earlier(user_id, sent, path),
+        ]
         key = self._key(sent, path, uploads)
         known = None if sent.fresh else self._database.run(cache.find, user_id, key)
         if known is not None and not self._can_be_looked_up(user_id, known):
@@ -152,11 +179,17 @@ class Desk:
         Raises:
             PointsExhausted: Fewer are left; nothing is started.
         """
-        # What goes on from a part of a known answer is not known.
-        facts = {**turn.facts, "cached": None} if turn.partial else turn.facts
-        amount = self.estimate(turn.question, facts, partial=turn.partial)
+        amount = self._price(turn)
         if amount:
             self._points.reserve(session, turn.user_id, turn.message_id, amount)
+
+    def affords(self, session: Session, turn: Turn) -> None:
+        """Refuse what `starts` would refuse now; holds nothing.
+
+        Raises:
+            PointsExhausted: Fewer points are left.
+        """
+        self.check(session, turn.user_id, self._price(turn))
 
     def ends(self, session: Session, settled: Settled, turn: Turn) -> Mapping[str, Any]:
         """Pay for an answer that has ended, and keep it if it is worth keeping (`base.Ends`)."""
@@ -177,21 +210,40 @@ class Desk:
             cache.keep(session, turn.user_id, key, turn.message_id)
         return {"points_cost": cost, "cached": is_cached}
 
-    def _sent(self, user_id: int, refs: Sequence[MediaRef]) -> list[Upload]:
+    def _price(self, turn: Turn) -> int:
+        # What goes on from a part of a known answer is not known.
+        facts = {**turn.facts, "cached": None} if turn.partial else turn.facts
+        return self.estimate(turn.question, facts, partial=turn.partial)
+
+    @property
+    def _shelf_there(self) -> Shelf:
+        assert self._shelf is not None, "needs a shelf for what came from it"
+        return self._shelf
+
+    def _sent(self, user_id: int, refs: Sequence[MediaRef], fetched: list[str]) -> list[Upload]:
         """The files of a message; nothing is fetched for one that names an unknown file."""
         found: dict[int, Any] = {}
         for index, ref in enumerate(refs):
             media = self._kept_file(user_id, ref.id)
             if media is None and not (ref.url and self._shelf):
-                wrong = {"field": f"media_files[{index}]", "message": _NO_FILE}
-                raise NotFound(f"media_files[{index}] {_NO_FILE}.", extra={"errors": [wrong]})
+                wrong = {"field": ref.field, "message": _NO_FILE}
+                raise NotFound(f"{ref.field} {_NO_FILE}.", extra={"errors": [wrong]})
             found[index] = media
         for index, ref in enumerate(refs):
-            if found[index] is None and self._shelf is not None:
+            if found[index] is None:
                 # A client's own id for a file that it says where to find.
-                found[index] = self._shelf.fetch(user_id, ref.url)
+                found[index] = self._fetched(user_id, ref, fetched)
         files = {media.id: media for media in found.values()}
         return [self._with_pages(user_id, media, is_new=True) for media in files.values()]
+
+    def _fetched(self, user_id: int, ref: MediaRef, fetched: list[str]) -> Any:
+        try:
+            media, is_new = self._shelf_there.fetch_new(user_id, ref.url)
+        except AppError as wrong:
+            raise _at(wrong, f"{ref.field}.url") from None
+        if is_new:
+            fetched.append(media.id)
+        return media
 
     def _kept_file(self, user_id: int, media_id: str) -> Any | None:
         if self._shelf is None or not media_id:
@@ -229,10 +281,9 @@ class Desk:
         return found
 
     def _with_pages(self, user_id: int, media: Any, *, is_new: bool) -> Upload:
-        assert self._shelf is not None
         pages: list[Page] = []
         if media.kind != "image":
-            pages = [Page(page.number, page.text) for page in self._shelf.pages(user_id, media.id)]
+            pages = [Page(page.number, page.text) for page in self._shelf_there.pages(user_id, media.id)]
         return Upload(media.id, media.name, media.kind, media.sha256, pages, is_new)
 
     def _can_be_looked_up(self, user_id: int, known: CachedAnswer) -> bool:
@@ -256,6 +307,15 @@ class Desk:
     def _kept(self, known: CachedAnswer) -> dict[str, Any]:
         extras = {name: known.extras[name] for name in ("citation", "message") if known.extras.get(name)}
         return {"text": known.text, "message_id": known.message_id, "engine": self._engine, "extras": extras}
+
+
+def _at(wrong: AppError, field: str) -> AppError:
+    """What was wrong with a file, told of the field that named it."""
+    if isinstance(wrong, InvalidInput):
+        return InvalidInput([FieldError(field, one.message) for one in wrong.errors], wrong.message)
+    if "errors" in wrong.extra:
+        wrong.extra["errors"] = [{**one, "field": field} for one in wrong.extra["errors"]]
+    return wrong
 
 
 def path_of(session: Session, user_id: int, conversation_id: str) -> list[Message]:

@@ -59,17 +59,23 @@ class Shelf:
     def __init__(self, *uploads: Upload) -> None:
         self.uploads = {upload.id: upload for upload in uploads}
         self.fetched: list[str] = []
+        self.forgotten: list[str] = []
 
     def get(self, user_id: int, media_id: str) -> Upload:
         if user_id != 7 or media_id not in self.uploads:
             raise NotFound
         return self.uploads[media_id]
 
-    def fetch(self, user_id: int, url: str) -> Upload:
+    def fetch_new(self, user_id: int, url: str) -> tuple[Upload, bool]:
         self.fetched.append(url)
         upload = Upload("fetched", "fetched.txt", "text", "c" * 64, [Page(1, "What came from there.")])
+        is_new = upload.id not in self.uploads
         self.uploads[upload.id] = upload
-        return upload
+        return upload, is_new
+
+    def forget_unused(self, user_id: int, media_id: str) -> bool:
+        self.forgotten.append(media_id)
+        return self.uploads.pop(media_id, None) is not None
 
     def pages(self, user_id: int, media_id: str) -> Sequence[Page]:
         return self.get(user_id, media_id).pages

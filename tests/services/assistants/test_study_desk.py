@@ -8,8 +8,8 @@ import pytest
 
 from services.assistants.base import Turn
 from services.assistants.study import Desk, Study
-from services.assistants.study.input import LENGTHS, WAYS, MediaRef, StudyInput
-from services.errors import InvalidInput, NotFound
+from services.assistants.study.input import LENGTHS, WAYS, MediaRef, StudyInput, parse_message
+from services.errors import AppError, FieldError, InvalidInput, NotFound, PointsExhausted, TooLarge
 from services.llm.builtin import BuiltinEngine
 from services.points import Points
 from services.store.database import Database
@@ -48,13 +48,63 @@ def test_an_address_is_only_asked_where_the_id_is_none_of_ours(desk: Desk, shelf
 
 
 def test_nothing_is_fetched_for_a_message_that_names_an_unknown_file(desk: Desk, shelf: Shelf) -> None:
-    sent = StudyInput("Why?", media=(MediaRef("theirs", "https://example.org/x"), MediaRef("unknown")))
+    sent = parse_message({"message": "Why?", "media_files": [{"url": "https://example.org/x"}, {"id": "unknown"}]})
 
     with pytest.raises(NotFound) as refused:
         desk.facts(ME, sent, [])
 
     assert refused.value.extra["errors"][0]["field"] == "media_files[1]"
     assert shelf.fetched == []
+
+
+def test_what_was_fetched_for_a_question_is_looked_at_again_when_it_is_refused(desk: Desk, shelf: Shelf) -> None:
+    sent = StudyInput("Why?", media=(MediaRef(PDF.id), MediaRef("theirs", "https://example.org/x")))
+
+    with pytest.raises(PointsExhausted), desk.asking(ME, sent, []):
+        raise PointsExhausted
+
+    assert (shelf.fetched, shelf.forgotten) == (["https://example.org/x"], ["fetched"])
+
+
+def test_a_file_that_was_there_stays_whatever_becomes_of_the_question(desk: Desk, shelf: Shelf) -> None:
+    sent = StudyInput("Why?", media=(MediaRef("theirs", "https://example.org/x"),))
+    desk.facts(ME, sent, [])
+
+    with pytest.raises(PointsExhausted), desk.asking(ME, sent, []):
+        raise PointsExhausted
+
+    assert shelf.forgotten == []
+    assert "fetched" in shelf.uploads
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        InvalidInput([FieldError("url", "cannot be reached")]),
+        TooLarge("Too large.", extra={"errors": [{"field": "file", "message": "is too large"}]}),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told_of_its_own_field_and_the_others_go(
+    desk: Desk, shelf: Shelf, wrong: AppError
+) -> None:
+    class Failing(Shelf):
+        def fetch_new(self, user_id: int, url: str) -> Any:
+            if url.endswith("/bad"):
+                raise wrong
+            return super().fetch_new(user_id, url)
+
+    failing = Failing()
+    desk._shelf = failing
+    sent = parse_message(
+        {"message": "Why?", "media": [{"url": "https://example.org/x"}] * 2 + [{"id": "a", "url": "https://b.org/bad"}]}
+    )
+
+    with pytest.raises(type(wrong)) as refused, desk.asking(ME, sent, []):
+        pytest.fail("nothing is asked")
+
+    told = getattr(refused.value, "errors", ()) or refused.value.extra["errors"]
+    assert [one["field"] if isinstance(one, dict) else one.field for one in told] == ["media[2].url"]
+    assert failing.forgotten == ["fetched"]
 
 
 def test_a_way_on_needs_an_answer(desk: Desk) -> None:

@@ -328,3 +328,14 @@ def test_nothing_is_fetched_unless_the_operator_allows_it(shelf: Shelf, user: us
 
     assert refused.value.errors[0].field == "url"
     assert everything(shelf, user) == ([], 0)
+
+
+def test_a_fetched_file_is_new_once(make_shelf: Callable[..., Shelf], user: users.User) -> None:
+    shelf = make_shelf(fetcher=Giving("notes.md", NOTES.encode()))
+
+    media, is_new = shelf.fetch_new(user.id, "https://example.org/notes.md")
+
+    assert is_new
+    assert shelf.fetch_new(user.id, "https://example.org/notes.md") == (media, False)
+    assert shelf.forget_unused(user.id, media.id)
+    assert everything(shelf, user) == ([], 0)

@@ -221,6 +221,21 @@ def test_unsettled_answers_are_listed_once_they_are_old_enough(
     assert database.run(conversations.unsettled, 60, 1, now=NOON + timedelta(hours=1)) == found[:1]
 
 
+def test_one_persons_running_answers_are_found_without_reading_what_they_asked_before(
+    database: Database, user: users.User, stranger: users.User
+) -> None:
+    mine = database.run(make_answer, user.id, now=NOON)
+    database.run(make_answer, stranger.id, now=NOON)
+    steps: list[str] = []
+
+    with explained(database, lambda _, step: steps.append(step)):
+        found = database.run(conversations.unsettled, 0, 10, user_id=user.id)
+
+    assert [one.message_id for one in found] == [mine.id]
+    assert any("ix_messages_running" in step for step in steps)
+    assert not any(reads_whole(step) for step in steps)
+
+
 def test_the_answers_of_a_stream_come_newest_last(database: Database, user: users.User) -> None:
     first = database.run(make_answer, user.id, client_name="one", stream_id="shared")
     second = database.run(make_answer, user.id, client_name="one", stream_id="shared")

@@ -11,7 +11,7 @@ from services import errors
 from services.store import media, users
 from services.store.database import Database
 from services.store.media import PIECE_BYTES, Made, MediaPage, MediaPiece, MediaRow, Usage
-from tests.factories import make_media
+from tests.factories import make_answer, make_media
 
 MISSING = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
@@ -245,3 +245,21 @@ def test_a_file_is_read_from_its_start_however_often_it_is_tried(database: Datab
     kept = database.run(tried_twice)
 
     assert content(database, user, kept.id) == b"The whole file"
+
+
+def test_a_file_that_came_for_a_question_goes_unless_the_question_was_stored(
+    database: Database, user: users.User, stranger: users.User
+) -> None:
+    unused = database.run(make_media, user.id, content=b"one")
+    used = database.run(make_media, user.id, content=b"two")
+    turn = {"question": "What is this?", "facts": {"media": [{"id": used.id, "is_new": True}]}}
+    database.run(make_answer, user.id, turn=turn)
+    database.run(make_answer, stranger.id, turn={"facts": {"media": [{"id": unused.id}]}})
+
+    assert database.run(media.forget_unused, user.id, unused.id) is True
+    assert database.run(media.forget_unused, user.id, used.id) is False
+
+    assert [one.id for one in database.run(media.listing, user.id, None, 10)] == [used.id]
+    with pytest.raises(errors.NotFound):
+        database.run(media.forget_unused, stranger.id, used.id)
+    assert count(database, MediaPage) == 1
