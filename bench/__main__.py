@@ -25,7 +25,9 @@ class Measure:
 
 TITLES = {
     "W1": '**W1 throughput**: 200 streams x 1 viewer, producers unpaced, payload `{"d":"ab"}`; CPU is user + system of '
-    "the web server with its producers, and of Valkey.",
+    "the web server with its producers, and of Valkey. `rill, not text`: events that the engine may not merge, as many "
+    "at a time as it takes; `rill`: text of which each part waits for the one before to be in the log, so that no two "
+    "share a write; `rill, merging`: text as fast as it comes.",
     "W2": "**W2 paced viewers**: 1,000 viewers on streams of their own x 20 events/s, one worker; from making an "
     "event to reading it. (sse-starlette over Redis and Flask-SSE cannot: see W1's events/s.)",
     "W3": "**W3 memory**: resident growth of the web process per idle viewer.",
@@ -41,7 +43,7 @@ TITLES = {
     "E2E-paced": "**End to end at 40 tokens/s** and answer, 20 answers (no goal: few events share a loop turn).",
 }
 MEASURES = (
-    Measure("W1", measures.throughput, (Rill, RillMerging, StarletteRedis, StarletteMemory, FlaskSse)),
+    Measure("W1", measures.throughput, (RillEvents, Rill, RillMerging, StarletteRedis, StarletteMemory, FlaskSse)),
     Measure("W2", measures.paced, (Rill, StarletteMemory)),
     Measure("W3", measures.idle_memory, (Rill, StarletteRedis, StarletteMemory, FlaskSse)),
     Measure("W4", measures.first_event, (Rill, StarletteRedis)),

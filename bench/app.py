@@ -107,7 +107,8 @@ class Speech:
     """What the assistant is to say.
 
     Attributes:
-        kind: `delta`; `open`, deltas that do not wait for the log; or `event`, which are never merged.
+        kind: `delta`, each made when the one before it is in the log; `open`, deltas that do not wait for it; or
+            `event`, which are never merged and wait for the engine only.
         rate: Events a second; 0 is unpaced.
         phase_s: How long after the gate a paced one's clock starts.
         gate: What it waits for first.
@@ -122,7 +123,7 @@ class Speech:
     hold: bool = False
 
     def spoken(self, writer: Writer) -> Iterator[Event]:
-        """The events, each made when the one before it is in the log or, paced, when its time has come."""
+        """The events, in their time or as fast as their kind allows."""
         if self.gate is not None:
             self.gate.wait()
         yield from self._in_time() if self.rate else self._unpaced(writer)
@@ -143,9 +144,9 @@ class Speech:
                 gevent.sleep(1e-6)
                 yield self._event()
             return
-        yield self._event()
-        for _ in range(self.events - 1):
-            writer.settle()
+        for _ in range(self.events):
+            if self.kind == "delta":
+                writer.settle()
             yield self._event()
 
     def _event(self) -> Event:

@@ -173,6 +173,7 @@ class RillEvents(Rill):
 
     name = "rill, not text"
     kind = "event"
+    scale = 6.0
 
 
 class Uvicorn(Contender):

@@ -23,8 +23,10 @@ from services.streaming.writer import Writer
 logger = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES: Final = 1 << 20
-# Deltas that may wait in one entry before the run waits for the log.
+# Deltas that may wait in one entry, and entries that may wait, before the run waits for the log: an assistant that is
+# faster than the loop would keep it from everybody else, and from this very stream.
 _MAX_BACKLOG: Final = 32
+_MAX_PENDING: Final = 8
 _BACKLOG_WAIT_S: Final = 0.1
 
 
@@ -105,6 +107,8 @@ class Producer:
         for event in events:
             if event.name != DELTA:
                 self._write(run, event)
+                if writer.pending >= _MAX_PENDING:
+                    writer.settle(_BACKLOG_WAIT_S)
                 continue
             said = event.data["text"]
             text = normaliser.add(said)
@@ -118,7 +122,6 @@ class Producer:
             answer.add(text)
             put(writer, event if text is said else delta(text))
             if writer.backlog > _MAX_BACKLOG:
-                # A model that is faster than the loop would keep it from everybody else, and from this very stream.
                 writer.settle(_BACKLOG_WAIT_S)
         held = normaliser.end()
         if held:

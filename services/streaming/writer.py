@@ -106,6 +106,11 @@ class Writer:
         else:
             pending.append(event)
 
+    @property
+    def pending(self) -> int:
+        """How many entries wait to be given their places."""
+        return len(self._pending)
+
     def follow(self) -> None:
         """Publish from now on: somebody follows from another worker."""
         self.followed = True

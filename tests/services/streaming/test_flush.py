@@ -12,7 +12,7 @@ from redis import Redis
 
 from services.streaming import connections, keys
 from services.streaming.embedded_valkey import private_valkey
-from services.streaming.events import DELTA, END, Event, delta
+from services.streaming.events import DELTA, END, PROGRESS, Event, delta
 from services.streaming.flush import Flusher
 from services.streaming.log import Started
 from services.streaming.writer import Writer
@@ -371,3 +371,22 @@ def test_a_worker_that_goes_closes_its_way_to_the_log(node: Node) -> None:
     node.hub.flusher.close()
 
     assert not connection.is_connected
+
+
+def test_an_assistant_that_is_faster_than_the_log_waits_for_it(node: Node) -> None:
+    waiting: list[int] = []
+
+    def flood() -> Iterator[Event]:
+        yield delta("a")
+        for number in range(500):
+            yield Event(PROGRESS, {"number": number})
+            waiting.append(run.writer.pending)
+
+    run = node.start()
+    reader = node.watch(run.spec)
+    node.runs.begin(run, flood)
+
+    reader.wait_for(END)
+    assert max(waiting) <= 8
+    said = [entry.event.data["number"] for entry in node.entries(run.spec) if entry.event.name == PROGRESS]
+    assert said == list(range(500))
