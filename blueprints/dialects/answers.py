@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from blueprints.dialects.evidence import Evidence, place, source
 from blueprints.dialects.markdown import BlockRenderer, render_markdown
-from blueprints.dialects.plain import plain
 from services.streaming import events
 from services.streaming.events import Event, StreamId
 
@@ -19,7 +19,10 @@ class Answer:
     Attributes:
         waiting_for: What is being waited for, in words; empty once the run has ended.
         tests: Suggested tests, each {input, expected?, why?}.
-        sources: What the answer cites, each {number, document_name, excerpt? (without marks), page?, media_id?}.
+        sources: What the answer cites, each {number, document_name, excerpt? (without marks), page?, media_id?,
+            document_id?, url?}.
+        evidence: What a search found, and how far it bears the answer.
+        conversation_id: Where a question that goes on from it belongs; empty where nobody has said.
         summary: What was said before, where it was too long to go word for word.
         cached: Whether it is an earlier answer to the same question.
         usage: Tokens, as the run's end says: {total_tokens, estimated?, first_token_s?, ...}.
@@ -50,6 +53,8 @@ class Answer:
     points: int | None = None
     took_s: float | None = None
     feedback: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
+    conversation_id: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -62,10 +67,26 @@ class Answer:
         return bool(self.blocks or self.tail)
 
     @property
+    def numbers(self) -> Mapping[int, int]:
+        """Which number the answer gives to which of the passages found, both as they are told."""
+        cited = {place(one): int(one.get("number") or 0) for one in self.sources if one.get("document_id")}
+        return {
+            at: cited[place(passage)] for at, passage in enumerate(self.evidence.passages, 1) if place(passage) in cited
+        }
+
+    @property
     def can_continue(self) -> bool:
         """Whether it ended before its own end."""
         cut_short = self.outcome in (events.STOPPED, events.FAILED, events.INTERRUPTED)
         return cut_short or self.finish_reason == "length"
+
+
+# Whose numbers in brackets are sources and nothing else, so that they lead there from the first.
+_CITING: Final = "search"
+
+
+def _cites(stream_id: str, assistant: str) -> str:
+    return f"answer-{stream_id}-source-" if assistant == _CITING else ""
 
 
 def stored_answer(stream_id: str, text: str, *, outcome: str, **facts: Any) -> Answer:
@@ -74,8 +95,8 @@ def stored_answer(stream_id: str, text: str, *, outcome: str, **facts: Any) -> A
     Args:
         facts: Other attributes of `Answer`, by name.
     """
-    blocks = [render_markdown(text)] if text else []
-    facts["sources"] = [_source(source) for source in facts.get("sources", ())]
+    blocks = [render_markdown(text, _cites(stream_id, facts.get("assistant", "")))] if text else []
+    facts["sources"] = [source(one) for one in facts.get("sources", ())]
     return Answer(stream_id=stream_id, blocks=blocks, outcome=outcome, **facts)
 
 
@@ -118,8 +139,21 @@ def _take_metadata(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.message_id = str(data.get("message_id") or run.answer.message_id)
     run.answer.cached = bool(data.get("cached", run.answer.cached))
     run.changed.add("engine")
+    run.answer.conversation_id = str(data.get("conversation_id") or run.answer.conversation_id)
+    _take_evidence(run, data)
     if not (run.answer.has_text or run.unread):
-        run.wait_for("Thinking…")
+        run.wait_for("Reading…" if run.answer.evidence.passages else "Thinking…")
+
+
+def _take_evidence(run: Run, data: Mapping[str, Any]) -> None:
+    before, told = run.answer.evidence, run.answer.evidence.told(data)
+    run.answer.evidence = told
+    if told.passages != before.passages or told.notes != before.notes:
+        run.changed.add("passages")
+    if told.confidence != before.confidence or told.also_found != before.also_found:
+        run.changed.add("found")
+    if told.related != before.related:
+        run.changed.add("related")
 
 
 def _take_delta(run: Run, data: Mapping[str, Any]) -> None:
@@ -136,13 +170,8 @@ def _take_tests(run: Run, data: Mapping[str, Any]) -> None:
 
 
 def _take_citation(run: Run, data: Mapping[str, Any]) -> None:
-    run.answer.sources = [*run.answer.sources, _source(data)]
-    run.changed.add("sources")
-
-
-def _source(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    excerpt = data.get("excerpt")
-    return {**data, "excerpt": plain(excerpt)} if isinstance(excerpt, str) else dict(data)
+    run.answer.sources = [*run.answer.sources, source(data)]
+    run.changed |= {"sources", "numbers"}
 
 
 def _take_message(run: Run, data: Mapping[str, Any]) -> None:
@@ -168,6 +197,7 @@ def _take_end(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.usage = data.get("usage") or {}
     run.answer.points = run.answer.usage.get("points_cost")
     run.answer.waiting_for = ""
+    _take_evidence(run, data)
     run.settle()
     whole = run.renderer.finish()
     if whole is not None:
@@ -191,11 +221,13 @@ _HANDLERS: Final = {
 }
 
 
-def begin(stream_id: StreamId, data: Mapping[str, Any]) -> Run:
-    """A run that has just begun; `data` is that of its `start`."""
-    run = Run(Answer(stream_id, waiting_for="Waiting for the model…"))
+def begin(stream_id: StreamId, data: Mapping[str, Any], assistant: str) -> Run:
+    """A run of this assistant's that has just begun; `data` is that of its `start`."""
+    searches = assistant == _CITING
+    waiting_for = "Looking through your documents…" if searches else "Waiting for the model…"
+    run = Run(Answer(stream_id, waiting_for=waiting_for), BlockRenderer(_cites(stream_id, assistant)))
     run.answer.message_id = str(data.get("message_id") or "")
-    run.answer.assistant = str(data.get("assistant") or "")
+    run.answer.assistant = assistant
     level = data.get("hint_level")
     run.answer.hint_level = level if isinstance(level, int) else None
     if partial := data.get("partial"):

@@ -15,6 +15,10 @@ _FORMULA_PATIENCE_CHARS: Final = 60
 _TRAILING_MARKERS: Final = re.compile(r"(?:[*_~`$!\[\\]|\]\(?|<[A-Za-z/:.@-]*)+$")
 # A last line of nothing but these may still become a list, a rule, a heading, a fence or a table.
 _UNDECIDED_LINE: Final = re.compile(r"^[ \t]*(?:[-=*_+#>~`|:.$\\\[ \t]+|\d{1,9}[.)]?|\|.*)$")
+_CITE: Final = re.compile(r"\[(\d{1,3})\]", re.ASCII)
+_HALF_CITE: Final = re.compile(r" ?\[\d{0,3}$", re.ASCII)
+# Out of the way of what looks for brackets; these characters have no meaning of their own.
+_PUT_BY: Final = re.compile("\ue000(\\d{1,3})\ue001", re.ASCII)
 _RUN: Final = re.compile(r"\\.|`+|\*+|_+|~~+|\$\$?|\\[(\[]|!?\[|\]\(?|<", re.DOTALL)
 
 
@@ -35,6 +39,12 @@ def settled(text: str) -> str:
     """Complete or hold back what is left open at the end of a paragraph's Markdown source."""
     text = _TRAILING_MARKERS.sub("", text)
     return _Scan(text).result()
+
+
+def settled_with_cites(text: str) -> str:
+    """As `settled`, for a text in which a number in brackets is a source: it is shown whole, or not at all."""
+    text = _HALF_CITE.sub("", text)
+    return _PUT_BY.sub(r"[\1]", settled(_CITE.sub("\ue000\\1\ue001", text)))
 
 
 class _Scan:

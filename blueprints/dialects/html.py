@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from blueprints.dialects.answers import begin
 from services.streaming import events
-from services.streaming.events import Entry, Event, StreamId
+from services.streaming.events import Entry, Event
 from services.streaming.views import Replay, StreamFacts
 from services.streaming.wire import HEARTBEAT, format_event_id, text_frame
 
@@ -25,13 +25,16 @@ _CLOSED_BY_US: Final = "ended"
 _PARTS: Final = {
     "engine": "streams/_metadata.html",
     "summary": "streams/_summary.html",
+    "passages": "streams/_passages.html",
     "body": "streams/_message.html",
     "blocks": "streams/_blocks.html",
     "tail": "streams/_delta.html",
     "sources": "streams/_sources.html",
+    "found": "streams/_found.html",
     "tests": "streams/_tests.html",
     "error": "streams/_error.html",
     "status": "streams/_status.html",
+    "related": "streams/_related.html",
 }
 
 
@@ -55,7 +58,7 @@ class HtmlDialect:
 
     def view(self, stream: StreamFacts) -> "HtmlView":
         """A new view that has been fed nothing."""
-        return HtmlView(self._environment, stream.stream_id)
+        return HtmlView(self._environment, stream)
 
     def refusal(self, stream_id: str | None, problem: Mapping[str, Any]) -> bytes:
         """The whole body of a stream that is refused: a fragment that explains, then `close`.
@@ -76,10 +79,11 @@ def refusal(environment: Environment, stream_id: str | None, problem: Mapping[st
 class HtmlView:
     """One stream as fragments, shared by all viewers in this process."""
 
-    def __init__(self, environment: Environment, stream_id: StreamId) -> None:
+    def __init__(self, environment: Environment, stream: StreamFacts) -> None:
         self._environment = environment
-        self._stream_id = stream_id
-        self._run = begin(stream_id, {})
+        self._stream_id = stream.stream_id
+        self._assistant = stream.assistant
+        self._run = begin(stream.stream_id, {}, stream.assistant)
         self._seq = 0
         self._sent_blocks = 0
         self._is_closed = False
@@ -99,7 +103,7 @@ class HtmlView:
         for entry in entries:
             self._seq = entry.seq
             if entry.event.name == events.START:
-                self._run = begin(self._stream_id, entry.event.data)
+                self._run = begin(self._stream_id, entry.event.data, self._assistant)
                 self._is_closed, was_closed, is_new_run = False, False, True
             elif entry.event.name == events.CLOSE:
                 self._close_run(entry.event.data)
@@ -144,11 +148,18 @@ class HtmlView:
         if "tail" in changed and len(answer.blocks) > self._sent_blocks:
             parts.append(_part("blocks", swap="beforeend", blocks=answer.blocks[self._sent_blocks :]))
         parts += [_part(name) for name in _PARTS if name in changed]
+        if "numbers" in changed:
+            parts += [_number(at, number) for at, number in answer.numbers.items()]
         return self._frame("streams/changes.html", {"parts": parts}) if parts else b""
 
     def _frame(self, template: str, variables: Mapping[str, Any]) -> bytes:
         html = self._environment.get_template(template).render(answer=self._run.answer, **variables)
         return text_frame(html.strip(), event_id=format_event_id(self._stream_id, self._seq))
+
+
+def _number(at: int, number: int) -> dict[str, Any]:
+    """A cited passage's number on its card; the cards themselves stay, as far as they have been moved."""
+    return {"name": f"card-{at}", "template": "streams/_card_number.html", "swap": "innerHTML", "number": number}
 
 
 def _part(name: str, *, swap: str = "innerHTML", blocks: Iterable[Markup] = ()) -> dict[str, Any]:

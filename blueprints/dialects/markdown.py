@@ -17,6 +17,7 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
@@ -24,7 +25,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 
-from blueprints.dialects.dangling import settled, without_undecided_line
+from blueprints.dialects.dangling import settled, settled_with_cites, without_undecided_line
 from blueprints.dialects.formulas import add_formulas
 
 Lexed = tuple[Any, str]
@@ -54,6 +55,7 @@ _LANGUAGES: Final = _words(
     "json julia kotlin lua make matlab ocaml perl php powershell python python3 py r ruby rust scala sh shell sql "
     "swift toml ts typescript xml yaml yml zig"
 )
+_NUMBER: Final = re.compile(r"\[(\d{1,3})\]", re.ASCII)
 _LANGUAGE_NAME: Final = re.compile(r"[A-Za-z0-9+#-]{1,20}")
 # Headings of an answer stand below those of the page around it.
 _HEADING_SHIFT: Final = 2
@@ -62,7 +64,7 @@ _MATHML: Final = _words(
     "msubsup msup mtable mtd mtext mtr munder munderover mprescripts none"
 )
 _TAGS: Final = (
-    _words("a blockquote br code div em h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul")
+    _words("a blockquote br code div em h3 h4 h5 h6 hr li ol p pre s span strong sup table tbody td th thead tr ul")
     | _MATHML
 )
 _MATHML_ATTRIBUTES: Final = _words(
@@ -80,6 +82,7 @@ _ATTRIBUTES: Final[dict[str, set[str]]] = {
 _CLASSES: Final = {
     "div": {"math", "math--display", "table"},
     "span": {"math", "math--display"} | {CODE_CLASS_PREFIX + name for name in STANDARD_TYPES.values() if name},
+    "sup": {"cite"},
     "td": {"align-left", "align-center", "align-right"},
     "th": {"align-left", "align-center", "align-right"},
 }
@@ -94,24 +97,39 @@ _CLEANER: Final = nh3.Cleaner(
 _FORMATTER: Final = HtmlFormatter(nowrap=True, classprefix=CODE_CLASS_PREFIX)
 
 
+# What the citing parser writes; no other text becomes a `sup`.
+_CITE: Final = re.compile(r'<sup class="cite">(\d{1,3})</sup>')
+
+
 @lru_cache(maxsize=256)
-def render_markdown(text: str) -> Markup:
-    """A whole text as inert HTML."""
-    return _rendered(text, {})
+def render_markdown(text: str, cites: str = "") -> Markup:
+    """A whole text as inert HTML.
+
+    Args:
+        cites: Numbers in brackets lead to the element of the page whose id is this with the number after it, which
+            is the caller's own word; empty: they are only text.
+    """
+    return _rendered(text, {}, cites)
 
 
-def _rendered(text: str, env: EnvType) -> Markup:
+def _rendered(text: str, env: EnvType, cites: str = "") -> Markup:
     if _is_too_much(text):
         return _inert(f"<pre><code>{escape(text)}</code></pre>\n")
-    return _inert(_PARSER.render(text, env))
+    if not cites:
+        return _inert(_PARSER.render(text, env))
+    return _inert(_CITING.render(text, {**env, "cites": cites}), cites)
 
 
 def _is_too_much(text: str) -> bool:
     return len(text) > MAX_MARKDOWN_CHARS or sum(map(text.count, _MARKS)) > MAX_MARKS
 
 
-def _inert(html: str) -> Markup:
-    return Markup(_CLEANER.clean(html))  # noqa: S704 (sanitised right here: the project's one such call)
+def _inert(html: str, cites: str = "") -> Markup:
+    clean = _CLEANER.clean(html)
+    if cites:
+        link = rf'<sup class="cite"><a href="#{escape(cites)}\1" aria-label="Source \1">\1</a></sup>'
+        clean = _CITE.sub(link, clean)
+    return Markup(clean)  # noqa: S704 (sanitised right here: the project's one such call)
 
 
 class BlockRenderer:
@@ -121,6 +139,9 @@ class BlockRenderer:
     grown by a 64th, so that the work stays proportional to the text, and one that is slow to render
     less often still.
 
+    Args:
+        cites: As for `render_markdown`.
+
     Attributes:
         blocks: The finished blocks, each a run of whole top-level elements.
         tail: The block that is being written, without what is left dangling.
@@ -129,7 +150,8 @@ class BlockRenderer:
 
     _STEP = 64
 
-    def __init__(self) -> None:
+    def __init__(self, cites: str = "") -> None:
+        self._cites = cites
         self.blocks: list[Markup] = []
         self.tail: Markup = _inert("")
         self.parsed_chars = 0
@@ -177,7 +199,7 @@ class BlockRenderer:
             return None
         text = self.text
         self.parsed_chars += len(text)
-        whole = render_markdown(text)
+        whole = render_markdown(text, self._cites)
         return whole if whole != "".join(self.blocks) else None
 
     def _freeze(self) -> None:
@@ -203,7 +225,8 @@ class BlockRenderer:
             return 0
         self.parsed_chars += len(source)
         tokens: list[Token] = []
-        _PARSER.block.parse(source, _PARSER, {"references": dict(self._references)}, tokens)
+        parser = _CITING if self._cites else _PARSER
+        parser.block.parse(source, parser, {"references": dict(self._references)}, tokens)
         tops = [token for token in tokens if token.level == 0 and token.nesting >= 0 and token.map]
         if not tops:
             return 0
@@ -214,7 +237,7 @@ class BlockRenderer:
     def _render(self, source: str, *, is_open: bool) -> Markup:
         self.parsed_chars += len(source)
         references = dict(self._references) if is_open else self._references
-        return _rendered(source, {"references": references, "open": is_open})
+        return _rendered(source, {"references": references, "open": is_open}, self._cites)
 
 
 def _is_final(token: Token, lines: Sequence[str], end: int) -> bool:
@@ -253,7 +276,7 @@ def _hold_back(state: StateCore) -> None:
         return
     for token in reversed(state.tokens):
         if token.type == "inline":
-            token.content = settled(token.content)
+            token.content = settled_with_cites(token.content) if "cites" in state.env else settled(token.content)
         if token.nesting >= 0:
             return
 
@@ -307,6 +330,17 @@ def _align_by_class(state: StateCore) -> None:
             token.attrSet("class", "align-" + str(style).rpartition(":")[2])
 
 
+def _cite(state: StateInline, silent: bool) -> bool:
+    """A number in brackets, which is no link's words here, whatever follows it."""
+    found = _NUMBER.match(state.src, state.pos)
+    if found is None or state.linkLevel:
+        return False
+    if not silent:
+        state.push("cite", "", 0).content = found[1]
+    state.pos = found.end()
+    return True
+
+
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False})
     parser.enable(["table", "strikethrough"])
@@ -322,4 +356,14 @@ def _parser() -> MarkdownIt:
     return parser
 
 
+def _citing_parser() -> MarkdownIt:
+    """As the other, for texts whose numbers in brackets are sources: none of them is a link's address."""
+    parser = _parser()
+    parser.disable("reference")
+    parser.inline.ruler.before("link", "cite", _cite)
+    parser.add_render_rule("cite", lambda _s, tokens, at, *_: f'<sup class="cite">{tokens[at].content}</sup>')
+    return parser
+
+
 _PARSER: Final = _parser()
+_CITING: Final = _citing_parser()

@@ -7,7 +7,7 @@ from jinja2 import Environment
 
 from blueprints.dialects.answers import begin
 from services.streaming import events
-from services.streaming.events import Entry, StreamId
+from services.streaming.events import Entry
 from services.streaming.views import Replay, StreamFacts
 
 
@@ -30,7 +30,7 @@ class ProgressiveDialect:
 
     def view(self, stream: StreamFacts) -> "ProgressiveView":
         """A new view that has been fed nothing."""
-        return ProgressiveView(self._environment, stream.stream_id)
+        return ProgressiveView(self._environment, stream)
 
     def head(self, stream_id: str, **variables: Any) -> bytes:
         """The page up to the answer; the variables stand in streams/progressive_head.html."""
@@ -47,10 +47,11 @@ class ProgressiveDialect:
 class ProgressiveView:
     """One stream as HTML that grows, shared by all who read it so."""
 
-    def __init__(self, environment: Environment, stream_id: StreamId) -> None:
+    def __init__(self, environment: Environment, stream: StreamFacts) -> None:
         self._environment = environment
-        self._stream_id = stream_id
-        self._run = begin(stream_id, {})
+        self._stream_id = stream.stream_id
+        self._assistant = stream.assistant
+        self._run = begin(stream.stream_id, {}, stream.assistant)
         self._all: list[bytes] = []
         self._sent_blocks = 0
         self._is_closed = False
@@ -70,7 +71,7 @@ class ProgressiveView:
             return b""
         for entry in entries:
             if entry.event.name == events.START:
-                self._run, self._sent_blocks = begin(self._stream_id, entry.event.data), 0
+                self._run, self._sent_blocks = begin(self._stream_id, entry.event.data, self._assistant), 0
             else:
                 self._run.take(entry.event)
             self._is_closed = self._run.answer.outcome is not None or entry.event.name == events.CLOSE
