@@ -42,6 +42,8 @@ class Settings:
     openai_base_url: str = ""
     openai_model: str = "gpt-4o-mini"
     embedding_model: str = ""
+    embedding_base_url: str = ""
+    embedding_api_key: str = field(default="", repr=False)
     model_fallback: bool = True
     model_vision: bool = True
     model_connect_timeout_s: float = 5.0
@@ -73,6 +75,7 @@ class Settings:
     max_upload_mb: int = 25
     media_total_mb: int = 200
     media_url_hosts: tuple[str, ...] = ()
+    ingest_processes: int = 1
     enable_logs: bool = False
 
     @property
@@ -187,6 +190,8 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "OPENAI_BASE_URL": ("openai_base_url", _starting_with("http://", "https://")),
     "OPENAI_MODEL": ("openai_model", _text),
     "EMBEDDING_MODEL": ("embedding_model", _text),
+    "EMBEDDING_BASE_URL": ("embedding_base_url", _starting_with("http://", "https://")),
+    "EMBEDDING_API_KEY": ("embedding_api_key", _text),
     "MODEL_FALLBACK": ("model_fallback", _flag),
     "MODEL_VISION": ("model_vision", _flag),
     "MODEL_CONNECT_TIMEOUT": ("model_connect_timeout_s", _seconds(0.1, 300)),
@@ -216,6 +221,7 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "MAX_UPLOAD_MB": ("max_upload_mb", _whole(1, 2048)),
     "MEDIA_TOTAL_MB": ("media_total_mb", _whole(1, 1_000_000)),
     "MEDIA_URL_HOSTS": ("media_url_hosts", _hosts),
+    "INGEST_PROCESSES": ("ingest_processes", _whole(0, 16)),
     "ENABLE_LOGS": ("enable_logs", _flag),
 }
 PER_ASSISTANT: Final = {
@@ -228,6 +234,7 @@ PER_ASSISTANT: Final = {
 }
 DEFAULT_RATE_LIMITS: Final = {name: "5/minute" if name == "tutor" else "10/minute" for name in ASSISTANTS}
 DEFAULT_MAX_STREAMS: Final = {name: 3 if name == "search" else 2 for name in ASSISTANTS}
+_EMBEDDING_SERVERS: Final = ("openai_api_key", "openai_base_url", "embedding_api_key", "embedding_base_url")
 # Where these two default depends on the file system, so they are read apart from the table.
 SPECIAL: Final = ("SECRET_KEY", "DATA_DIR")
 
@@ -252,6 +259,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         if environ.get(name, "").strip():
             values[group][assistant] = _parsed(name, environ[name].strip(), per_parser)
     data_dir = Path(environ.get("DATA_DIR", "").strip() or "var").absolute()
+    if values.get("embedding_model") and not any(values.get(name) for name in _EMBEDDING_SERVERS):
+        raise BadSetting("EMBEDDING_MODEL needs OPENAI_API_KEY, OPENAI_BASE_URL or EMBEDDING_BASE_URL")
     secret_key = environ.get("SECRET_KEY", "").strip()
     if secret_key and len(secret_key) < 16:
         raise BadSetting("SECRET_KEY must have at least 16 characters; leave it empty to have one made")

@@ -42,6 +42,8 @@ DOORS = {
     # What decodes other people's files runs in the child only.
     "PIL": {"services/reading/"},
     "pypdfium2": {"services/reading/"},
+    "selectolax": {"services/reading/"},
+    "tokenizers": {"services/llm/static.py"},
     "openai": {"services/llm/client.py"},
     "sqlalchemy": {"services/store/"},
     "redis": {"services/streaming/"},

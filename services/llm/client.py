@@ -2,19 +2,21 @@
 
 The SDK brings the request, its authentication and its errors. The reply's bytes are read here, not
 by its iterator, which costs ten times as much and takes a reply that was cut off for a whole one.
-The only import of openai; sockets and deadlines are `transport`'s, chunks are `chunks`'.
+The only import of openai; sockets and deadlines are `transport`'s, chunks are `chunks`'. Embeddings are asked for here
+too, one attempt at a time; `embed` tries again.
 """
 
 import math
 import random
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import httpcore2
 import httpx2
 import openai
+import orjson
 
 from services.errors import ModelBroken, ModelUnreachable
 from services.llm import pictures
@@ -37,6 +39,8 @@ _TAIL_TIMEOUT_S: Final = 5.0
 _DRAIN_TIMEOUT_S: Final = 0.05
 # What a server may not know (an old one) or not allow (a reasoning model): left out once it says so.
 _OPTIONAL: Final = frozenset({"temperature", "max_tokens", "max_completion_tokens", "stream_options"})
+# A batch of the longest vectors that there are, written out as text.
+_MAX_EMBEDDED_BYTES: Final = 32 * 1024 * 1024
 _GO_ON: Final = (
     "Your answer was cut off there. Go on exactly where it stops, in mid-sentence if need be. "
     "Repeat nothing of it and do not comment on the interruption."
@@ -72,14 +76,7 @@ class OpenAIEngine:
         names = ("max_completion_tokens", "max_tokens")
         self._limit_names = names if base_url == HOSTED_URL else names[::-1]
         self.transport = Transport(base_url, max_connections=settings.max_streaming_connections + 16)
-        self._client = openai.OpenAI(
-            api_key=settings.openai_api_key or "none",
-            base_url=base_url,
-            max_retries=0,  # deliberate: the SDK's own are not bounded by the first token's deadline
-            # Reading and writing obey the call's own deadline; a full pool is like a server that does not answer.
-            timeout=httpx2.Timeout(settings.model_connect_timeout_s),
-            http_client=httpx2.Client(transport=self.transport, follow_redirects=True),
-        )
+        self._client = _sdk(self.transport, base_url, settings.openai_api_key, settings.model_connect_timeout_s)
         self._create = self._client.chat.completions.with_streaming_response.create
 
     def stream(self, request: Request) -> Reply:
@@ -213,6 +210,81 @@ class OpenAIEngine:
         cause = failure.__cause__
         asked_s = pause_asked_s(cause.response.headers) if isinstance(cause, openai.APIStatusError) else None
         return _FIRST_PAUSE_S * 2.0**retries * (0.75 + self._jitter() / 2) if asked_s is None else asked_s
+
+
+class OpenAIEmbeddings:
+    """One model for embeddings on one server; shared by all greenlets of a process.
+
+    Args:
+        base_url: The server; the hosted one if empty.
+        width: How many numbers are asked for; a server that will not make as many says how many it makes.
+    """
+
+    def __init__(self, base_url: str, api_key: str, model: str, *, width: int, connect_timeout_s: float) -> None:
+        base_url = base_url or HOSTED_URL
+        # One for what is taken in, and some for the questions that come meanwhile.
+        self._client = _sdk(Transport(base_url, max_connections=8), base_url, api_key, connect_timeout_s)
+        self._create = self._client.embeddings.with_streaming_response.create
+        # Binary numbers, for a quarter of the bytes and a tenth of the time to read them.
+        self._options: dict[str, Any] = {"model": model, "dimensions": width, "encoding_format": "base64"}
+
+    def create(self, texts: Sequence[str], *, timeout_s: float) -> list[Any]:
+        """Each text's numbers, as the server sent them: a list, or base64 of little-endian floats. Not checked.
+
+        Raises:
+            ModelUnreachable: One attempt failed, or what came is no answer (`MODEL_REJECTED`).
+        """
+        call = Call(time.monotonic() + timeout_s)
+        try:
+            while True:
+                try:
+                    return _embedded(self._answer(texts, call))
+                except openai.BadRequestError as refused:
+                    if not self._learn(refused):
+                        raise
+        except _Foreign as exc:
+            raise _failure(exc, has_begun=False) from exc
+        except (ValueError, KeyError, TypeError) as exc:
+            raise unreachable("MODEL_REJECTED") from exc
+        finally:
+            call.release()
+
+    def close(self) -> None:
+        """Close all connections; calls that still run break off."""
+        self._client.close()
+
+    def _answer(self, texts: Sequence[str], call: Call) -> bytes:
+        told = bytearray()
+        with working_for(call), self._create(input=list(texts), **self._options) as response:
+            for piece in response.iter_bytes():
+                told += piece
+                if len(told) > _MAX_EMBEDDED_BYTES:
+                    raise ValueError("too long")
+        return bytes(told)
+
+    def _learn(self, refused: openai.BadRequestError) -> bool:
+        """Leave out, from now on, what the server will not have; False if there is nothing left to leave out."""
+        named = refused.param if refused.param in self._options else None
+        # Many servers refuse without a name. A width that a model was not made for is the likelier reason.
+        name = named or next((name for name in ("dimensions", "encoding_format") if name in self._options), None)
+        return name not in (None, "model") and self._options.pop(name, None) is not None
+
+
+def _embedded(told: bytes) -> list[Any]:
+    """The vectors of an answer, in the order of the texts."""
+    data = orjson.loads(told)["data"]
+    return [one["embedding"] for one in sorted(data, key=lambda one: int(one["index"]))]
+
+
+def _sdk(transport: Transport, base_url: str, api_key: str, connect_timeout_s: float) -> openai.OpenAI:
+    return openai.OpenAI(
+        api_key=api_key or "none",
+        base_url=base_url,
+        max_retries=0,  # deliberate: the SDK's own are not bounded by the call's deadline
+        # Reading and writing obey the call's own deadline; a full pool is like a server that does not answer.
+        timeout=httpx2.Timeout(connect_timeout_s),
+        http_client=httpx2.Client(transport=transport, follow_redirects=True),
+    )
 
 
 def _failure(exc: Exception, *, has_begun: bool) -> ModelUnreachable | ModelBroken:
