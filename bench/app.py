@@ -19,11 +19,12 @@ from services.settings import Settings, load
 from services.streaming import connections
 from services.streaming.events import CLOSE, DELTA, PROGRESS, START, Entry, Event, RunId, StreamId, UserId, delta
 from services.streaming.hub import Finished, Hub
-from services.streaming.log import EventLog, NewRun
+from services.streaming.log import EventLog
 from services.streaming.metrics import Metrics
 from services.streaming.producing import Run
 from services.streaming.runs import Runs, new_id
 from services.streaming.slots import SiteSlots
+from services.streaming.state import NewRun
 from services.streaming.views import Replay, StreamFacts
 from services.streaming.writer import Writer
 

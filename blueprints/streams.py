@@ -18,7 +18,7 @@ from services.store import conversations
 from services.streaming.answers import folded, of_run
 from services.streaming.events import StreamId, UserId
 from services.streaming.hub import Finished
-from services.streaming.log import State
+from services.streaming.state import State
 from services.streaming.views import Dialect, Replay, StreamFacts
 from services.streaming.wire import farewell, format_event_id, parse_event_id
 

@@ -19,9 +19,9 @@ from services.store.conversations import Conversation, Message
 from services.store.database import Database, Session
 from services.streaming.answers import Settled
 from services.streaming.events import DELTA, END, METADATA, START, Event, RunId, StreamId, UserId
-from services.streaming.log import NewRun
 from services.streaming.runs import Runs, new_id
 from services.streaming.starting import Repeated, StreamClosed
+from services.streaming.state import NewRun
 
 Kind = Literal["new", "follow", "successor"]
 _TITLE_CHARS: Final = 80

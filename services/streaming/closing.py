@@ -15,8 +15,9 @@ import gevent
 from services import errors
 from services.streaming.answers import Answer, Interrupted, Settled, folded, of_run
 from services.streaming.events import CLOSE, END, INTERRUPTED, STOPPED, Event, RunId, StreamId, UserId
-from services.streaming.log import EventLog, NewRun, Sealed
+from services.streaming.log import EventLog
 from services.streaming.slots import SiteSlots
+from services.streaming.state import NewRun, Sealed
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,9 @@ from redis.exceptions import RedisError
 from services import errors
 from services.streaming import keys
 from services.streaming.hub import Hub
-from services.streaming.log import LEASE_MS, LUA, NewRun
+from services.streaming.log import LEASE_MS, LUA
 from services.streaming.slots import SiteSlots
+from services.streaming.state import NewRun
 from services.streaming.writer import Writer
 
 logger = logging.getLogger(__name__)

@@ -4,132 +4,24 @@ The entry id is `<fence>-<seq>`. Deltas are written by `flush.py` with plain XAD
 raises the fence is a script here. docs/architecture.md has the picture, lua/*.lua the details.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-import orjson
 from redis import Redis
 from redis.exceptions import RedisError
 
 from services import errors
 from services.streaming import keys
 from services.streaming.events import CLOSE, SEAL, Entry, Event, RunId, StreamId, UserId
+from services.streaming.payload import decode, encode
+from services.streaming.state import NewRun, Sealed, Started, State
 
 # A run's lease, renewed at a third of it; a killed worker's slots are free after it.
 LEASE_MS: Final = 10_000
 # A run may outlive its deadline by its closing; its keys outlive both.
 KEYS_SPARE_MS: Final = 60_000
 LUA: Final = Path(__file__).parent / "lua"
-
-Status = Literal["running", "sealed", "idle", "closed"]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What Redis knows about a stream.
-
-    Attributes:
-        last: The seq of the last closing event of the latest run, 0 while it runs.
-        lease_ms, idle_until_ms: On the Redis clock.
-    """
-
-    status: Status
-    fence: int
-    run_id: RunId
-    assistant: str
-    conversation_id: str
-    message_id: str
-    first: str
-    lease_ms: int
-    idle_until_ms: int
-    outcome: str | None
-    last: int
-    confirmed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """All that the start script needs.
-
-    Attributes:
-        follow: Whether the stream exists already and is idle.
-        idle_ms: How long the stream stays open for another run after this one; 0 closes it.
-        record: What a repeated request with the same idempotency key is answered with; JSON.
-        fingerprint: Tells whether it is the same request.
-    """
-
-    user_id: UserId
-    stream_id: StreamId
-    run_id: RunId
-    assistant: str
-    conversation_id: str
-    message_id: str
-    first: Event
-    assistant_limit: int
-    user_limit: int
-    deadline_ms: int
-    ttl_ms: int
-    idle_ms: int = 0
-    follow: bool = False
-    idempotency_key: str = ""
-    record: str = ""
-    fingerprint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A run that was started: the writer's fence and the seq of its first event."""
-
-    fence: int
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """A run taken from its writer. Its text is what the log holds from `first` up to `seq`."""
-
-    fence: int
-    seq: int
-    first: str
-    seal: str
-
-
-def encode(event: Event) -> bytes:
-    """An event as the log holds it."""
-    return orjson.dumps([event.name, event.data], default=str)
-
-
-def plain(event: Event) -> Event:
-    """An event as it comes back from the log, so that it is the same wherever it is read.
-
-    What models and tools say may hold what JSON cannot: lone surrogates, endless integers, keys of other types.
-    """
-    try:
-        data = orjson.dumps(event.data, default=str)
-    except orjson.JSONEncodeError:
-        data = orjson.dumps(_plain_value(event.data), default=str)
-    return Event(event.name, orjson.loads(data))
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, Mapping):
-        return {_plain_value(str(key)): _plain_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain_value(item) for item in value]
-    # Beyond 64 bits; a number that a browser would round is a number all the same.
-    return str(value) if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64 else value
-
-
-def decode(entry_id: bytes, payload: bytes) -> Entry:
-    """What `encode` made, with its place."""
-    fence, _, seq = entry_id.partition(b"-")
-    name, data = orjson.loads(payload)
-    return Entry(int(fence), int(seq), Event(name, data))
-
 
 _SEAL: Final = encode(Event(SEAL, {}))
 _CLOSED_BY_STOP: Final = encode(Event(CLOSE, {"reason": "stopped"}))

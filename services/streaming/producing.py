@@ -16,8 +16,9 @@ from services.errors import AppError
 from services.streaming.answers import Answer, DeadlinePassed, EmptyAnswer, RunFailed
 from services.streaming.coalesce import Normaliser
 from services.streaming.events import COMPLETED, DELTA, END, FAILED, Event, StreamId, UserId, delta
-from services.streaming.log import NewRun, plain
 from services.streaming.metrics import Metrics
+from services.streaming.payload import plain
+from services.streaming.state import NewRun
 from services.streaming.writer import Writer
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from services import errors
 from services.streaming import keys
 from services.streaming.events import StreamId, UserId
 from services.streaming.follow import Follow, Key
-from services.streaming.log import LEASE_MS, LUA, EventLog, decode
+from services.streaming.log import LEASE_MS, LUA, EventLog
+from services.streaming.payload import decode
 from services.streaming.subscription import Subscription
 
 logger = logging.getLogger(__name__)

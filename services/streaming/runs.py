@@ -33,11 +33,13 @@ from services.streaming.events import (
 )
 from services.streaming.hub import Hub
 from services.streaming.leases import Leases
-from services.streaming.log import EventLog, NewRun, Started, encode
+from services.streaming.log import EventLog
 from services.streaming.metrics import Metrics
+from services.streaming.payload import encode
 from services.streaming.producing import Producer, Run, kill
 from services.streaming.slots import SiteSlots
 from services.streaming.starting import Repeated, Starter, StreamClosed
+from services.streaming.state import NewRun, Started
 from services.streaming.views import StreamFacts
 from services.streaming.writer import Writer
 

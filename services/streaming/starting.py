@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services import errors
-from services.streaming.log import EventLog, NewRun, Started
+from services.streaming.log import EventLog
 from services.streaming.metrics import Metrics
 from services.streaming.slots import SiteSlots
+from services.streaming.state import NewRun, Started
 
 _SLOT_RETRY_S: Final = 5
 

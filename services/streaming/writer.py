@@ -8,7 +8,8 @@ from greenlet import greenlet
 
 from services.streaming import keys
 from services.streaming.events import DELTA, Entry, Event, StreamId, UserId, delta, new_tuple
-from services.streaming.log import Started, encode
+from services.streaming.payload import encode
+from services.streaming.state import Started
 
 _MULTI: Final = b"*1\r\n$5\r\nMULTI\r\n"
 _EXEC: Final = b"*1\r\n$4\r\nEXEC\r\n"

@@ -31,11 +31,12 @@ from services.streaming.events import (
     delta,
 )
 from services.streaming.hub import Finished, Hub
-from services.streaming.log import EventLog, NewRun
+from services.streaming.log import EventLog
 from services.streaming.metrics import Metrics
 from services.streaming.producing import Run
 from services.streaming.runs import Runs
 from services.streaming.slots import SiteSlots
+from services.streaming.state import NewRun
 from services.streaming.viewer import Viewer
 from services.streaming.views import Replay, StreamFacts
 from services.streaming.wire import HEARTBEAT, format_event_id, frame

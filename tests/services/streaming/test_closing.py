@@ -14,8 +14,8 @@ from services import errors
 from services.streaming import keys
 from services.streaming.answers import Settled, of_run
 from services.streaming.events import CLOSE, END, SEAL, Entry, Event, delta
-from services.streaming.log import Sealed, Started
 from services.streaming.producing import MAX_ANSWER_BYTES
+from services.streaming.state import Sealed, Started
 from services.streaming.writer import Writer
 from tests.services.streaming.nodes import USER, Node, Script, check_log, lapse, make_spec, told, until
 from tests.services.streaming.proxy import Forgetful

@@ -14,7 +14,7 @@ from services.streaming import connections, keys
 from services.streaming.embedded_valkey import private_valkey
 from services.streaming.events import DELTA, END, PROGRESS, Event, delta
 from services.streaming.flush import Flusher
-from services.streaming.log import Started
+from services.streaming.state import Started
 from services.streaming.writer import Writer
 from tests.services.streaming.nodes import Node, Script, check_log, until
 from tests.services.streaming.proxy import Forgetful

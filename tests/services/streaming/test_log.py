@@ -9,7 +9,7 @@ import pytest
 from services import errors
 from services.streaming import census, connections, keys
 from services.streaming.events import Entry, Event, RunId, StreamId, UserId
-from services.streaming.log import decode, encode, plain
+from services.streaming.payload import decode, encode, plain
 from tests.services.streaming.nodes import USER, Node, Script, make_spec, told, until
 from tests.services.streaming.proxy import Forgetful
 
