@@ -178,6 +178,7 @@ def _take_message(run: Run, data: Mapping[str, Any]) -> None:
     if data.get("kind") == "summary":
         run.answer.summary = str(data.get("content") or "")
         run.changed.add("summary")
+    _take_evidence(run, data)
 
 
 def _take_step(run: Run, data: Mapping[str, Any]) -> None:
