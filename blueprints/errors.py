@@ -49,6 +49,7 @@ _UNEXPECTED: Final = ("INTERNAL_ERROR", "Something went wrong on our side. It ha
 _RETRY_AFTER_S: Final = {429: 1, 503: 2}
 _API_PREFIXES: Final = ("/api/", "/v1/", "/metrics", "/healthz", "/readyz")
 _SIGN_IN: Final = "auth.login"
+_REFUSAL: Final = "rill_refusal"
 
 
 def register(app: Flask) -> None:
@@ -57,6 +58,12 @@ def register(app: Flask) -> None:
     app.register_error_handler(StorageError, _limits_away)
     app.register_error_handler(HTTPException, _http_answer)
     app.register_error_handler(500, _unexpected)
+
+
+def refuses_in_html(view: Callable[..., Any], refuse: Callable[[dict[str, Any]], Response]) -> None:
+    """Mark a GET view that streams, but no answer: what `refuse` makes of a problem document is its refusal in the HTML
+    flavour, which is always answered by 200."""
+    setattr(view, _REFUSAL, refuse)
 
 
 def status_of(error: errors.AppError) -> int:
@@ -130,6 +137,10 @@ def _response(problem: dict[str, Any], headers: Mapping[str, str]) -> Response:
     g.problem_code = problem["code"]
     if _wants_html_stream():
         return _html_stream(problem)
+    refuse = getattr(current_app.view_functions.get(request.endpoint or ""), _REFUSAL, None)
+    if refuse is not None and request.method == "GET" and request.args.get("view") == "html":
+        refused: Response = refuse(problem)
+        return refused
     wanted = shape()
     if wanted == "json":
         response = Response(orjson.dumps(problem), content_type="application/problem+json")

@@ -83,8 +83,17 @@ def register(app: Flask) -> None:
 
 def accepts_uploads(view: View) -> View:
     """Mark a view whose body may be as large as `MAX_UPLOAD_MB`."""
-    setattr(view, _UPLOADS, True)
-    return view
+    return accepts_many_uploads(1)(view)
+
+
+def accepts_many_uploads(largest: int) -> Callable[[View], View]:
+    """Mark views whose bodies may be as large as so many uploads of `MAX_UPLOAD_MB`."""
+
+    def mark(view: View) -> View:
+        setattr(view, _UPLOADS, largest)
+        return view
+
+    return mark
 
 
 def _name_request() -> None:
@@ -147,8 +156,9 @@ def _check_csrf() -> None:
 
 def _limit_body() -> None:
     """Refuse a body over the cap. Before the CSRF check, which reads forms."""
-    if getattr(current_app.view_functions.get(request.endpoint or ""), _UPLOADS, False):
-        request.max_content_length = services().settings.max_upload_mb * 1024 * 1024 + _MULTIPART_SLACK_BYTES
+    largest = getattr(current_app.view_functions.get(request.endpoint or ""), _UPLOADS, 0)
+    if largest:
+        request.max_content_length = largest * services().settings.max_upload_mb * 1024 * 1024 + _MULTIPART_SLACK_BYTES
         request.environ["wsgi.input"] = _Sharing(request.environ["wsgi.input"])
     cap = request.max_content_length or 0
     if "chunked" in request.environ.get("HTTP_TRANSFER_ENCODING", "").lower():
