@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from blueprints.dialects.evidence import Evidence, place, source
+from blueprints.dialects.evidence import Evidence, source
 from blueprints.dialects.markdown import BlockRenderer, render_markdown
 from services.streaming import events
 from services.streaming.events import Event, StreamId
@@ -65,14 +65,6 @@ class Answer:
     def has_text(self) -> bool:
         """Whether there is anything to go on from."""
         return bool(self.blocks or self.tail)
-
-    @property
-    def numbers(self) -> Mapping[int, int]:
-        """Which number the answer gives to which of the passages found, both as they are told."""
-        cited = {place(one): int(one.get("number") or 0) for one in self.sources if one.get("document_id")}
-        return {
-            at: cited[place(passage)] for at, passage in enumerate(self.evidence.passages, 1) if place(passage) in cited
-        }
 
     @property
     def can_continue(self) -> bool:
@@ -140,9 +132,8 @@ def _take_metadata(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.cached = bool(data.get("cached", run.answer.cached))
     run.changed.add("engine")
     run.answer.conversation_id = str(data.get("conversation_id") or run.answer.conversation_id)
-    _take_evidence(run, data)
     if not (run.answer.has_text or run.unread):
-        run.wait_for("Reading…" if run.answer.evidence.passages else "Thinking…")
+        run.wait_for("Looking through your documents…" if run.answer.assistant == _CITING else "Thinking…")
 
 
 def _take_evidence(run: Run, data: Mapping[str, Any]) -> None:
@@ -150,6 +141,8 @@ def _take_evidence(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.evidence = told
     if told.passages != before.passages or told.notes != before.notes:
         run.changed.add("passages")
+    if told.numbers != before.numbers:
+        run.changed.add("numbers")
     if told.confidence != before.confidence or told.also_found != before.also_found:
         run.changed.add("found")
     if told.related != before.related:
@@ -171,13 +164,18 @@ def _take_tests(run: Run, data: Mapping[str, Any]) -> None:
 
 def _take_citation(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.sources = [*run.answer.sources, source(data)]
-    run.changed |= {"sources", "numbers"}
+    run.changed.add("sources")
+    _take_evidence(run, data)
 
 
 def _take_message(run: Run, data: Mapping[str, Any]) -> None:
     if data.get("kind") == "summary":
         run.answer.summary = str(data.get("content") or "")
         run.changed.add("summary")
+    elif run.answer.assistant == _CITING:
+        _take_evidence(run, data)
+        if data.get("kind") == "passages" and not (run.answer.has_text or run.unread):
+            run.wait_for("Reading…")
     _take_evidence(run, data)
 
 
@@ -198,7 +196,6 @@ def _take_end(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.usage = data.get("usage") or {}
     run.answer.points = run.answer.usage.get("points_cost")
     run.answer.waiting_for = ""
-    _take_evidence(run, data)
     run.settle()
     whole = run.renderer.finish()
     if whole is not None:

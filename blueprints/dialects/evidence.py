@@ -1,18 +1,18 @@
-"""What a search shows besides its answer: the passages found, how far to trust the answer, and where to go on. Pure."""
+"""What a search shows besides its answer: the passages found, how far to trust the answer, and where to go on. Pure.
+
+Source: docs/assistants.md, "Search".
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import quote, urlencode
 
 from blueprints.dialects.plain import plain
+from services.streaming.events import CITATION, MESSAGE
 
-# What an event may tell of these, and what it is called here.
 _LISTS: Final = ("passages", "also_found", "related", "notes")
 _PARTS: Final = ("retrieval", "coverage", "agreement")
 _HIGH, _FAIR = 70, 40
-# A passage is told apart from others of its document by where it begins.
-Place = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +21,21 @@ class Evidence:
 
     Attributes:
         passages: What was found before anything was answered, each as `source` makes it.
-        also_found: Those of them that the answer does not cite.
+        is_relevant: Whether any of them is about the question; if not, they are only the nearest.
+        also_found: Those that the answer does not cite.
         related: Questions to go on with.
         notes: What the search left out, or could not do, in words.
-        confidence: {score 0 to 100, level, words, parts [(name, percent, meaning)]}; empty while nobody knows.
+        confidence: {score 0 to 100, level, words, parts [(name, percent)]}; empty while nobody knows.
+        numbers: Which number the answer gives to which passage, by its place among them, from 1.
     """
 
     passages: Sequence[Mapping[str, Any]] = ()
+    is_relevant: bool = True
     also_found: Sequence[Mapping[str, Any]] = ()
     related: Sequence[str] = ()
     notes: Sequence[str] = ()
     confidence: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def documents(self) -> int:
@@ -41,30 +45,28 @@ class Evidence:
     def told(self, data: Mapping[str, Any]) -> "Evidence":
         """This, with what an event's data tells."""
         known: dict[str, Any] = {name: _items(name, data[name]) for name in _LISTS if isinstance(data.get(name), list)}
+        if isinstance(data.get("found"), bool):
+            known["is_relevant"] = data["found"]
         if (told := data.get("confidence")) and isinstance(told, Mapping):
             known["confidence"] = _confidence(told)
+        if isinstance(data.get("passage"), int) and isinstance(data.get("number"), int):
+            known["numbers"] = {**self.numbers, data["passage"]: data["number"]}
         return replace(self, **known) if known else self
 
 
-def source(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A passage, or a citation of one, as pages show it: its excerpt in plain words, and where it opens."""
+def stored_evidence(extras: Mapping[str, Any]) -> Evidence:
+    """What an answer that is stored had told of; `extras`: its events other than text, by name."""
+    found = Evidence()
+    for name in (MESSAGE, CITATION):
+        for data in extras.get(name) or ():
+            found = found.told(data)
+    return found
+
+
+def source(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A passage, or a citation of one, as pages show it: its excerpt in plain words."""
     excerpt = data.get("excerpt")
-    shown = {**data, "excerpt": plain(excerpt)} if isinstance(excerpt, str) else dict(data)
-    if data.get("document_id"):
-        shown["url"] = document_url(**{name: data.get(name) for name in ("document_id", "page", "start", "end")})
-    return shown
-
-
-def document_url(document_id: Any, page: Any = None, start: Any = None, end: Any = None) -> str:
-    """Where a passage is read in its document."""
-    asked = {name: value for name, value in (("page", page), ("start", start), ("end", end)) if value is not None}
-    path = f"/search/documents/{quote(str(document_id), safe='')}"
-    return f"{path}?{urlencode(asked)}#passage" if asked else path
-
-
-def place(passage: Mapping[str, Any]) -> Place:
-    """What a citation and the passage that it cites have in common."""
-    return str(passage.get("document_id") or ""), int(passage.get("page") or 0), int(passage.get("start") or 0)
+    return {**data, "excerpt": plain(excerpt)} if isinstance(excerpt, str) else dict(data)
 
 
 def _items(name: str, told: Sequence[Any]) -> list[Any]:

@@ -149,7 +149,7 @@ class HtmlView:
             parts.append(_part("blocks", swap="beforeend", blocks=answer.blocks[self._sent_blocks :]))
         parts += [_part(name) for name in _PARTS if name in changed]
         if "numbers" in changed:
-            parts += [_number(at, number) for at, number in answer.numbers.items()]
+            parts += [_number(at, number) for at, number in answer.evidence.numbers.items()]
         return self._frame("streams/changes.html", {"parts": parts}) if parts else b""
 
     def _frame(self, template: str, variables: Mapping[str, Any]) -> bytes:

@@ -336,6 +336,8 @@ def _cite(state: StateInline, silent: bool) -> bool:
     if found is None or state.linkLevel:
         return False
     if not silent:
+        # It belongs to the word before it, and goes to the next line with it.
+        state.pending = state.pending.rstrip(" ")
         state.push("cite", "", 0).content = found[1]
     state.pos = found.end()
     return True
