@@ -74,6 +74,7 @@ class Settings:
     study_context_tokens: int = 4000
     max_upload_mb: int = 25
     media_total_mb: int = 200
+    bases_total_mb: int = 1000
     media_url_hosts: tuple[str, ...] = ()
     ingest_processes: int = 1
     enable_logs: bool = False
@@ -220,6 +221,7 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "STUDY_CONTEXT_TOKENS": ("study_context_tokens", _whole(500, 1_000_000)),
     "MAX_UPLOAD_MB": ("max_upload_mb", _whole(1, 2048)),
     "MEDIA_TOTAL_MB": ("media_total_mb", _whole(1, 1_000_000)),
+    "BASES_TOTAL_MB": ("bases_total_mb", _whole(1, 1_000_000)),
     "MEDIA_URL_HOSTS": ("media_url_hosts", _hosts),
     "INGEST_PROCESSES": ("ingest_processes", _whole(0, 16)),
     "ENABLE_LOGS": ("enable_logs", _flag),
