@@ -4,13 +4,16 @@ Source: API.md, "Start" (Idempotency-Key on every start).
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
 from flask import request
 
 from blueprints.extensions import services
+from blueprints.stored import begun_answers_of
+from services import errors
+from services.assistants.turns import Asked
 from services.errors import FieldError, IdempotencyMismatch, InvalidInput
 from services.streaming.events import UserId
 
@@ -52,6 +55,36 @@ def first_answer(user_id: int, key: str, fingerprint: str) -> str | None:
     if kept[0] != fingerprint:
         raise IdempotencyMismatch
     return kept[1]
+
+
+def once(user_id: int, key: str, fingerprint: str, start: Callable[[], Asked]) -> Mapping[str, str]:
+    """The places of the answer that this request starts, or that the first one with its key has started.
+
+    Args:
+        start: Starts the answer; its `record` is never None.
+
+    Raises:
+        IdempotencyMismatch: The first one said something else.
+        NotFound: The first one's answer has been deleted since.
+        Unavailable: The first one is still being stored, or Redis is away.
+    """
+    for _ in range(2):
+        record = first_answer(user_id, key, fingerprint)
+        if record is None:
+            asked = start()
+            record = asked.record
+            assert record is not None, "every start here has one"
+            if asked.message_id:
+                return _places(record)
+        if begun_answers_of(user_id, _places(record)["stream_id"]):
+            return _places(record)
+        # The first one was refused at its last step, which leaves nothing of it: now this one is the first.
+    raise errors.NotFound("Stream not found")
+
+
+def _places(record: str) -> dict[str, str]:
+    places: dict[str, str] = orjson.loads(record)
+    return places
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:

@@ -113,6 +113,11 @@ def cursor() -> str | None:
     return sent or None
 
 
+def place() -> tuple[StreamId, int] | None:
+    """The stream and the event that the reader's cursor names; None without one of ours."""
+    return parse_event_id(cursor() or "")
+
+
 def read(user_id: int, stream_id: StreamId) -> Response:
     """What a GET of a stream wants: to follow it, or to be told how it stands.
 

@@ -15,6 +15,8 @@ from typing import Any, Final
 from limits import parse_many
 
 ASSISTANTS: Final = ("tutor", "stories", "todos", "study", "search")
+# The specification's own limit (REQUIREMENTS R8).
+SEARCH_DEADLINE_S: Final = 60.0
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
@@ -83,6 +85,10 @@ class Settings:
     def model_configured(self) -> bool:
         """Whether a model answers; without one the built-in engine does."""
         return bool(self.openai_api_key or self.openai_base_url)
+
+    def deadline_s(self, assistant: str) -> float:
+        """How long an answer of this assistant's may take."""
+        return min(SEARCH_DEADLINE_S, self.streaming_timeout_s) if assistant == "search" else self.streaming_timeout_s
 
     @property
     def database(self) -> str:

@@ -6,6 +6,7 @@ from flask import current_app
 
 from blueprints.dialects.html import HtmlDialect
 from blueprints.dialects.progressive import ProgressiveDialect
+from blueprints.dialects.search import SearchDialect
 from blueprints.dialects.study import StudyDialect
 from blueprints.dialects.tutor import TutorDialect
 from blueprints.extensions import services
@@ -13,6 +14,7 @@ from services.streaming.views import Dialect
 
 _PUBLISHED: dict[str, Callable[[], Dialect]] = {
     "tutor": TutorDialect,
+    "search": SearchDialect,
     "study": lambda: StudyDialect(services().points.prices),
 }
 
