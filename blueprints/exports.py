@@ -4,7 +4,7 @@ import io
 import re
 import unicodedata
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 
 from blueprints import identity
 from blueprints.conversations import message_of, summary
+from blueprints.dialects.plain import plain
 from blueprints.extensions import services
 from services import errors
 from services.errors import FieldError
@@ -110,11 +111,21 @@ def _ending(row: Message) -> str:
 
 def _sources(row: Message) -> str:
     cited: Sequence[Any] = (row.extras or {}).get("citation") or ()
-    lines = []
-    for source in cited:
-        page = f", page {source['page']}" if source.get("page") else ""
-        lines.append(f"- [{source.get('number', '')}] {_line(str(source.get('document_name', '')))}{page}")
-    return "\n".join(["Sources:", "", *lines]) if lines else ""
+    lines = [_source(source) for source in cited]
+    told = [event.get("confidence") for event in (row.extras or {}).get("message") or ()]
+    score = next((f"Confidence: {one['score']} of 100" for one in reversed(told) if one), "")
+    return "\n\n".join(part for part in ("\n".join(["Sources:", "", *lines]) if lines else "", score) if part)
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    """A source in a line: where it stands, and what the answer leans on."""
+    name = _line(str(source.get("document_name", "")))
+    # Only a PDF's pages are a reader's; other documents have one, or parts that nobody knows of.
+    has_pages = bool(source.get("page")) and ("document_id" not in source or name.lower().endswith(".pdf"))
+    where = [name, f"page {source['page']}" if has_pages else "", _line(str(source.get("heading") or ""))]
+    line = f"- [{source.get('number', '')}] {', '.join(part for part in where if part)}"
+    excerpt = plain(str(source.get("excerpt") or "")) if "document_id" in source else ""
+    return f"{line}: “{excerpt}”" if excerpt else line
 
 
 def _files(answer: Message | None) -> str:

@@ -54,6 +54,7 @@ def marked(text: str, start: int, end: int, *, around: int = WHOLE_CHARS) -> Tex
         around: About how many characters are shown, the passage in their middle.
     """
     start, end = max(0, min(start, len(text))), max(0, min(end, len(text)))
+    end = start + len(text[start:end].rstrip())
     first, last = _window(text, start, end, around)
     blocks, has_begun = [], False
     for begin, finish in _spans(text, first, last):

@@ -133,7 +133,7 @@ def _take_metadata(run: Run, data: Mapping[str, Any]) -> None:
     run.changed.add("engine")
     run.answer.conversation_id = str(data.get("conversation_id") or run.answer.conversation_id)
     if not (run.answer.has_text or run.unread):
-        run.wait_for("Looking through your documents…" if run.answer.assistant == _CITING else "Thinking…")
+        run.wait_for("Searching…" if run.answer.assistant == _CITING else "Thinking…")
 
 
 def _take_evidence(run: Run, data: Mapping[str, Any]) -> None:
@@ -222,7 +222,7 @@ _HANDLERS: Final = {
 def begin(stream_id: StreamId, data: Mapping[str, Any], assistant: str) -> Run:
     """A run of this assistant's that has just begun; `data` is that of its `start`."""
     searches = assistant == _CITING
-    waiting_for = "Looking through your documents…" if searches else "Waiting for the model…"
+    waiting_for = "Searching…" if searches else "Waiting for the model…"
     run = Run(Answer(stream_id, waiting_for=waiting_for), BlockRenderer(_cites(stream_id, assistant)))
     run.answer.message_id = str(data.get("message_id") or "")
     run.answer.assistant = assistant

@@ -1,8 +1,9 @@
-// Copies an answer as text, its formulas as TeX. Without it a reader selects by hand.
+// Copies an answer as text, its formulas as TeX, its numbers with their sources. Without it a reader selects by hand.
 export function attach(button) {
   button.hidden = false
   button.addEventListener("click", async () => {
-    const text = textOf(document.querySelector(`#${CSS.escape(button.dataset.answer)} .answer__body`))
+    const answer = document.getElementById(button.dataset.answer)
+    const text = textOf(answer.querySelector(".answer__body")) + sourcesOf(answer)
     let words = "Copied"
     try {
       await navigator.clipboard.writeText(text)
@@ -14,6 +15,16 @@ export function attach(button) {
   })
 }
 
+/** The documents that an answer cites, each with the place where it opens. */
+function sourcesOf(answer) {
+  const lines = [...answer.querySelectorAll(".sources__item")].map((item) => {
+    const link = item.querySelector("a.sources__open")
+    const place = item.querySelector(".passage__place")?.textContent.trim()
+    return link && `[${item.querySelector(".sources__number").textContent.trim()}] ${link.textContent.trim()}${place ? `, ${place}` : ""}: ${link.href}`
+  })
+  return lines.some(Boolean) ? `\n\nSources\n${lines.filter(Boolean).join("\n")}` : ""
+}
+
 /** What stands there, as a person would type it. */
 export function textOf(body) {
   const copy = body.cloneNode(true)
@@ -21,6 +32,7 @@ export function textOf(body) {
     const mark = formula.classList.contains("math--display") ? "$$" : "$"
     formula.replaceWith(mark + formula.dataset.tex + mark)
   }
+  for (const number of copy.querySelectorAll(".cite")) number.replaceWith(` [${number.textContent}]`)
   for (const control of copy.querySelectorAll("button")) control.remove()
   for (const code of copy.querySelectorAll("pre")) code.replaceWith(`\n\`\`\`\n${code.textContent.trimEnd()}\n\`\`\`\n`)
   // Line breaks are a matter of layout, so that it must be on the page for a moment.

@@ -7,7 +7,10 @@ export function attach(log) {
   const turns = log.querySelector("#turns") ?? log
   const pill = log.parentElement.querySelector("[data-latest]")
   const calm = matchMedia("(prefers-reduced-motion: reduce)")
+  // Where passages stand before the answer, who reads them is not carried on by its end.
+  const isCalm = log.closest(".search") !== null
   let isFollowing = true
+  let mayFollow = !isCalm
   let lastTop = 0
   let ours = null
 
@@ -39,7 +42,7 @@ export function attach(log) {
   new ResizeObserver(() => {
     const isRunning = turns.querySelector(".waiting")
     // Never moves at the end: what the reader reads stays where it is.
-    if (isFollowing && isRunning) moveTo(scroller().scrollHeight)
+    if (isFollowing && mayFollow && isRunning) moveTo(scroller().scrollHeight)
     showPill()
   }).observe(turns)
 
@@ -49,6 +52,7 @@ export function attach(log) {
     // What is read again, as another version, stays where the reader has it.
     if (!turn?.querySelector(".waiting")) return
     isFollowing = true
+    mayFollow = !isCalm
     const box = scroller()
     const above = box === log ? log.getBoundingClientRect().top : 0
     moveTo(box.scrollTop + turn.getBoundingClientRect().top - above - 12, "smooth")
@@ -56,7 +60,11 @@ export function attach(log) {
 
   pill?.addEventListener("click", () => {
     isFollowing = true
+    mayFollow = true
     moveTo(scroller().scrollHeight, "smooth")
   })
-  if (log !== document.scrollingElement && turns.querySelector(".turn") && !location.hash) log.scrollTop = log.scrollHeight
+  const last = turns.querySelector(".turn:last-child")
+  if (!last || location.hash) return
+  if (isCalm) last.previousElementSibling && last.scrollIntoView()
+  else if (log !== document.scrollingElement) log.scrollTop = log.scrollHeight
 }

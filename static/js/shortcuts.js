@@ -69,7 +69,7 @@ function startNew() {
   const way = document.querySelector("[data-shortcut=new]")
   const [, assistant] = location.pathname.split("/")
   if (way) way.click()
-  else location.assign(assistant === "tutor" ? "/tutor" : "/study")
+  else location.assign(["tutor", "search"].includes(assistant) ? `/${assistant}` : "/study")
 }
 
 function focusField() {
