@@ -2,11 +2,12 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request
 
-from blueprints import body, identity, negotiate
+from blueprints import body, identity, negotiate, stored
 from blueprints.extensions import services
 from blueprints.referrer import came_from
 from services import errors
@@ -15,6 +16,7 @@ from services.store import conversations, feedback, search
 from services.store.conversations import Conversation, Message
 from services.store.database import Session
 from services.store.feedback import Feedback
+from services.store.windows import Place, Window, window
 from services.streaming.events import StreamId, UserId
 
 blueprint = Blueprint("conversations", __name__)
@@ -22,6 +24,10 @@ blueprint = Blueprint("conversations", __name__)
 _PAGE = 50
 _TITLE_CHARS = 200
 _ID_CHARS = 26
+_MAX_TURNS: Final = 500
+_TURNS_DIGITS: Final = 3
+# More turns than any conversation has.
+_ALL: Final = 1_000_000_000
 
 
 @blueprint.get("/api/conversations")
@@ -29,7 +35,7 @@ def listing() -> Response:
     """My conversations, the newest first, and in how many an answer waits to be seen.
 
     `before` is the last id of the page before. With `q` the best match is first, and each has a `snippet`, its
-    matching words between U+0002 and U+0003.
+    matching words between U+0002 and U+0003, and the `message_id` that it is from, null for the title.
     """
     user_id = identity.require().user.id
     assistant = request.args.get("assistant") or None
@@ -43,12 +49,16 @@ def listing() -> Response:
 
 @blueprint.get("/api/conversations/<conversation_id>")
 def read(conversation_id: str) -> Response:
-    """One conversation with the messages of the path that is shown, each with the alternatives in its place."""
+    """One conversation with the messages of the path that is shown, each with the alternatives in its place.
+
+    `turns`: only so many turns, the last ones, or those before the message `before`; `earlier` and `later` say how
+    many there are besides.
+    """
     user_id = identity.require().user.id
-    conversation, messages = load(user_id, conversation_id)
-    families, opinions = services().database.run(_around, conversation.id)
-    told = [message_of(row, families.get(row.id, []), opinions.get(row.id)) for row in messages]
-    return jsonify({**summary(conversation), "messages": told})
+    part = load(user_id, conversation_id, *_asked())
+    told = [message_of(row, part.families.get(row.id, []), part.opinions.get(row.id)) for row in part.messages]
+    around = {"earlier": part.window.earlier, "later": part.window.later} if "turns" in request.args else {}
+    return jsonify({**summary(part.conversation), **around, "messages": told})
 
 
 @blueprint.patch("/api/conversations/<conversation_id>")
@@ -77,7 +87,7 @@ def seen(conversation_id: str) -> Response:
     """Note that I have looked at it."""
     user_id = identity.require().user.id
     # Who has seen an answer to its end may be faster than its being stored, which would make it news again.
-    load(user_id, conversation_id)
+    settle_ended(user_id)
     return _done(summary(services().database.run(conversations.seen, user_id, conversation_id)))
 
 
@@ -86,9 +96,9 @@ def seen(conversation_id: str) -> Response:
 def delete(conversation_id: str) -> Response:
     """Delete it with its messages and what is left of their streams; an answer that runs in it is stopped first."""
     user_id = UserId(identity.require().user.id)
-    load(user_id, conversation_id)
-    messages = services().database.run(conversations.messages, user_id, conversation_id)
-    streams = {StreamId(row.stream_id): row.outcome is None for row in messages if row.stream_id}
+    settle_ended(user_id)
+    kept = services().database.run(conversations.streams_in, user_id, conversation_id)
+    streams = {StreamId(stream_id): is_running for stream_id, is_running in kept.items()}
     stops = [services().runs.stop(user_id, stream_id) for stream_id, is_running in streams.items() if is_running]
     services().database.run(conversations.delete, user_id, conversation_id)
     # A writer that has not confirmed might write once more; what it wrote then goes with its time to live.
@@ -102,17 +112,37 @@ def delete(conversation_id: str) -> Response:
     return Response(status=204)
 
 
-def load(user_id: int, conversation_id: str) -> tuple[Conversation, list[Message]]:
-    """A conversation and the path that is shown; answers whose runs have ended without a word are settled first.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of a conversation's messages, the oldest first, with what there is about each.
+
+    Attributes:
+        families: The alternatives in the place of a message, itself included, if there are any.
+    """
+
+    conversation: Conversation
+    window: Window
+    messages: Sequence[Message]
+    families: Mapping[str, Sequence[str]]
+    opinions: Mapping[str, Feedback]
+
+
+def load(user_id: int, conversation_id: str, place: Place, turns: int) -> Part:
+    """So many turns at a place of a conversation; answers whose runs have ended without a word are settled first.
 
     Raises:
-        NotFound: Unknown, or somebody else's.
+        NotFound: The conversation or the place is unknown, or somebody else's.
     """
-    database = services().database
-    conversation, messages = database.run(_path, user_id, conversation_id)
-    if _settle(user_id, messages):
-        conversation, messages = database.run(_path, user_id, conversation_id)
-    return conversation, messages
+    part = services().database.run(_part, user_id, conversation_id, place, turns)
+    if _settle(user_id, part.messages):
+        part = services().database.run(_part, user_id, conversation_id, place, turns)
+    return part
+
+
+def settle_ended(user_id: int) -> None:
+    """As `stored.settle_ended`; without Redis what has ended is swept later."""
+    with contextlib.suppress(errors.Unavailable):
+        stored.settle_ended(user_id)
 
 
 def summary(row: Conversation) -> dict[str, Any]:
@@ -135,16 +165,26 @@ def _page(session: Session, user_id: int, q: str, asked: Mapping[str, Any]) -> t
     if not q:
         return [summary(row) for row in conversations.listing(session, user_id, **asked)], unread
     found = search.find(session, user_id, q, **asked)
-    return [{**summary(one.conversation), "snippet": one.snippet} for one in found], unread
+    told = [{**summary(one.conversation), "snippet": one.snippet, "message_id": one.message_id} for one in found]
+    return told, unread
 
 
-def _path(session: Session, user_id: int, conversation_id: str) -> tuple[Conversation, list[Message]]:
+def _asked() -> tuple[Place, int]:
+    """The part of a conversation that a program asks for; without `turns` all of it."""
+    turns = request.args.get("turns", "")
+    if not turns:
+        return Place(), _ALL
+    if not turns.isdecimal() or len(turns) > _TURNS_DIGITS or not 1 <= int(turns) <= _MAX_TURNS:
+        raise errors.InvalidInput([FieldError("turns", f"must be a whole number from 1 to {_MAX_TURNS}")])
+    return Place("before", request.args.get("before", "")), int(turns)
+
+
+def _part(session: Session, user_id: int, conversation_id: str, place: Place, turns: int) -> Part:
     conversation = conversations.get(session, user_id, conversation_id)
-    return conversation, conversations.path(session, user_id, conversation_id)
-
-
-def _around(session: Session, conversation_id: str) -> tuple[dict[str, list[str]], dict[str, Feedback]]:
-    return conversations.alternatives(session, conversation_id), feedback.of_conversation(session, conversation_id)
+    tree = conversations.tree(session, conversation_id)
+    shown = window(tree, conversation.head_id, place, turns)
+    opinions = feedback.of_messages(session, shown.ids)
+    return Part(conversation, shown, conversations.rows(session, shown.ids), tree.families(), opinions)
 
 
 def _done(told: Mapping[str, Any]) -> Response:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, jsonify, render_template, request
 
@@ -16,6 +17,7 @@ from services import errors
 from services.store import conversations, search
 from services.store.conversations import Conversation
 from services.store.database import Session
+from services.store.search import Found
 from services.store.words import CLOSE, OPEN
 from services.streaming.events import UserId
 
@@ -41,6 +43,7 @@ class Row:
     Attributes:
         title, snippet: Pieces of text, each with whether it was looked for; a snippet may be empty.
         at: When it was last used, in its person's zone.
+        url: Where it is read, at the message that was found.
     """
 
     id: str
@@ -50,6 +53,7 @@ class Row:
     snippet: Sequence[Piece]
     unread: bool
     at: datetime
+    url: str
 
 
 @blueprint.app_context_processor
@@ -120,9 +124,18 @@ def conversation(conversation_id: str) -> Response | str:
     row = services().database.run(conversations.get, user.id, conversation_id)
     place = _PLACE_OF.get(row.assistant, _nowhere)(user.id, row)
     if place:
-        return negotiate.see_other(place)
+        at = request.args.get("at", "")
+        return negotiate.see_other(f"{place}?{urlencode({'at': at})}#at" if at else place)
     _, turns = transcript.of_conversation(user.id, conversation_id)
     return render_template("history/conversation.html", user=user, conversation=row, turns=turns, names=NAMES)
+
+
+@blueprint.get("/conversations/<conversation_id>/turns")
+def turns(conversation_id: str) -> str:
+    """Turns of a conversation before or after those that a page shows, to be put in beside them."""
+    user = identity.require().user
+    _, found = transcript.of_conversation(user.id, conversation_id)
+    return render_template("components/_turns.html", user=user, turns=found)
 
 
 def pieces(text: str) -> list[Piece]:
@@ -155,24 +168,26 @@ def _names() -> dict[str, str]:
 def _rows(asked: Mapping[str, str], *, limit: int) -> list[Row]:
     user = identity.require().user
     zone = _zone(user.zone)
-    return [_row(row, snippet, zone) for row, snippet in services().database.run(_listed, user.id, asked, limit)]
+    return [_row(found, zone) for found in services().database.run(_listed, user.id, asked, limit)]
 
 
-def _listed(session: Session, user_id: int, asked: Mapping[str, str], limit: int) -> list[tuple[Conversation, str]]:
+def _listed(session: Session, user_id: int, asked: Mapping[str, str], limit: int) -> list[Found]:
     only: dict[str, Any] = {"assistant": asked["assistant"] or None, "before": asked["before"] or None, "limit": limit}
     if asked["q"]:
-        return [(one.conversation, one.snippet) for one in search.find(session, user_id, asked["q"], **only)]
-    return [(row, "") for row in conversations.listing(session, user_id, **only)]
+        return search.find(session, user_id, asked["q"], **only)
+    return [Found(row, "") for row in conversations.listing(session, user_id, **only)]
 
 
-def _row(row: Conversation, snippet: str, zone: zoneinfo.ZoneInfo) -> Row:
+def _row(found: Found, zone: zoneinfo.ZoneInfo) -> Row:
+    row, snippet = found.conversation, found.snippet
     title, shown = [(row.title, False)], pieces(snippet)
     if "".join(text for text, _ in shown) == row.title:
         # It is the title that has been found.
         title, shown = shown, []
     else:
         shown = pieces(plain(snippet))
-    return Row(row.id, row.assistant, row.title, title, shown, row.unread, row.updated_at.astimezone(zone))
+    url = f"/conversations/{row.id}" + (f"?at={found.message_id}" if found.message_id else "")
+    return Row(row.id, row.assistant, row.title, title, shown, row.unread, row.updated_at.astimezone(zone), url)
 
 
 def _zone(name: str) -> zoneinfo.ZoneInfo:
@@ -189,6 +204,8 @@ def _places() -> Iterator[tuple[str, str]]:
         ("/study", "New study conversation"),
         ("/tutor", "Tutor: problems"),
         ("/study/cards", "Flashcards"),
+        ("/search", "New search in your documents"),
+        ("/search/bases", "Documents to search"),
         ("/media", "Files"),
         ("/points", "Points"),
         ("/history", "History: all conversations"),
@@ -223,6 +240,11 @@ def _in_study(user_id: int, row: Conversation) -> str:
     return f"/study/{row.id}"
 
 
+def _in_search(user_id: int, row: Conversation) -> str:
+    del user_id
+    return f"/search/{row.id}"
+
+
 def _at_problem(user_id: int, row: Conversation) -> str:
     """The page of the problem, for a conversation that was begun there, while there is that problem."""
     name = row.client_name or ""
@@ -236,4 +258,8 @@ def _at_problem(user_id: int, row: Conversation) -> str:
     return f"/tutor/{problem_id}"
 
 
-_PLACE_OF: Final[Mapping[str, Callable[[int, Conversation], str]]] = {"study": _in_study, "tutor": _at_problem}
+_PLACE_OF: Final[Mapping[str, Callable[[int, Conversation], str]]] = {
+    "study": _in_study,
+    "search": _in_search,
+    "tutor": _at_problem,
+}

@@ -116,7 +116,8 @@ def _balance_now() -> Balance:
 def _estimated(user_id: int, sent: StudyInput) -> tuple[int, bool]:
     """What would be reserved for the question, and whether its answer is known. Fetches nothing."""
     wired = services()
-    path = wired.database.run(path_of, user_id, sent.interaction_id) if sent.interaction_id else []
+    its_id = sent.interaction_id
+    path = wired.database.run(path_of, user_id, its_id, sent.message) if its_id else []
     elsewhere = [ref for ref in sent.media if ref.url]
     here = replace(sent, media=tuple(ref for ref in sent.media if not ref.url))
     facts = wired.desk.facts(user_id, here, path)

@@ -20,7 +20,7 @@ from services.assistants.study.resolving import path_of
 from services.assistants.turns import Ask, Asked, Kind
 from services.errors import FieldError, InvalidInput
 from services.store.base import utc_now
-from services.store.conversations import Message
+from services.store.paths import Said
 from services.streaming.events import StreamId, UserId
 from services.streaming.wire import parse_event_id
 
@@ -122,9 +122,9 @@ def _places(record: str) -> dict[str, str]:
 def _started(user_id: int, sent: StudyInput, key: str, fingerprint: str) -> Asked:
     """Start the answer, within what the person has left."""
     settle_ended(user_id)
-    path: list[Message] = []
+    path: list[Said] = []
     if sent.interaction_id is not None:
-        path = services().database.run(path_of, user_id, sent.interaction_id)
+        path = services().database.run(path_of, user_id, sent.interaction_id, sent.message)
     desk = services().desk
     with desk.asking(user_id, sent, path) as facts:
         services().database.run(desk.check, user_id, desk.estimate(sent.message, facts))

@@ -12,21 +12,22 @@ from flask import request
 from blueprints.addresses import live
 from blueprints.conversations import load
 from blueprints.dialects.answers import Answer, stored_answer
+from blueprints.dialects.evidence import stored_evidence
 from blueprints.extensions import services
 from blueprints.stored import begun_answers_of
 from services import errors
-from services.store import conversations, feedback
+from services.store import conversations
 from services.store.conversations import Conversation, Message
 from services.store.database import Session
 from services.store.feedback import Feedback
+from services.store.windows import Place, Side
 
 _GONE: Final = "The answer did not come to its end."
 Families = Mapping[str, Sequence[str]]
 # A turn begins at most so many messages before its end: a question, and its answer continued again and again.
 _NEAR: Final = 12
-# So many turns are shown at first: the newest. `?turns=` asks for more of them.
-_SHOWN: Final = 20
-_MAX_SHOWN: Final = 10_000
+# So many turns are shown at once: the newest, unless the request names a message to begin from or to end before.
+SHOWN: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,12 @@ class TurnView:
         answer: An answer that has ended; None while it runs.
         live: As `addresses.live`; None if it has ended.
         page_url: Where the conversation is read; empty where the page is another's, as a problem's.
+        id: Of its first message.
         earlier: How many turns stand before the first that is shown; 0 in all others.
+        later: How many stand after the last that is shown; 0 in all others.
+        is_aside: Whether it is shown on a path that is not the conversation's own.
+        is_meant: Whether it is the one that the request named.
+        base_ids: Where a search looked; none: everywhere.
     """
 
     conversation_id: str
@@ -64,25 +70,47 @@ class TurnView:
     answer_versions: Versions | None = None
     hint_level: int | None = None
     page_url: str = ""
+    id: str = ""
     earlier: int = 0
+    later: int = 0
+    is_aside: bool = False
+    is_meant: bool = False
+    base_ids: Sequence[str] = ()
+
+    @property
+    def is_past(self) -> bool:
+        """Whether what is asked next would not stand below it: it is not the end of what is shown by itself."""
+        return bool(self.later or self.is_aside)
 
 
 def of_conversation(user_id: int, conversation_id: str) -> tuple[Conversation, list[TurnView]]:
-    """A conversation and the last turns of the chosen path, the oldest first. Whoever is shown it has seen it.
+    """A conversation and some turns of its path, the oldest first. Whoever is shown it has seen it.
 
-    How many turns says the request, in `?turns=`.
+    The last ones, or those that the request names by a message: `?before=`, `?after=` or `?at=`.
 
     Raises:
         NotFound: Unknown, or somebody else's.
     """
-    conversation, messages = load(user_id, conversation_id)
-    families, opinions = services().database.run(_around, user_id, conversation_id)
-    return conversation, _turns(conversation, messages, families, opinions, last=_wanted())
+    place = _place()
+    part = load(user_id, conversation_id, place, SHOWN)
+    services().database.run(conversations.seen, user_id, conversation_id)
+    turns = _turns(part.conversation, part.messages, part.families, part.opinions, last=len(part.messages))
+    if not turns:
+        return part.conversation, []
+    turns = [replace(turn, is_aside=part.window.is_aside) for turn in turns]
+    turns[0] = replace(turns[0], earlier=part.window.earlier)
+    turns[-1] = replace(turns[-1], later=part.window.later)
+    if place.side != "at":
+        return part.conversation, turns
+    order = {row.id: number for number, row in enumerate(part.messages)}
+    meant = max(number for number, turn in enumerate(turns) if order[turn.id] <= order[place.message_id])
+    turns[meant] = replace(turns[meant], is_meant=True)
+    return part.conversation, turns
 
 
-def _wanted() -> int:
-    asked = request.args.get("turns", "")
-    return min(int(asked), _MAX_SHOWN) if asked.isdecimal() and len(asked) < 9 and int(asked) else _SHOWN
+def _place() -> Place:
+    asked: Sequence[Side] = ("at", "before", "after")
+    return next((Place(side, request.args[side]) for side in asked if request.args.get(side)), Place())
 
 
 def of_stream(user_id: int, stream_id: str) -> TurnView:
@@ -100,18 +128,13 @@ def of_stream(user_id: int, stream_id: str) -> TurnView:
     return shown[-1]
 
 
-def _around(session: Session, user_id: int, conversation_id: str) -> tuple[Families, Mapping[str, Feedback]]:
-    conversations.seen(session, user_id, conversation_id)
-    return conversations.alternatives(session, conversation_id), feedback.of_conversation(session, conversation_id)
-
-
 def _latest(session: Session, user_id: int, stream_id: str) -> tuple[Conversation | None, list[Message], Families]:
     rows = conversations.by_stream(session, user_id, stream_id)
     if not rows:
         return None, [], {}
     conversation = conversations.get(session, user_id, rows[-1].conversation_id)
     messages = conversations.path_to(session, rows[-1].id, _NEAR)
-    return conversation, messages, conversations.alternatives(session, conversation.id)
+    return conversation, messages, conversations.beside(session, messages)
 
 
 def _turns(
@@ -135,8 +158,7 @@ def _turns(
             continue
         found.append((question, row, first))
         question, first = None, ""
-    shown = [_turn(conversation, *parts, families, opinions.get(parts[1].id)) for parts in found[-last:]]
-    return [replace(shown[0], earlier=len(found) - len(shown)), *shown[1:]] if shown else []
+    return [_turn(conversation, *parts, families, opinions.get(parts[1].id)) for parts in found[-last:]]
 
 
 def _turn(
@@ -154,6 +176,7 @@ def _turn(
         conversation_id=conversation.id,
         assistant=conversation.assistant,
         question=question.content if question else None,
+        id=question.id if question else first,
         question_id=question.id if question else "",
         answer_id=row.id,
         answer=None if row.outcome is None else answer_of(conversation, row, opinion),
@@ -163,6 +186,7 @@ def _turn(
         answer_versions=_versions(families, first) or _versions(families, row.id),
         hint_level=facts.get("hint_level"),
         page_url=page_url(conversation),
+        base_ids=facts.get("base_ids") or (),
     )
 
 
@@ -177,7 +201,7 @@ def _versions(families: Families, message_id: str) -> Versions | None:
 
 def page_url(conversation: Conversation) -> str:
     """Where a person reads this conversation."""
-    return f"/{conversation.assistant}/{conversation.id}" if conversation.assistant == "study" else ""
+    return f"/{conversation.assistant}/{conversation.id}" if conversation.assistant in ("study", "search") else ""
 
 
 def answer_of(conversation: Conversation, row: Message, opinion: Feedback | None = None) -> Answer:
@@ -201,6 +225,8 @@ def answer_of(conversation: Conversation, row: Message, opinion: Feedback | None
         usage=row.usage or {},
         points=extras.get("points_cost", (row.usage or {}).get("points_cost")),
         summary=_summary(extras),
+        conversation_id=conversation.id,
+        evidence=stored_evidence(extras),
         feedback={"value": opinion.value, "reason": opinion.reason} if opinion else {},
         took_s=(row.finished_at - row.created_at).total_seconds() if row.finished_at else None,
     )

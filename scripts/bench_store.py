@@ -120,6 +120,12 @@ def _operations(client: FlaskClient, contents: Contents) -> dict[str, Operation]
         "search, signs in titles": lambda _: f"{page}?q=%25",
         "open": lambda _: f"{page}/{chance.choice(contents.ids)}",
         "open, 1,000 messages": lambda _: f"{page}/{contents.long_id}",
+        "open, the end of 5,000 messages": lambda _: f"{page}/{contents.endless_id}?turns=50",
+        "page, 5,000 messages": lambda _: f"/study/{contents.endless_id}",
+        "page, the middle of 5,000": lambda _: f"/study/{contents.endless_id}?at={contents.endless_middle_id}",
+        "earlier turns of 5,000": lambda _: (
+            f"/conversations/{contents.endless_id}/turns?before={contents.endless_middle_id}"
+        ),
         "page of the history": lambda _: "/history",
         "page of the history, searched": lambda _: f"/history?q={FREQUENT}",
         "panel beside a conversation": lambda _: f"/history/panel?assistant=study&current={next(deep)}",

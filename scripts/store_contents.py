@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from services.store import search, users
@@ -18,6 +18,8 @@ OTHERS: Final = 20
 OF_EACH: Final = 500
 TURNS: Final = 2
 LONG_TURNS: Final = 500
+# As long as somebody's who never begins another: 5,000 messages.
+ENDLESS_TURNS: Final = 2_500
 # A word that stands in every message, in a tenth of them, in a hundredth, and in one conversation.
 COMMON, FREQUENT, SELDOM, UNIQUE = "every", "tenfold", "hundredth", "needle"
 _BATCH: Final = 250
@@ -26,18 +28,22 @@ _SYLLABLES: Final = [first + second for first in "bdfgklmnprstvz" for second in 
 
 
 class Contents:
-    """What is in the database. `person` has most of it, `ids` are their conversations, `long_id` the longest one."""
+    """What is in the database. `person` has most of it, `ids` are their conversations, the others the long ones."""
 
     def __init__(self, database: Database, seed: int = 11) -> None:
         self._random = random.Random(seed)  # noqa: S311 - for tests only
         self._texts = [self._text() for _ in range(2000)]
         self._number = 0
+        self._facts: dict[str, Any] = {}
         self.person = database.run(users.create, "person@example.org", "!")
         self.ids = list(self._fill(database, self.person.id, CONVERSATIONS))
         for number in range(OTHERS):
             other = database.run(users.create, f"other{number}@example.org", "!")
             list(self._fill(database, other.id, OF_EACH))
         self.long_id = database.run(self._add, self.person.id, [LONG_TURNS])[0]
+        self._facts = self._asked_facts()
+        self.endless_id = database.run(self._add, self.person.id, [ENDLESS_TURNS])[0]
+        self.endless_middle_id = database.run(_nth_message, self.endless_id, ENDLESS_TURNS)
 
     def _fill(self, database: Database, user_id: int, count: int) -> Iterator[str]:
         for begin in range(0, count, _BATCH):
@@ -79,7 +85,7 @@ class Contents:
                 "outcome": "completed" if is_answer else None,
                 "engine": "built-in" if is_answer else None,
                 "stream_id": message["id"] if is_answer else None,
-                "turn": {"question": "?", "facts": {}, "partial": ""} if is_answer else None,
+                "turn": {"question": "?", "facts": self._facts, "partial": ""} if is_answer else None,
                 "finished_at": at if is_answer else None,
             }
             messages.append(message)
@@ -96,6 +102,11 @@ class Contents:
             "seen_at": at if self._number % 100 else at - timedelta(minutes=1),
         }
         return thread, messages
+
+    def _asked_facts(self) -> dict[str, Any]:
+        """What an answer of a long conversation was given: the last turns, word for word."""
+        history = [{"role": role, "content": self._texts[n]} for n in range(8) for role in ("user", "assistant")]
+        return {"topic": "what it is about", "history": history, "media": [], "excerpts": [], "length": "medium"}
 
     def _content(self, position: int) -> str:
         text = self._texts[self._random.randrange(2000)]
@@ -118,3 +129,8 @@ class Contents:
             parts.append(_SYLLABLES[part])
             if not rank:
                 return "".join(parts)
+
+
+def _nth_message(s: Session, conversation_id: str, position: int) -> str:
+    its = select(Message.id).where(Message.conversation_id == conversation_id, Message.position == position)
+    return s.scalars(its).one()

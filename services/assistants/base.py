@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from services.llm.messages import Part, Request
+from services.store import conversations
 from services.store.conversations import Message
 from services.store.database import Session
 from services.streaming.answers import Settled
@@ -63,9 +64,20 @@ class Assistant(Protocol):
 
 
 # Resolves the facts of a stored turn anew, when its question is asked with other words.
-# Takes whose it is, the path before the question, the turn {question, facts, partial} and the new question.
+# Takes whose it is, what `before` has read, the turn {question, facts, partial} and the new question.
 # Raises what a new question would: InvalidInput, NotFound.
-Resolver = Callable[[int, Sequence[Message], Mapping[str, Any], str], Mapping[str, Any]]
+Resolver = Callable[[int, Sequence[Any], Mapping[str, Any], str], Mapping[str, Any]]
+# Reads of a path what a question depends on: the message before it, with as many of those before as are needed. Takes
+# that message's id and the question; gives rows with id, role, content and what else the resolver wants.
+Before = Callable[[Session, str, str], Sequence[Any]]
+_LAST: Final = 20
+
+
+def last_messages(session: Session, leaf_id: str, _question: str) -> Sequence[Message]:
+    """The last messages of a path, whatever is asked: enough for who looks at a few of them (`Before`)."""
+    return conversations.path_to(session, leaf_id, _LAST)
+
+
 # More to do in the transaction that stores a turn, however it came about: asked, edited, tried again, continued.
 # What it raises undoes the turn, and nothing is started.
 Starts = Callable[[Session, Turn], object]
@@ -80,10 +92,12 @@ class Hooks:
 
     Attributes:
         resolve: Needed for questions to be edited; None: they cannot be.
+        before: What `resolve` is given of the path.
         affords: Raises what `starts` would for want of points, and writes nothing.
     """
 
     resolve: Resolver | None = None
+    before: Before = last_messages
     affords: Starts | None = None
     starts: Starts | None = None
     ends: Ends | None = None

@@ -192,11 +192,12 @@ class Turns:
             InvalidInput: What its assistant does not take.
             NoSlotFree, SiteFull, Unavailable: Nothing was started.
         """
-        asked, conversation, before, turn = self._database.run(_question, user_id, message_id)
-        resolve = self._hooks.get(conversation.assistant, Hooks()).resolve
-        if turn is None or resolve is None:
+        asked, conversation, turn = self._database.run(_question, user_id, message_id)
+        hooks = self._hooks.get(conversation.assistant, Hooks())
+        if turn is None or hooks.resolve is None:
             raise errors.Conflict("This message cannot be edited.", code="NOT_EDITABLE")
-        facts = resolve(user_id, before, turn, question)
+        before = self._database.run(hooks.before, asked.parent_id, question) if asked.parent_id else ()
+        facts = hooks.resolve(user_id, before, turn, question)
         stored = _Stored(
             question, {"question": question, "facts": dict(facts)}, parent_id=asked.parent_id or conversations.ROOT
         )
@@ -350,12 +351,11 @@ def _named(assistant: Assistant, turn: Turn) -> Iterator[Event]:
 
 def _question(
     session: Session, user_id: int, message_id: str
-) -> tuple[Message, Conversation, list[Message], Mapping[str, Any] | None]:
-    """A stored question, its conversation, the path before it, and the turn that its newest answer was given."""
+) -> tuple[Message, Conversation, Mapping[str, Any] | None]:
+    """A stored question, its conversation, and the turn that its newest answer was given."""
     asked, conversation = conversations.message(session, user_id, message_id)
     tries = [row for row in conversations.answers_to(session, asked.id) if row.turn] if asked.role == "user" else []
-    before = conversations.path_to(session, asked.parent_id) if asked.parent_id else []
-    return asked, conversation, before, tries[-1].turn if tries else None
+    return asked, conversation, tries[-1].turn if tries else None
 
 
 def _without_kept(facts: Mapping[str, Any]) -> dict[str, Any]:

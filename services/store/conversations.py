@@ -23,6 +23,7 @@ from services.store.base import new_id
 from services.store.paths import (
     alternatives,
     answers_to,
+    beside,
     choose,
     get,
     message,
@@ -30,6 +31,8 @@ from services.store.paths import (
     path_to,
     question_of,
     recent_messages,
+    rows,
+    tree,
 )
 from services.store.threads import Conversation, Message
 
@@ -42,6 +45,7 @@ __all__ = [
     "alternatives",
     "answers_to",
     "begin",
+    "beside",
     "by_client_name",
     "by_stream",
     "choose",
@@ -58,9 +62,12 @@ __all__ = [
     "question_of",
     "recent_messages",
     "rename",
+    "rows",
     "seen",
     "settle",
+    "streams_in",
     "streams_of",
+    "tree",
     "unread_count",
     "unsettled",
 ]
@@ -174,3 +181,14 @@ def streams_of(s: Session, user_id: int) -> list[str]:
         for stream_id in s.scalars(streams.where(Conversation.user_id == user_id).distinct())
         if stream_id is not None
     ]
+
+
+def streams_in(s: Session, user_id: int, conversation_id: str) -> dict[str, bool]:
+    """The streams of one of the person's conversations, and whether an answer runs there.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    get(s, user_id, conversation_id)
+    streams = select(Message.stream_id, Message.outcome).where(Message.conversation_id == conversation_id)
+    return {row[0]: row[1] is None for row in s.execute(streams.order_by(Message.position)) if row[0] is not None}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import delete as delete_from
 from sqlalchemy import select
@@ -12,7 +13,10 @@ from services.store import paths
 from services.store.base import insert_into, utc_now
 from services.store.threads import Feedback, Message
 
-__all__ = ["Feedback", "of_conversation", "of_conversations", "put", "remove"]
+__all__ = ["Feedback", "of_conversations", "of_messages", "put", "remove"]
+
+# So many parameters at once.
+_MANY: Final = 200
 
 
 def put(
@@ -40,13 +44,17 @@ def remove(s: Session, user_id: int, message_id: str) -> None:
     s.execute(delete_from(Feedback).where(Feedback.message_id == message_id))
 
 
-def of_conversation(s: Session, conversation_id: str) -> dict[str, Feedback]:
-    """What is thought of a conversation's answers, by message; the caller checks whose it is."""
-    return of_conversations(s, [conversation_id])
+def of_messages(s: Session, message_ids: Sequence[str]) -> dict[str, Feedback]:
+    """What is thought of these answers; the caller checks whose they are."""
+    found: dict[str, Feedback] = {}
+    for start in range(0, len(message_ids), _MANY):
+        some = Feedback.message_id.in_(message_ids[start : start + _MANY])
+        found |= {row.message_id: row for row in s.scalars(select(Feedback).where(some))}
+    return found
 
 
 def of_conversations(s: Session, conversation_ids: Sequence[str]) -> dict[str, Feedback]:
-    """The same of several."""
+    """What is thought of the answers of conversations, by message; the caller checks whose they are."""
     theirs = select(Feedback).join(Message, Message.id == Feedback.message_id)
     return {row.message_id: row for row in s.scalars(theirs.where(Message.conversation_id.in_(conversation_ids)))}
 

@@ -2,16 +2,74 @@
 
 Whatever follows a message has a higher position than the message, so that positions order a path. A whole path is
 walked here and not in the database: a thousand steps of a recursive query take longer than reading who hangs on whom.
+For that alone there is an index with all it needs; the words are read of the messages that are shown.
 """
 
-from sqlalchemy import literal, select, update
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import CTE, ColumnElement, func, literal, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from services import errors
 from services.store.threads import Conversation, Message
 
-# More parameters than this are a long statement; then all of the conversation is read, and the path picked out.
-_MANY = 200
+# So many parameters at once: more are a long statement.
+_MANY: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What hangs on what in a conversation, without a word of it.
+
+    Attributes:
+        parents: Of every message, in the order of positions.
+        questions: Those that are a person's.
+    """
+
+    parents: Mapping[str, str | None]
+    questions: Collection[str]
+
+    def path(self, leaf_id: str | None) -> list[str]:
+        """A message and those before it, the oldest first; however rows hang together, the way ends."""
+        found: dict[str, None] = {}
+        at = leaf_id
+        while at is not None and at in self.parents and at not in found:
+            found[at] = None
+            at = self.parents[at]
+        return list(found)[::-1]
+
+    def newest_below(self, message_id: str) -> str:
+        """The newest of all that follow a message; itself if nothing does.
+
+        Raises:
+            NotFound: It is not in this conversation.
+        """
+        if message_id not in self.parents:
+            raise errors.NotFound("There is no such message.")
+        newest, below = message_id, {message_id}
+        for child, parent_id in self.parents.items():
+            if parent_id in below:
+                below.add(child)
+                newest = child
+        return newest
+
+    def families(self) -> dict[str, list[str]]:
+        """The siblings of every message that has some, itself included, the oldest first."""
+        return _families(self.parents.items())
+
+
+class Said(NamedTuple):
+    """A message as far as what is asked next depends on it; `turn` is read of the last ones only."""
+
+    id: str
+    parent_id: str | None
+    role: str
+    content: str
+    outcome: str | None
+    extras: Mapping[str, Any] | None
+    turn: Mapping[str, Any] | None = None
 
 
 def get(s: Session, user_id: int, conversation_id: str) -> Conversation:
@@ -26,6 +84,21 @@ def get(s: Session, user_id: int, conversation_id: str) -> Conversation:
     return row
 
 
+def tree(s: Session, conversation_id: str) -> Tree:
+    """How a conversation's messages hang together; the caller checks whose it is."""
+    of_it = select(Message.id, Message.parent_id, Message.role).where(Message.conversation_id == conversation_id)
+    rows = s.execute(of_it.order_by(Message.position)).all()
+    return Tree({row[0]: row[1] for row in rows}, {row[0] for row in rows if row[2] == "user"})
+
+
+def rows(s: Session, ids: Sequence[str]) -> list[Message]:
+    """These messages, in this order, but for those that are no more; the caller checks whose they are."""
+    found: dict[str, Message] = {}
+    for some in _batches(ids):
+        found |= {row.id: row for row in s.scalars(select(Message).where(Message.id.in_(some)))}
+    return [found[message_id] for message_id in ids if message_id in found]
+
+
 def path(s: Session, user_id: int, conversation_id: str) -> list[Message]:
     """The messages of the path that is shown, the oldest first.
 
@@ -33,21 +106,42 @@ def path(s: Session, user_id: int, conversation_id: str) -> list[Message]:
         NotFound: Unknown, or somebody else's.
     """
     head_id = get(s, user_id, conversation_id).head_id
-    return [] if head_id is None else _path(s, conversation_id, head_id)
+    return [] if head_id is None else rows(s, tree(s, conversation_id).path(head_id))
 
 
-def path_to(s: Session, message_id: str, limit: int | None = None) -> list[Message]:
+def path_to(s: Session, message_id: str, limit: int) -> list[Message]:
     """A message and those before it on its path, `limit` in all, the oldest first; the caller checks whose it is."""
-    if limit is not None:
-        return _near(s, message_id, limit)
-    conversation_id = s.scalar(select(Message.conversation_id).where(Message.id == message_id))
-    return [] if conversation_id is None else _path(s, conversation_id, message_id)
+    above = _above(message_id, limit)
+    found = s.scalars(select(Message).join(above, Message.id == above.c.id).order_by(above.c.step))
+    return list(found)[::-1]
 
 
 def recent_messages(s: Session, conversation_id: str, limit: int) -> list[Message]:
     """The last messages of the path that is shown, the oldest of them first; the caller checks whose it is."""
     head_id = s.scalar(select(Conversation.head_id).where(Conversation.id == conversation_id))
-    return [] if head_id is None else _near(s, head_id, limit)
+    return [] if head_id is None else path_to(s, head_id, limit)
+
+
+def said(s: Session, message_id: str, limit: int, *, turns: int = 0) -> list[Said]:
+    """A message and those before it, `limit` in all, the oldest first; the caller checks whose it is.
+
+    Args:
+        s: An open session.
+        message_id: The last one.
+        limit: How many at most.
+        turns: Of how many of them, from the last, `turn` is read.
+    """
+    above = _above(message_id, limit)
+    columns = (Message.id, Message.parent_id, Message.role, Message.content, Message.outcome, Message.extras)
+    found = s.execute(select(*columns).join(above, Message.id == above.c.id).order_by(above.c.step)).all()
+    last = [row[0] for row in found[:turns]]
+    known: dict[str, Any] = {}
+    if last:
+        known = {row[0]: row[1] for row in s.execute(select(Message.id, Message.turn).where(Message.id.in_(last)))}
+    return [
+        Said(row.id, row.parent_id, row.role, row.content, row.outcome, row.extras, known.get(row.id))
+        for row in reversed(found)
+    ]
 
 
 def alternatives(s: Session, conversation_id: str) -> dict[str, list[str]]:
@@ -55,10 +149,22 @@ def alternatives(s: Session, conversation_id: str) -> dict[str, list[str]]:
 
     A question's are the other questions in its place, an answer's are the other tries.
     """
-    families: dict[str | None, list[str]] = {}
-    for message_id, parent_id in _parents(s, conversation_id).items():
-        families.setdefault(parent_id, []).append(message_id)
-    return {message_id: family for family in families.values() if len(family) > 1 for message_id in family}
+    return tree(s, conversation_id).families()
+
+
+def beside(s: Session, messages: Sequence[Message]) -> dict[str, list[str]]:
+    """The same of a few messages of one conversation."""
+    if not messages:
+        return {}
+    above = {row.parent_id for row in messages if row.parent_id is not None}
+    place: ColumnElement[bool] = Message.parent_id.in_(above)
+    if any(row.parent_id is None for row in messages):
+        # Not IS NULL: an index leads from there to the first messages of everybody.
+        place = or_(place, func.coalesce(Message.parent_id, "") == "")
+    siblings = select(Message.id, Message.parent_id).where(
+        Message.conversation_id == messages[0].conversation_id, place
+    )
+    return _families(s.execute(siblings.order_by(Message.position)).all())
 
 
 def choose(s: Session, user_id: int, conversation_id: str, message_id: str) -> Conversation:
@@ -68,14 +174,7 @@ def choose(s: Session, user_id: int, conversation_id: str, message_id: str) -> C
         NotFound: The conversation or the message is unknown, or somebody else's.
     """
     get(s, user_id, conversation_id)
-    parents = _parents(s, conversation_id)
-    if message_id not in parents:
-        raise errors.NotFound("There is no such message.")
-    newest, below = message_id, {message_id}
-    for child, parent_id in parents.items():
-        if parent_id in below:
-            below.add(child)
-            newest = child
+    newest = tree(s, conversation_id).newest_below(message_id)
     moved = (
         update(Conversation)
         .where(Conversation.id == conversation_id)
@@ -120,7 +219,8 @@ def answers_to(s: Session, question_id: str) -> list[Message]:
     return list(s.scalars(tries.order_by(Message.position)))
 
 
-def _near(s: Session, message_id: str, limit: int) -> list[Message]:
+def _above(message_id: str, limit: int) -> CTE:
+    """A message and those before it, by how many steps they are away."""
     above = (
         select(Message.id, Message.parent_id, literal(1).label("step"))
         .where(Message.id == message_id)
@@ -128,25 +228,16 @@ def _near(s: Session, message_id: str, limit: int) -> list[Message]:
     )
     parent = aliased(Message)
     onwards = select(parent.id, parent.parent_id, above.c.step + 1).join(above, parent.id == above.c.parent_id)
-    above = above.union_all(onwards.where(above.c.step < limit))
-    rows = s.scalars(select(Message).join(above, Message.id == above.c.id).order_by(above.c.step))
-    return list(rows)[::-1]
+    return above.union_all(onwards.where(above.c.step < limit))
 
 
-def _parents(s: Session, conversation_id: str) -> dict[str, str | None]:
-    """What hangs on what in a conversation, in the order of positions."""
-    of_it = select(Message.id, Message.parent_id).where(Message.conversation_id == conversation_id)
-    return {row.id: row.parent_id for row in s.execute(of_it.order_by(Message.position))}
+def _families(pairs: Iterable[Any]) -> dict[str, list[str]]:
+    """Messages and their parents as families of those that have siblings."""
+    families: dict[str | None, list[str]] = {}
+    for message_id, parent_id in pairs:
+        families.setdefault(parent_id, []).append(message_id)
+    return {message_id: family for family in families.values() if len(family) > 1 for message_id in family}
 
 
-def _path(s: Session, conversation_id: str, leaf_id: str) -> list[Message]:
-    parents = _parents(s, conversation_id)
-    wanted: set[str] = set()
-    at: str | None = leaf_id
-    while at in parents and at not in wanted:
-        wanted.add(at)
-        at = parents[at]
-    rows = select(Message).where(Message.conversation_id == conversation_id).order_by(Message.position)
-    if len(wanted) < len(parents) and len(wanted) <= _MANY:
-        rows = rows.where(Message.id.in_(wanted))
-    return [row for row in s.scalars(rows) if row.id in wanted]
+def _batches(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[start : start + _MANY] for start in range(0, len(ids), _MANY))

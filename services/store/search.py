@@ -66,10 +66,12 @@ class Found:
 
     Attributes:
         snippet: A piece of one message, or of the title, each word that matches between \\x02 and \\x03.
+        message_id: The message that it is a piece of; None: of the title.
     """
 
     conversation: Conversation
     snippet: str
+    message_id: str | None = None
 
 
 def add(s: Session, user_id: int, conversation_id: str, texts: Mapping[str | None, str]) -> None:
@@ -190,12 +192,13 @@ def _shown(s: Session, rows: Sequence[Row[str, int]], looked_for: Sequence[str])
     """The conversations with their snippets: of the message that matches, or else of the title."""
     conversations = {row.id: row for row in s.scalars(select(Conversation).where(Conversation.id.in_(_nth(rows, 0))))}
     beginning = func.substr(Message.content, 1, MAX_INDEXED_CHARS)
-    messages = select(_ENTRIES.c.id, beginning).join(Message, Message.id == _ENTRIES.c.message_id)
-    contents = {row[0]: row[1] for row in s.execute(messages.where(_ENTRIES.c.id.in_(_nth(rows, 1))))}
+    messages = select(_ENTRIES.c.id, Message.id, beginning).join(Message, Message.id == _ENTRIES.c.message_id)
+    known = {row[0]: (row[1], row[2]) for row in s.execute(messages.where(_ENTRIES.c.id.in_(_nth(rows, 1))))}
     found = []
     for conversation_id, entry in rows:
         conversation = conversations[conversation_id]
-        found.append(Found(conversation, snippet(contents.get(entry) or conversation.title, looked_for)))
+        message_id, content = known.get(entry) or (None, conversation.title)
+        found.append(Found(conversation, snippet(content, looked_for), message_id))
     return found
 
 

@@ -39,14 +39,18 @@ export function attach(log) {
     if (form.dataset.behavior !== "choose") return
     event.preventDefault()
     const place = form.closest(".turn").getBoundingClientRect().top
-    const number = [...turns.children].indexOf(form.closest(".turn"))
+    const number = [...turns.querySelectorAll(".turn")].indexOf(form.closest(".turn"))
+    const fromEnd = turns.querySelectorAll(".turn").length - number
     const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "text/html" } }).catch(() => null)
     if (!response?.ok) return form.submit()
     const whole = new DOMParser().parseFromString(await (await fetch(location.href, { headers: { Accept: "text/html" } })).text(), "text/html")
+    // Where earlier turns were put in, the page as it is fetched does not hold this one.
+    if (fromEnd > whole.querySelectorAll("#turns .turn").length) return location.assign(`?at=${form.message_id.value}#at`)
     turns.replaceChildren(...whole.getElementById("turns").childNodes)
     window.htmx.process(turns)
-    stay(log, turns.children[number], place)
-    turns.children[number]?.querySelector(".versions__step:not(:disabled)")?.focus({ preventScroll: true })
+    const turn = turns.querySelectorAll(".turn")[number]
+    stay(log, turn, place)
+    turn?.querySelector(".versions__step:not(:disabled)")?.focus({ preventScroll: true })
   })
 }
 

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from services.store import users
+from services.store import conversations, users
 from tests.factories import make_answer, make_problem, make_problems, settle
 
 HTML = {"Accept": "text/html"}
@@ -74,31 +74,43 @@ def test_of_a_long_conversation_the_last_turns_are_shown_and_earlier_ones_by_a_l
     signed_in: FlaskClient, database: Any, user_id: int
 ) -> None:
     database.run(make_problem, user_id, "mine")
-    database.run(make_turns, user_id, "mine", 50)
+    database.run(make_turns, user_id, "mine", 100)
 
     first = signed_in.get("/tutor/mine", headers=HTML).text
-    link = re.search(r'href="(\?turns=40)#(answer-[^"]+)">Show earlier</a> · 30 more', first)
+    link = re.search(
+        r'href="(\?before=\w+)" data-turns="(/conversations/\w+/turns\?before=\w+)">Show earlier</a> · 60 more', first
+    )
     assert link, "says what is left out"
     second = signed_in.get(f"/tutor/mine{link[1]}", headers=HTML).text
-    whole = signed_in.get("/tutor/mine?turns=80", headers=HTML).text
+    beside = signed_in.get(link[2], headers=HTML).text
 
-    assert "step 31" in first
-    assert "step 30<" not in first
-    assert "step 11" in second
-    assert f'id="{link[2]}"' in second, "leads to where the reader was"
-    assert whole.index("step 1<") < whole.index("step 50<")
-    assert "Show earlier" not in whole
+    assert steps(first) == list(range(61, 101))
+    assert steps(second) == steps(beside) == list(range(21, 61))
+    assert "Show earlier</a> · 20 more" in second
+    assert "Show later</a> · 40 more" in second
+    assert 'id="ask"' in first
+    assert 'id="ask"' not in second, "what is asked next would not stand there"
+    assert "<html" not in beside
 
 
-@pytest.mark.parametrize("turns", ["0", "-5", "x", "9" * 40, "²"])
-def test_an_odd_number_of_turns_is_no_error(signed_in: FlaskClient, database: Any, user_id: int, turns: str) -> None:
+def test_a_link_to_a_message_opens_the_turns_around_it(signed_in: FlaskClient, database: Any, user_id: int) -> None:
     database.run(make_problem, user_id, "mine")
-    database.run(make_turns, user_id, "mine", 21)
+    database.run(make_turns, user_id, "mine", 100)
+    conversation = database.run(conversations.by_client_name, user_id, "tutor", "page-mine")
+    asked = [row for row in database.run(conversations.path, user_id, conversation.id) if row.role == "user"]
 
-    page = signed_in.get(f"/tutor/mine?turns={turns}", headers=HTML)
+    page = signed_in.get(f"/tutor/mine?at={asked[29].id}", headers=HTML).text
+    at_the_end = signed_in.get(f"/tutor/mine?at={asked[-1].id}", headers=HTML).text
 
-    assert page.status_code == 200
-    assert "Show earlier" in page.text
+    assert steps(page) == list(range(26, 66))
+    assert steps(page[page.index('id="at"') :])[0] == 30
+    assert 'id="ask"' not in page
+    assert 'id="ask"' in at_the_end
+    assert signed_in.get("/tutor/mine?at=unknown", headers=HTML).status_code == 404
+
+
+def steps(page: str) -> list[int]:
+    return [int(number) for number in re.findall(r'class="turn__question">Q(\d+)\.<', page)]
 
 
 def test_a_conversation_of_three_hundred_turns_opens_quickly(

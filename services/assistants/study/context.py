@@ -85,6 +85,11 @@ def past(path: Sequence[Any], budget_tokens: int) -> Past:
     )
 
 
+def is_enough(path: Sequence[Any], question: str) -> bool:
+    """Whether these last messages of a path say all that a question depends on: the older ones are summed up."""
+    return all(_summary_of(rows)[1] for rows in (path, before_repeats(path, question)))
+
+
 def before_repeats(path: Sequence[Any], question: str) -> Sequence[Any]:
     """The path without its last turns if they asked just this and were answered: asking again is the same question."""
     rows = list(path)

@@ -18,10 +18,10 @@ from services.assistants.study.input import LENGTHS, USUAL_LENGTH, MediaRef, Stu
 from services.errors import AppError, FieldError, InvalidInput, NotFound
 from services.llm import builtin
 from services.points import Points
-from services.store import cache, conversations
+from services.store import cache, conversations, paths
 from services.store.cache import CachedAnswer
-from services.store.conversations import Message
 from services.store.database import Database, Session
+from services.store.paths import Said
 from services.streaming.answers import Settled
 from services.streaming.events import COMPLETED
 
@@ -29,6 +29,11 @@ _NO_ANSWER: Final = "needs an answer before it, in the same conversation"
 # Of earlier files, the newest are searched, until so much text has been.
 _EARLIER_CHARS: Final = 2_000_000
 _NO_FILE: Final = "is no file of yours"
+# How many messages are read at first, and then at once while what they say is not summed up. Each answer's turn names
+# the files of all before it, so that of the last few it is enough.
+_READ_FIRST: Final = 64
+_READ_MORE: Final = 256
+_TURNS_READ: Final = 16
 
 
 class Shelf(Protocol):
@@ -73,7 +78,7 @@ class Desk:
         self._engine = engine
 
     @contextmanager
-    def asking(self, user_id: int, sent: StudyInput, path: Sequence[Message]) -> Iterator[dict[str, Any]]:
+    def asking(self, user_id: int, sent: StudyInput, path: Sequence[Said]) -> Iterator[dict[str, Any]]:
         """The facts of a question that the block asks. What was fetched for it goes again if no turn came of it.
 
         Raises:
@@ -89,7 +94,7 @@ class Desk:
                     self._shelf_there.forget_unused(user_id, media_id)
 
     def facts(
-        self, user_id: int, sent: StudyInput, path: Sequence[Message], fetched: list[str] | None = None
+        self, user_id: int, sent: StudyInput, path: Sequence[Said], fetched: list[str] | None = None
     ) -> dict[str, Any]:
         """The facts of a new question.
 
@@ -123,9 +128,7 @@ class Desk:
             pause=lambda: time.sleep(0),
         )
 
-    def resolve(
-        self, user_id: int, before: Sequence[Message], turn: Mapping[str, Any], question: str
-    ) -> dict[str, Any]:
+    def resolve(self, user_id: int, before: Sequence[Said], turn: Mapping[str, Any], question: str) -> dict[str, Any]:
         """The facts of a stored turn whose question is asked in other words (`base.Resolver`)."""
         facts = turn.get("facts") or {}
         length = str(facts.get("length") or "")
@@ -261,7 +264,7 @@ class Desk:
             if entry.get("is_new") and self._kept_file(user_id, str(entry["id"])) is not None
         ]
 
-    def _earlier(self, user_id: int, sent: StudyInput, path: Sequence[Message]) -> list[Upload]:
+    def _earlier(self, user_id: int, sent: StudyInput, path: Sequence[Said]) -> list[Upload]:
         """The conversation's files that are still there, besides those of this message."""
         if self._shelf is None:
             return []
@@ -291,7 +294,7 @@ class Desk:
         cited = {str(one["media_id"]) for one in known.extras.get("citation") or () if one.get("media_id")}
         return all(self._kept_file(user_id, media_id) is not None for media_id in cited)
 
-    def _key(self, sent: StudyInput, path: Sequence[Message], uploads: Sequence[Upload]) -> str:
+    def _key(self, sent: StudyInput, path: Sequence[Said], uploads: Sequence[Upload]) -> str:
         """The key of the question in its context; the same again right after it was answered is the same question."""
         before = path if sent.way else context.before_repeats(path, sent.message)
         return cache.key_of(
@@ -318,12 +321,21 @@ def _at(wrong: AppError, field: str) -> AppError:
     return wrong
 
 
-def path_of(session: Session, user_id: int, conversation_id: str) -> list[Message]:
-    """The messages of one of the user's study conversations.
+def path_of(session: Session, user_id: int, conversation_id: str, question: str) -> list[Said]:
+    """What a question in one of the user's study conversations comes after, as far as its answer depends on it.
 
     Raises:
         NotFound: Unknown, somebody else's, or with another assistant.
     """
-    if conversations.get(session, user_id, conversation_id).assistant != "study":
+    conversation = conversations.get(session, user_id, conversation_id)
+    if conversation.assistant != "study":
         raise errors.NotFound("There is no such interaction.")
-    return conversations.path(session, user_id, conversation_id)
+    return [] if conversation.head_id is None else said_before(session, conversation.head_id, question)
+
+
+def said_before(session: Session, leaf_id: str, question: str) -> list[Said]:
+    """A message and those before it, back to what the newest summary tells of; the caller checks whose it is."""
+    rows = paths.said(session, leaf_id, _READ_FIRST, turns=_TURNS_READ)
+    while rows and rows[0].parent_id is not None and not context.is_enough(rows, question):
+        rows = [*paths.said(session, rows[0].parent_id, _READ_MORE), *rows]
+    return rows

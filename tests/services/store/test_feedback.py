@@ -16,13 +16,14 @@ def test_an_opinion_is_kept_changed_and_taken_back(database: Database, user: use
     changed = database.run(feedback.put, user.id, answer.id, value="down", reason="wrong sign")
 
     assert (changed.message_id, changed.value, changed.reason) == (answer.id, "down", "wrong sign")
-    kept = database.run(feedback.of_conversation, answer.conversation_id)
+    kept = database.run(feedback.of_conversations, [answer.conversation_id])
     assert {message_id: (row.value, row.reason) for message_id, row in kept.items()} == {
         answer.id: ("down", "wrong sign")
     }
     database.run(feedback.remove, user.id, answer.id)
     database.run(feedback.remove, user.id, answer.id)
-    assert database.run(feedback.of_conversation, answer.conversation_id) == {}
+    assert database.run(feedback.of_conversations, [answer.conversation_id]) == {}
+    assert database.run(feedback.of_messages, [answer.id]) == {}
 
 
 @pytest.mark.req("D1-6")

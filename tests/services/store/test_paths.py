@@ -59,6 +59,8 @@ def test_an_edited_question_stands_beside_the_old_one(database: Database, user: 
     assert shown(database, user, its) == ["A", "To A", "B, better", "To B, better"]
     family = [second.id, edited.id]
     assert database.run(conversations.alternatives, its) == {second.id: family, edited.id: family}
+    assert database.run(conversations.beside, [answer, edited]) == {second.id: family, edited.id: family}
+    assert database.run(conversations.beside, []) == {}
     assert len(database.run(conversations.messages, user.id, its)) == 6
     assert first.parent_id is None
 
@@ -72,6 +74,7 @@ def test_the_first_question_has_alternatives_too(database: Database, user: users
     assert other.parent_id is None
     assert shown(database, user, its) == ["Z", "To Z"]
     assert database.run(conversations.alternatives, its)[first.id] == [first.id, other.id]
+    assert database.run(conversations.beside, [other]) == {one.id: [first.id, other.id] for one in (first, other)}
 
 
 def test_another_try_stands_beside_the_answer(database: Database, user: users.User) -> None:
@@ -125,9 +128,9 @@ def test_recent_messages_follow_the_path_that_is_shown(database: Database, user:
     assert told(database.run(conversations.recent_messages, its, 3)) == ["To A", "C", "To C"]
     assert told(database.run(conversations.recent_messages, its, 50)) == ["A", "To A", "C", "To C"]
     assert database.run(conversations.recent_messages, "unknown", 3) == []
-    assert told(database.run(conversations.path_to, answer.id)) == ["A", "To A"]
+    assert told(database.run(conversations.path_to, answer.id, 9)) == ["A", "To A"]
     assert told(database.run(conversations.path_to, answer.id, 1)) == ["To A"]
-    assert database.run(conversations.path_to, "unknown") == []
+    assert database.run(conversations.path_to, "unknown", 9) == []
 
 
 @pytest.mark.req("D1-6")
