@@ -6,6 +6,7 @@ from typing import Any
 
 from services.assistants.base import Assistant, Engine, Hooks
 from services.assistants.study import Desk, Shelf, Study
+from services.assistants.study.resolving import said_before
 from services.assistants.tutor import Tutor
 from services.assistants.tutor.context import MAX_MESSAGES
 from services.points import Prices
@@ -22,7 +23,7 @@ def build(engine: Engine, shelf: Shelf | None, prices: Prices) -> Mapping[str, A
 
 def hooks(desk: Desk) -> Mapping[str, Hooks]:
     """What each assistant does besides answering: at a turn's start, at its end, and to ask it in other words."""
-    study = Hooks(resolve=desk.resolve, affords=desk.affords, starts=desk.starts, ends=desk.ends)
+    study = Hooks(resolve=desk.resolve, before=said_before, affords=desk.affords, starts=desk.starts, ends=desk.ends)
     return MappingProxyType({"tutor": Hooks(resolve=_tutor), "study": study})
 
 
