@@ -1,0 +1,86 @@
+"""A document's text as blocks, a passage in its place."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blueprints.marked import Text, marked
+
+PAGE = "# Handbook\nEdition 2024.\n\n## Leaving\nFirst line,\nsecond line.\n\n\nThird paragraph. Its end."
+
+
+def words(text: Text, *, only_marked: bool = False) -> str:
+    """What is shown, or what of it is marked, without white space."""
+    shown = "".join(part for block in text.blocks for part, is_marked in block.pieces if is_marked or not only_marked)
+    return "".join(shown.split())
+
+
+def mark_of(page: str, passage: str) -> Text:
+    start = page.index(passage)
+    return marked(page, start, start + len(passage))
+
+
+def test_headings_and_paragraphs_are_blocks() -> None:
+    blocks = marked(PAGE, 0, 0).blocks
+
+    assert [(block.level, "".join(part for part, _ in block.pieces)) for block in blocks] == [
+        (1, "Handbook"),
+        (0, "Edition 2024."),
+        (2, "Leaving"),
+        (0, "First line,\nsecond line."),
+        (0, "Third paragraph. Its end."),
+    ]
+
+
+@pytest.mark.req("Q4")
+def test_a_passage_is_marked_where_it_stands_and_nowhere_else() -> None:
+    text = mark_of(PAGE, "second line.\n\n\nThird paragraph.")
+
+    assert words(text, only_marked=True) == "secondline.Thirdparagraph."
+    assert [block.is_first for block in text.blocks] == [False, False, False, True, False]
+    assert text.blocks[3].pieces == [("First line,\n", False), ("second line.", True)]
+
+
+def test_a_passage_that_begins_with_a_heading_marks_its_words() -> None:
+    text = mark_of(PAGE, "## Leaving\nFirst line")
+
+    assert words(text, only_marked=True) == "LeavingFirstline"
+    assert text.blocks[2].is_first
+
+
+@pytest.mark.parametrize(("start", "end"), [(-5, 0), (5, 5), (10_000, 20_000), (30, 3)])
+def test_places_outside_of_the_text_mark_nothing(start: int, end: int) -> None:
+    text = marked(PAGE, start, end)
+
+    assert not text.is_marked
+    assert words(text) == words(marked(PAGE, 0, 0))
+
+
+def test_a_long_page_is_shown_around_its_passage_in_whole_paragraphs() -> None:
+    page = "\n\n".join(f"Paragraph {number}. " + "word " * 40 for number in range(500))
+    start = page.index("Paragraph 250.")
+
+    text = marked(page, start, start + 14, around=3_000)
+
+    assert words(text, only_marked=True) == "Paragraph250."
+    assert len(words(text)) < 3_000
+    assert text.is_cut_before
+    assert text.is_cut_after
+    assert all("".join(part for part, _ in block.pieces).startswith("Paragraph") for block in text.blocks)
+
+
+@given(
+    page=st.text(alphabet="ab #\n\t|é", max_size=200),
+    start=st.integers(0, 220),
+    length=st.integers(0, 220),
+    around=st.integers(1, 300),
+)
+def test_nothing_is_lost_or_doubled_and_the_mark_is_exact(page: str, start: int, length: int, around: int) -> None:
+    whole = marked(page, start, start + length)
+    part = marked(page, start, start + length, around=around)
+    bare = "".join(page.split()).replace("#", "")
+
+    assert words(whole).replace("#", "") == bare
+    marked_words = words(part, only_marked=True).replace("#", "")
+    assert marked_words == "".join(page[start : start + length].split()).replace("#", "")
+    assert sum(block.is_first for block in part.blocks) <= 1
