@@ -1,6 +1,6 @@
 """What all tests share: settings of their own, one private Valkey, and the wired site."""
 
-import app as site  # before all others: its first line is the gevent patch
+import app as _site  # noqa: F401 - before all others: its first line is the gevent patch
 
 # isort: split
 import importlib.util
@@ -12,23 +12,37 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from argon2 import PasswordHasher
 
+from services import passwords
 from services import settings as site_settings
 from services.settings import Settings
 from services.streaming import connections
 from services.streaming.embedded_valkey import private_valkey
+from tests import sites
+from tests.sites import PASSWORD as PASSWORD
+from tests.sites import sign_up as sign_up
 
 if TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
     from redis import Redis
 
+# The site's own.
+HASHER = passwords.hasher
 SECRET = "a secret for tests only, long enough"
-PASSWORD = "correct horse battery staple"
 _CSRF_META = re.compile(r'<meta name="csrf-token" content="([^"]+)">')
 
 # `make test` installs no browser; these modules import its driver, and run by `make e2e` only.
 collect_ignore = [] if importlib.util.find_spec("playwright") else ["e2e"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_hashes() -> Iterator[None]:
+    """What signing up costs is shown by test_passwords.py; here it is a fiftieth."""
+    passwords.hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    yield
+    passwords.hasher = HASHER
 
 
 @pytest.fixture(scope="session")
@@ -86,11 +100,10 @@ def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., "
     made = []
 
     def make(**environ: str) -> "Flask":
-        flask = site.create_app(make_settings(**environ))
+        flask = sites.build(make_settings(**environ))
         flask.testing = True
         services = flask.extensions["rill"]
         made.append(services)
-        services.database.migrate()
         services.start()
         return flask
 
@@ -125,15 +138,6 @@ def make_signed_in(app: "Flask") -> Callable[..., "FlaskClient"]:
 def signed_in(make_signed_in: Callable[..., "FlaskClient"]) -> "FlaskClient":
     """A browser that is signed in as ada@example.org, the site's first account."""
     return make_signed_in()
-
-
-def sign_up(client: "FlaskClient", email: str) -> "FlaskClient":
-    """Register through the site's own form, as a person would."""
-    form = {"email": email, "password": PASSWORD, "csrf_token": csrf_token(client, "/register")}
-    response = client.post("/register", data=form)
-    assert response.status_code == 303, response.text
-    client.environ_base["HTTP_X_CSRF_TOKEN"] = csrf_token(client, "/account")
-    return client
 
 
 def csrf_token(client: "FlaskClient", path: str) -> str:

@@ -9,19 +9,18 @@ import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
-from app import create_app
 from blueprints import body, identity
 from blueprints.extensions import creation_rate
 from blueprints.security import accepts_uploads
 from services import errors, settings
 from services.streaming.embedded_valkey import private_valkey
+from tests import sites
 from tests.blueprints.people import Person
 from tests.blueprints.streams import Streams
 from tests.blueprints.students import Student
-from tests.conftest import sign_up
 from tests.model_server import ModelServer
+from tests.sites import PASSWORD, sign_up
 
-PASSWORD = "correct horse battery staple"
 # What a server has unless told otherwise.
 DATABASES = 16
 
@@ -41,9 +40,8 @@ def site(valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "REDIS_URL": valkey_url,
         "REGISTRATION_RATE_LIMIT": "100000/hour",  # every test's newcomer comes from here
     }
-    made = _with_probes(create_app(settings.load(environ)))
+    made = _with_probes(sites.build(settings.load(environ)))
     services = made.extensions["rill"]
-    services.database.migrate()
     services.start()
     yield made
     services.close()
@@ -94,12 +92,7 @@ def csrf_of(client: FlaskClient, path: str) -> str:
 
 def register(site: Flask, email: str, **form: str) -> FlaskClient:
     """A browser in which an account has just been made."""
-    client = site.test_client()
-    token = csrf_of(client, "/register")
-    sent = client.post("/register", data={"email": email, "password": PASSWORD, "csrf_token": token, **form})
-    assert sent.status_code == 303, sent.text
-    client.environ_base["HTTP_X_CSRF_TOKEN"] = csrf_of(client, "/account")
-    return client
+    return sign_up(site.test_client(), email, **form)
 
 
 def login_token(site: Flask, email: str, password: str = PASSWORD) -> str:
@@ -222,9 +215,8 @@ def make_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
                 "MAX_STREAMING_CONNECTIONS": "10000",
                 "BUILTIN_PACE_MS": "0",
             }
-            site = create_app(settings.load({**own, **environ}))
+            site = sites.build(settings.load({**own, **environ}))
             made.append(site.extensions["rill"])
-            made[-1].database.migrate()
             made[-1].start()
             return site
 

@@ -2,6 +2,12 @@ import gevent
 import pytest
 
 from services import passwords
+from tests.conftest import HASHER
+
+
+@pytest.fixture(autouse=True)
+def _dear_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "hasher", HASHER)
 
 
 def test_a_password_matches_its_own_hash_only() -> None:

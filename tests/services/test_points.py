@@ -12,6 +12,7 @@ from services.settings import Settings
 from services.store import conversations, ledger, points, users
 from services.store.base import utc_now
 from services.store.database import Database
+from tests import databases
 from tests.factories import make_answer, make_user, settle
 
 WORDS = "x" * 1200  # 300 tokens
@@ -19,8 +20,9 @@ WORDS = "x" * 1200  # 300 tokens
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'points.sqlite3'}")
-    made.migrate()
+    url = f"sqlite:///{tmp_path / 'points.sqlite3'}"
+    databases.prepare(url)
+    made = Database(url)
     yield made
     made.close()
 

@@ -13,6 +13,7 @@ from services.errors import AppError, FieldError, InvalidInput, NotFound, Points
 from services.llm.builtin import BuiltinEngine
 from services.points import Points
 from services.store.database import Database
+from tests import databases
 from tests.factories import make_user
 from tests.services.assistants.study import PDF, PHOTO, Shelf, said
 
@@ -24,10 +25,15 @@ def shelf() -> Shelf:
     return Shelf(PDF, PHOTO)
 
 
+def _database(tmp_path: Path) -> Database:
+    url = f"sqlite:///{tmp_path / 'desk.sqlite3'}"
+    databases.prepare(url)
+    return Database(url)
+
+
 @pytest.fixture
 def desk(settings: Any, shelf: Shelf, tmp_path: Path) -> Iterator[Desk]:
-    database = Database(f"sqlite:///{tmp_path / 'desk.sqlite3'}")
-    database.migrate()
+    database = _database(tmp_path)
     yield Desk(database, shelf, Points(settings, database), budget_tokens=4000, engine="scripted")
     database.close()
 
@@ -157,8 +163,7 @@ def test_a_known_answer_is_estimated_at_nothing(desk: Desk) -> None:
 def test_without_a_model_an_answer_costs_what_was_estimated(
     settings: Any, shelf: Shelf, tmp_path: Path, message: str, limit: int | None, length: str
 ) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'books.sqlite3'}")
-    database.migrate()
+    database = _database(tmp_path)
     points = Points(settings, database)
     desk = Desk(database, shelf, points, budget_tokens=600, engine="built-in")
     path = said(*(f"Point {number} is here. " + "x" * 400 for number in range(12)))
@@ -174,8 +179,7 @@ def test_without_a_model_an_answer_costs_what_was_estimated(
 
 
 def test_going_on_from_a_part_of_a_known_answer_holds_its_points(settings: Any, shelf: Shelf, tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'books.sqlite3'}")
-    database.migrate()
+    database = _database(tmp_path)
     points = Points(settings, database)
     desk = Desk(database, shelf, points, budget_tokens=4000, engine="scripted")
     user = database.run(make_user)

@@ -14,6 +14,7 @@ from services.llm.door import Door
 from services.points import Points
 from services.store.database import Database
 from services.store.users import User
+from tests import databases
 from tests.factories import make_user
 from tests.model_server import ModelServer
 
@@ -37,8 +38,8 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
+    databases.prepare(url)
     made = Database(url)
-    made.migrate()
     yield made
     made.close()
 

@@ -12,6 +12,7 @@ import sqlalchemy
 from services.store.database import Database
 from services.store.schema import metadata
 from services.store.users import User
+from tests import databases
 from tests.factories import make_user
 from tests.services.store.purses import Purse
 
@@ -49,14 +50,12 @@ def new_schema(postgresql_url: str | None) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture(scope="session")
-def migrated_url(
-    postgresql_url: str | None, new_schema: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def migrated_url(postgresql_url: str | None, new_schema: Callable[[], str]) -> str:
     """An empty database with the schema in it; nobody writes to it but `database`."""
-    url = new_schema() if postgresql_url else f"sqlite:///{tmp_path_factory.mktemp('template')}/template.sqlite3"
-    database = Database(url)
-    database.migrate()
-    database.close()
+    if postgresql_url is None:
+        return f"sqlite:///{databases.template()}"
+    url = new_schema()
+    databases.prepare(url)
     return url
 
 
