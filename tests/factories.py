@@ -1,6 +1,7 @@
 """Rows that a test needs but is not about. Each takes an open `Session` first, as `Database.run` calls it."""
 
 import hashlib
+from collections.abc import Sequence
 from io import BytesIO
 from itertools import count
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from services.store import conversations, media, problems, submissions, users
+from services.store import bases, chunks, claims, conversations, documents, media, problems, submissions, users
 from services.store.base import utc_now
 
 _numbers = count(1)
@@ -105,3 +106,42 @@ def make_submission(s: Session, user_id: int, problem_id: str = "two-sum", **cha
     values.update({"categories": ["empty input"]})
     values.update(changes)
     return submissions.add(s, user_id, problem_id, **values)
+
+
+def make_base(s: Session, user_id: int, **changes: Any) -> bases.BaseView:
+    """An empty base of this person's."""
+    values: dict[str, Any] = {"name": f"Base {next(_numbers)}", **changes}
+    return bases.create(s, user_id, **values)
+
+
+def make_document(s: Session, user_id: int, base_id: str | None = None, **changes: Any) -> documents.Document:
+    """A queued text, in a new base unless one is given; `content` is its bytes."""
+    content = changes.pop("content", f"Document {next(_numbers)}".encode())
+    values: dict[str, Any] = {"name": "notes.txt", "kind": "text", "mime": "text/plain", "max_total_bytes": 1 << 40}
+    values.update({"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "content": BytesIO(content)})
+    values.update(changes)
+    return documents.add(s, user_id, base_id or make_base(s, user_id).id, **values)
+
+
+def make_indexed(
+    s: Session, user_id: int, base_id: str | None = None, *, texts: Sequence[str] = ("A text.",), **changes: Any
+) -> documents.Document:
+    """A document that is ready, a chunk and a page to each text.
+
+    `vectors` are the chunks', `model` what made them (`test`), `headings` what stands over them; the other changes
+    are as for `make_document`.
+    """
+    headings = changes.pop("headings", [""] * len(texts))
+    vectors, model = changes.pop("vectors", [None] * len(texts)), changes.pop("model", "test")
+    document = make_document(s, user_id, base_id, content="\f".join(texts).encode("utf-8", "replace"), **changes)
+    claim = claims.claim(s, utc_now(), "a test", 60)
+    assert claim is not None, "a document that was just made waits"
+    assert claim.document.id == document.id, "needs a database where no other document waits"
+    claims.put_pages(s, claim, [documents.Page(number, text) for number, text in enumerate(texts, start=1)])
+    rows = [
+        chunks.NewChunk(n, heading, n + 1, 0, len(text), text, vector)
+        for n, (heading, text, vector) in enumerate(zip(headings, texts, vectors, strict=True))
+    ]
+    claims.progress(s, claim, total=len(rows))
+    chunks.put(s, claim, rows, model=model)
+    return claims.finish(s, claim)

@@ -87,6 +87,8 @@ class Base(DeclarativeBase):
 
 # What a column holds that must not leave the site, not even in its owner's export.
 SECRET: Final = {"secret": True}
+# What a table holds that its owner's export leaves out: it is given back in another way, or made of what is.
+APART: Final = {"apart": True}
 
 
 def utc_now() -> datetime:

@@ -1,9 +1,12 @@
 """The whole schema: importing this module makes every table known to `metadata`."""
 
 from services.store import (
+    bases,
     cache,
     cards,
+    chunks,
     decks,
+    documents,
     invites,
     ledger,
     media,
@@ -40,10 +43,17 @@ TABLES = (
     cards.Card,
     cards.Review,
     decks.Attempt,
+    bases.BaseRow,
+    bases.BaseMember,
+    documents.DocumentRow,
+    documents.DocumentPiece,
+    documents.DocumentPage,
+    chunks.Chunk,
+    chunks.ChunkVector,
 )
 metadata = Base.metadata
 
 
 def is_modelled(name: str | None, kind: str, _parents: object) -> bool:
-    """Whether a thing in the database belongs to a model; the search index, made from messages, has none."""
-    return not (kind == "table" and name is not None and name.startswith("search_"))
+    """Whether a thing in the database belongs to a model; the full-text indexes, of messages and chunks, have none."""
+    return not (kind == "table" and name is not None and name.startswith(("search_", "chunk_words")))

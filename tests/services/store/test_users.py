@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from services import errors
 from services.store import (
+    bases,
     cache,
     cards,
     conversations,
@@ -22,10 +23,19 @@ from services.store import (
     users,
 )
 from services.store.cards import Schedule
+from services.store.chunks import Embedded
 from services.store.database import Database, Session
 from services.store.schema import metadata
 from tests.decks import NOON, cards_of, make_deck
-from tests.factories import make_answer, make_media, make_problem, make_submission, make_user
+from tests.factories import (
+    make_answer,
+    make_base,
+    make_indexed,
+    make_media,
+    make_problem,
+    make_submission,
+    make_user,
+)
 
 
 def test_the_first_account_becomes_admin_and_the_second_does_not(database: Database) -> None:
@@ -167,6 +177,13 @@ def fill(database: Database, user: users.User) -> None:
     database.run(make_problem, user.id)
     database.run(make_submission, user.id)
     database.run(progress.note_hint, user.id, "two-sum", 2)
+    database.run(_fill_bases, user.id)
+
+
+def _fill_bases(s: Session, user_id: int) -> None:
+    base = make_base(s, user_id, name="Minutes")
+    make_indexed(s, user_id, base.id, texts=["What was said."], vectors=[Embedded(b"b" * 32, b"v" * 256)])
+    s.add(bases.BaseMember(base_id=base.id, user_id=user_id, role="reader", created_at=NOON))
 
 
 def _fill_decks(s: Session, user_id: int) -> None:
@@ -218,7 +235,9 @@ def test_the_export_has_every_table_and_only_the_persons_rows(
 
     found = database.run(users.export, user.id)
 
-    assert set(found) == {table.name for table in metadata.sorted_tables} - {"invites"}
+    apart = {table.name for table in metadata.sorted_tables if table.info.get("apart")}
+    assert apart == {"document_pieces", "document_pages", "chunks", "chunk_vectors"}
+    assert set(found) == {table.name for table in metadata.sorted_tables} - {"invites"} - apart
     assert all(found.values()), "every table holds something of this person's"
     text = json.dumps(found)
     assert "How do I begin?" in text
