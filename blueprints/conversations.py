@@ -1,7 +1,7 @@
 """The history of every assistant: list, read, rename and delete conversations."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from blueprints.extensions import services
 from blueprints.referrer import came_from
 from services import errors
 from services.errors import FieldError
-from services.store import conversations, feedback, search
+from services.store import bookmarks, conversations, feedback, search
 from services.store.conversations import Conversation, Message
 from services.store.database import Session
 from services.store.feedback import Feedback
@@ -56,7 +56,7 @@ def read(conversation_id: str) -> Response:
     """
     user_id = identity.require().user.id
     part = load(user_id, conversation_id, *_asked())
-    told = [message_of(row, part.families.get(row.id, []), part.opinions.get(row.id)) for row in part.messages]
+    told = [part.told(row) for row in part.messages]
     around = {"earlier": part.window.earlier, "later": part.window.later} if "turns" in request.args else {}
     return jsonify({**summary(part.conversation), **around, "messages": told})
 
@@ -125,6 +125,12 @@ class Part:
     messages: Sequence[Message]
     families: Mapping[str, Sequence[str]]
     opinions: Mapping[str, Feedback]
+    bookmarked: Collection[str]
+
+    def told(self, row: Message) -> dict[str, Any]:
+        """One of its messages as the API tells it."""
+        family, opinion = self.families.get(row.id, []), self.opinions.get(row.id)
+        return message_of(row, family, opinion, is_bookmarked=row.id in self.bookmarked)
 
 
 def load(user_id: int, conversation_id: str, place: Place, turns: int) -> Part:
@@ -183,8 +189,8 @@ def _part(session: Session, user_id: int, conversation_id: str, place: Place, tu
     conversation = conversations.get(session, user_id, conversation_id)
     tree = conversations.tree(session, conversation_id)
     shown = window(tree, conversation.head_id, place, turns)
-    opinions = feedback.of_messages(session, shown.ids)
-    return Part(conversation, shown, conversations.rows(session, shown.ids), tree.families(), opinions)
+    opinions, kept = feedback.of_messages(session, shown.ids), bookmarks.of_messages(session, shown.ids)
+    return Part(conversation, shown, conversations.rows(session, shown.ids), tree.families(), opinions, kept)
 
 
 def _done(told: Mapping[str, Any]) -> Response:
@@ -204,7 +210,9 @@ def _settle(user_id: int, messages: Sequence[Message]) -> bool:
     return has_settled
 
 
-def message_of(row: Message, family: Sequence[str], opinion: Feedback | None) -> dict[str, Any]:
+def message_of(
+    row: Message, family: Sequence[str], opinion: Feedback | None, *, is_bookmarked: bool = False
+) -> dict[str, Any]:
     """A message as the API tells it; `family` are the alternatives in its place, itself included, if there are any."""
     common = {
         "id": row.id,
@@ -230,5 +238,6 @@ def message_of(row: Message, family: Sequence[str], opinion: Feedback | None) ->
         "error_code": row.error_code,
         "usage": row.usage,
         "feedback": {"value": opinion.value, "reason": opinion.reason} if opinion else None,
+        "bookmarked": is_bookmarked,
         **extras,
     }

@@ -59,7 +59,8 @@ def as_json(whole: Whole) -> dict[str, Any]:
     told = []
     for row in whole.messages:
         family = families[row.parent_id]
-        told.append(message_of(row, family if len(family) > 1 else [], whole.feedback.get(row.id)))
+        beside, is_bookmarked = family if len(family) > 1 else [], row.id in whole.bookmarked
+        told.append(message_of(row, beside, whole.feedback.get(row.id), is_bookmarked=is_bookmarked))
     return {**summary(whole.conversation), "messages": told}
 
 
@@ -79,7 +80,8 @@ def as_markdown(whole: Whole) -> str:
             # The text of one answer, in several parts: it may have been cut within a word.
             parts[-1] += row.content
         else:
-            parts += [f"## {_who(row)}", row.content]
+            mark = " ★" if row.id in whole.bookmarked else ""
+            parts += [f"## {_who(row)}{mark}", row.content]
         continued = after is not None and after.continues_id == row.id
         if not continued:
             parts += [part for part in (_ending(row), _sources(row)) if part]

@@ -14,7 +14,7 @@ from blueprints import identity, negotiate, transcript, tutor_pages
 from blueprints.dialects.plain import plain
 from blueprints.extensions import services
 from services import errors
-from services.store import conversations, search
+from services.store import bookmarks, conversations, search
 from services.store.conversations import Conversation
 from services.store.database import Session
 from services.store.search import Found
@@ -27,6 +27,8 @@ NAMES: Final = {"tutor": "Tutor", "stories": "Stories", "todos": "Todos", "study
 _PAGE: Final = 30
 _PANEL: Final = 40
 _FOUND: Final = 12
+# What is shown of a bookmarked answer.
+_BEGINNING: Final = 240
 _Q_CHARS: Final = 200
 # How far back the way to the conversation before is looked for.
 _NEAR: Final = 200
@@ -69,12 +71,37 @@ def page() -> str:
     """All my conversations, searched and filtered by a plain GET form."""
     user = identity.require().user
     asked = _asked()
+    if request.args.get("bookmarked"):
+        return _bookmarked(asked)
     rows = _rows(asked, limit=_PAGE + 1)
     # Where a form on the page leads back to: the list as it stands.
     here = request.full_path.rstrip("?")
     older = rows[_PAGE - 1].id if len(rows) > _PAGE else ""
     return render_template(
         "history/page.html", user=user, rows=rows[:_PAGE], older=older, here=here, names=_names(), **asked
+    )
+
+
+def _bookmarked(asked: Mapping[str, str]) -> str:
+    """The answers that I keep in mind, each with the way to where it stands."""
+    user = identity.require().user
+    only: dict[str, Any] = {**asked, "assistant": asked["assistant"] or None, "before": asked["before"] or None}
+    found = services().database.run(bookmarks.listing, user.id, limit=_PAGE + 1, **only)
+    zone, rows = _zone(user.zone), found[:_PAGE]
+    kept = [
+        {
+            "url": f"/conversations/{row.conversation_id}?at={row.message_id}",
+            "title": row.title,
+            "assistant": row.assistant,
+            "beginning": plain(row.beginning)[:_BEGINNING],
+            "message_id": row.message_id,
+            "at": row.created_at.astimezone(zone),
+        }
+        for row in rows
+    ]
+    older = rows[-1].message_id if len(found) > _PAGE else ""
+    return render_template(
+        "history/page.html", user=user, rows=[], kept=kept, bookmarked=True, older=older, names=_names(), **asked
     )
 
 

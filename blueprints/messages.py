@@ -1,22 +1,25 @@
-"""One message: asking it again in other words, and what its reader thinks of it."""
+"""One message: asking it again in other words, what its reader thinks of it, and whether they want to find it again."""
 
+from dataclasses import asdict
 from typing import Any, Final
 
 import orjson
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, jsonify, render_template, request
 
 from blueprints import answered, body, identity, negotiate, repeats
 from blueprints.extensions import count_creation, services
 from blueprints.referrer import came_from
 from services import errors
 from services.assistants.turns import Again, Kind
-from services.store import conversations, feedback
+from services.errors import FieldError
+from services.store import bookmarks, conversations, feedback
 from services.streaming.events import StreamId
 
 blueprint = Blueprint("messages", __name__)
 
 _MESSAGE_CHARS: Final = 10_000
 _REASON_CHARS: Final = 500
+_PAGE: Final = 50
 _VALUES: Final = ("up", "down")
 
 
@@ -67,6 +70,42 @@ def forget(message_id: str) -> Response:
     """Take back what I said of an answer."""
     services().database.run(feedback.remove, identity.require().user.id, message_id)
     return _done({"value": None, "reason": ""})
+
+
+@blueprint.route("/api/messages/<message_id>/bookmark", methods=["PUT", "POST"])
+def bookmark(message_id: str) -> Response:
+    """Keep an answer in mind; a form takes it back with an empty `bookmarked`."""
+    user_id = identity.require().user.id
+    if request.method == "POST" and body.fields(request).values.get("bookmarked") == "":
+        return unbookmark(message_id)
+    services().database.run(bookmarks.put, user_id, message_id)
+    return _marked(message_id, is_bookmarked=True)
+
+
+@blueprint.delete("/api/messages/<message_id>/bookmark")
+def unbookmark(message_id: str) -> Response:
+    """Forget that I kept it in mind."""
+    services().database.run(bookmarks.remove, identity.require().user.id, message_id)
+    return _marked(message_id, is_bookmarked=False)
+
+
+@blueprint.get("/api/bookmarks")
+def bookmarked() -> Response:
+    """My bookmarked answers, the one bookmarked last first; `before` is the last message id of the page before."""
+    user_id = identity.require().user.id
+    assistant = request.args.get("assistant") or None
+    if assistant is not None and assistant not in services().assistants:
+        raise errors.InvalidInput([FieldError("assistant", f"must be one of {', '.join(services().assistants)}")])
+    asked = {"assistant": assistant, "q": request.args.get("q", ""), "before": request.args.get("before") or None}
+    rows = services().database.run(bookmarks.listing, user_id, limit=_PAGE, **asked)
+    return jsonify(bookmarks=[{**asdict(row), "created_at": row.created_at.isoformat()} for row in rows])
+
+
+def _marked(message_id: str, *, is_bookmarked: bool) -> Response:
+    if negotiate.wants(request) == "fragment":
+        shown = {"message_id": message_id, "bookmarked": is_bookmarked}
+        return Response(render_template("components/_bookmark.html", answer=shown, is_new=True))
+    return _done({"bookmarked": is_bookmarked})
 
 
 def _done(told: dict[str, Any]) -> Response:

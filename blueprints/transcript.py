@@ -3,7 +3,7 @@
 One shape for all assistants; templates/components/_turn.html shows it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -94,7 +94,9 @@ def of_conversation(user_id: int, conversation_id: str) -> tuple[Conversation, l
     place = _place()
     part = load(user_id, conversation_id, place, SHOWN)
     services().database.run(conversations.seen, user_id, conversation_id)
-    turns = _turns(part.conversation, part.messages, part.families, part.opinions, last=len(part.messages))
+    turns = _turns(
+        part.conversation, part.messages, part.families, part.opinions, part.bookmarked, last=len(part.messages)
+    )
     if not turns:
         return part.conversation, []
     turns = [replace(turn, is_aside=part.window.is_aside) for turn in turns]
@@ -142,6 +144,7 @@ def _turns(
     messages: Sequence[Message],
     families: Families,
     opinions: Mapping[str, Feedback],
+    bookmarked: Collection[str] = (),
     *,
     last: int = 1,
 ) -> list[TurnView]:
@@ -158,7 +161,10 @@ def _turns(
             continue
         found.append((question, row, first))
         question, first = None, ""
-    return [_turn(conversation, *parts, families, opinions.get(parts[1].id)) for parts in found[-last:]]
+    return [
+        _turn(conversation, *parts, families, opinions.get(parts[1].id), is_bookmarked=parts[1].id in bookmarked)
+        for parts in found[-last:]
+    ]
 
 
 def _turn(
@@ -168,6 +174,8 @@ def _turn(
     first: str,
     families: Families,
     opinion: Feedback | None,
+    *,
+    is_bookmarked: bool,
 ) -> TurnView:
     """One turn; `first` is the first part of an answer that was continued."""
     facts = (row.turn or {}).get("facts") or {}
@@ -179,7 +187,7 @@ def _turn(
         id=question.id if question else first,
         question_id=question.id if question else "",
         answer_id=row.id,
-        answer=None if row.outcome is None else answer_of(conversation, row, opinion),
+        answer=None if row.outcome is None else answer_of(conversation, row, opinion, is_bookmarked=is_bookmarked),
         live=live(row.stream_id or "") if row.outcome is None else None,
         files=files,
         question_versions=_versions(families, question.id) if question else None,
@@ -204,7 +212,9 @@ def page_url(conversation: Conversation) -> str:
     return f"/{conversation.assistant}/{conversation.id}" if conversation.assistant in ("study", "search") else ""
 
 
-def answer_of(conversation: Conversation, row: Message, opinion: Feedback | None = None) -> Answer:
+def answer_of(
+    conversation: Conversation, row: Message, opinion: Feedback | None = None, *, is_bookmarked: bool = False
+) -> Answer:
     """A stored answer that has ended, as a page shows it."""
     turn, extras = row.turn or {}, row.extras or {}
     facts = turn.get("facts") or {}
@@ -228,6 +238,7 @@ def answer_of(conversation: Conversation, row: Message, opinion: Feedback | None
         conversation_id=conversation.id,
         evidence=stored_evidence(extras),
         feedback={"value": opinion.value, "reason": opinion.reason} if opinion else {},
+        bookmarked=is_bookmarked,
         took_s=(row.finished_at - row.created_at).total_seconds() if row.finished_at else None,
     )
 

@@ -29,6 +29,7 @@ class Answer:
         points: What it cost; None where nothing is charged.
         took_s: From the question to the end; None while nobody knows.
         feedback: {value, reason} as the reader gave it.
+        bookmarked: Whether the reader wants to find it again.
         error: {code, message, retryable, request_id} or None.
         outcome: None while the run goes on.
     """
@@ -53,6 +54,7 @@ class Answer:
     points: int | None = None
     took_s: float | None = None
     feedback: Mapping[str, Any] = field(default_factory=dict)
+    bookmarked: bool = False
     evidence: Evidence = field(default_factory=Evidence)
     conversation_id: str = ""
 

@@ -1,23 +1,29 @@
-"""Whole conversations, to be taken away: every message of every path, and what is thought of them."""
+"""Whole conversations, to be taken away: every message of every path, and what their person noted about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.store import feedback
+from services.store import bookmarks, feedback
 from services.store.paths import get
 from services.store.threads import Conversation, Feedback, Message
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A conversation with all that is in it. `messages` are in the order in which they were written."""
+    """A conversation with all that is in it.
+
+    Attributes:
+        messages: In the order in which they were written.
+        bookmarked: The ids of those that are.
+    """
 
     conversation: Conversation
     messages: Sequence[Message]
     feedback: Mapping[str, Feedback]
+    bookmarked: Collection[str] = ()
 
     @property
     def path(self) -> list[Message]:
@@ -53,5 +59,5 @@ def _wholes(s: Session, rows: Sequence[Conversation]) -> list[Whole]:
     theirs = select(Message).where(Message.conversation_id.in_(ids))
     for row in s.scalars(theirs.order_by(Message.conversation_id, Message.position)):
         messages[row.conversation_id].append(row)
-    opinions = feedback.of_conversations(s, ids)
-    return [Whole(row, messages[row.id], opinions) for row in rows]
+    opinions, bookmarked = feedback.of_conversations(s, ids), bookmarks.of_conversations(s, ids)
+    return [Whole(row, messages[row.id], opinions, bookmarked) for row in rows]

@@ -28,6 +28,7 @@ TABLES = (
     threads.Conversation,
     threads.Message,
     threads.Feedback,
+    threads.Bookmark,
     problems.Problem,
     submissions.Submission,
     progress.Progress,

@@ -1,6 +1,6 @@
-"""Threads as rows: conversations, their messages and what people think of them.
+"""Threads as rows: conversations, their messages, what people think of them and which they keep in mind.
 
-The queries are in conversations.py, paths.py, answers.py, search.py and feedback.py.
+The queries are in conversations.py, paths.py, answers.py, search.py, feedback.py and bookmarks.py.
 """
 
 from datetime import datetime
@@ -76,6 +76,8 @@ class Message(Base):
         Index(None, "stream_id"),
         Index(None, "continues_id"),
         Index(None, "parent_id"),
+        # All of a tree but its words, which are long, and lie before `parent_id` in a row.
+        Index("ix_messages_tree", "conversation_id", "position", "parent_id", "id", "role"),
         Index("ix_messages_running", "created_at", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
         Index("ix_messages_ended", "finished_at", sqlite_where=_ENDED, postgresql_where=_ENDED),
     )
@@ -115,4 +117,15 @@ class Feedback(Base):
     message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
     value: Mapped[str]
     reason: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Bookmark(Base):
+    """An answer that its person wants to find again."""
+
+    __tablename__ = "bookmarks"
+    __table_args__ = (Index("ix_bookmarks_newest", "user_id", "created_at", "message_id"),)
+
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     created_at: Mapped[datetime]
