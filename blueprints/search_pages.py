@@ -39,7 +39,7 @@ class Scope:
 @blueprint.get("/search")
 def new() -> str:
     """A thread that has not begun."""
-    return _page(None, [], request.args.getlist("base"))
+    return _page(None, [], request.args.getlist("kb"))
 
 
 @blueprint.get("/search/<conversation_id>")
