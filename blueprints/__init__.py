@@ -4,6 +4,10 @@ from flask import Flask
 
 from blueprints import account as account
 from blueprints import auth as auth
+from blueprints import base_documents as base_documents
+from blueprints import base_pages as base_pages
+from blueprints import base_progress as base_progress
+from blueprints import bases as bases
 from blueprints import card_pages as card_pages
 from blueprints import cards as cards
 from blueprints import cli as cli
@@ -47,6 +51,10 @@ def register(app: Flask) -> None:
         study,
         cards,
         card_pages,
+        bases,
+        base_documents,
+        base_progress,
+        base_pages,
         study_pages,
         tutor,
         tutor_pages,

@@ -14,6 +14,8 @@ from services.assistants.base import Assistant
 from services.assistants.study import Desk
 from services.assistants.turns import Turns
 from services.cards import Cards
+from services.knowledge.bases import Library
+from services.knowledge.watching import Watches
 from services.llm.door import Door
 from services.media import Shelf
 from services.points import Points
@@ -52,6 +54,8 @@ class Services:
     cards: Cards
     desk: Desk
     shelf: Shelf
+    library: Library
+    watches: Watches
     _greenlets: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
@@ -64,6 +68,7 @@ class Services:
     def close(self) -> None:
         """End what `start` began."""
         gevent.killall(self._greenlets)
+        self.watches.close()
         self.runs.close()
         self.engine.close()
         self.redis.close()
@@ -115,6 +120,23 @@ def build(settings: Settings) -> Services:
     )
     turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks(desk))
     cards = Cards(settings, database, engine, points)
+    library = Library(settings, database)
+    watches = Watches(library.pulse, library.readers, is_leaving=lambda: hub.draining)
     return Services(
-        settings, database, redis, log, hub, runs, engine, assistants, turns, metrics, points, cards, desk, shelf
+        settings,
+        database,
+        redis,
+        log,
+        hub,
+        runs,
+        engine,
+        assistants,
+        turns,
+        metrics,
+        points,
+        cards,
+        desk,
+        shelf,
+        library,
+        watches,
     )
