@@ -53,6 +53,7 @@ DOORS = {
         "services/store/",
         "services/passwords.py",  # hashes off the event loop
         "services/media/fetching.py",  # one deadline for a look-up, redirects and content
+        "services/knowledge/watching.py",  # one greenlet for all viewers of a base
         "services/cards/anki.py",  # packages off the event loop
         "services/assistants/endings.py",  # the sweep of answers whose worker died waits between rounds
     },

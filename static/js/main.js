@@ -1,5 +1,6 @@
 // Gives elements their behaviour, those that come later too. Without it the pages work as plain forms.
 import * as announce from "./announce.js"
+import * as bases from "./bases.js"
 import * as cards from "./cards.js"
 import * as cardsMake from "./cards-make.js"
 import * as cardsPrint from "./cards-print.js"
@@ -22,6 +23,7 @@ import * as panel from "./panel.js"
 import * as past from "./past.js"
 import * as pastMenu from "./past-menu.js"
 import * as queue from "./queue.js"
+import * as reader from "./reader.js"
 import * as reconnect from "./reconnect.js"
 import * as reveal from "./reveal.js"
 import * as share from "./share.js"
@@ -34,9 +36,9 @@ import * as waiting from "./waiting.js"
 
 // Imported by name, so that all are there before the page counts as loaded: Enter must not miss the composer.
 const MODULES = new Map(Object.entries({
-  announce, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
+  announce, bases, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
   "copy-answer": copyAnswer, edit, estimate, feedback, fold, follow, keep, ladder, math, more, opens, palette, panel, past,
-  "past-menu": pastMenu, queue, reconnect, reveal, share, shortcuts, theme, turns, unread, upload, waiting,
+  "past-menu": pastMenu, queue, reader, reconnect, reveal, share, shortcuts, theme, turns, unread, upload, waiting,
 }))
 const attached = new WeakMap()
 
