@@ -71,6 +71,28 @@ def is_prefix(word: str) -> bool:
     return len(word) > 1 or _NO_SPACES.match(word) is not None
 
 
+def is_character(word: str) -> bool:
+    """Whether a word is one character of a script without spaces: what the index has begins with it."""
+    return len(word) == 1 and _NO_SPACES.match(word) is not None
+
+
+def phrases(typed: str, *, apart: bool) -> list[str]:
+    """What an index that keeps the order of words is asked for: words, or several words in order with blanks between.
+
+    Args:
+        typed: A word, or several that stand together.
+        apart: Let each pair of characters of a script without spaces count by itself, as such texts are questions
+            rather than words.
+    """
+    found = list(words(typed))
+    if len(found) > 1 and is_character(found[-1]):
+        # The index has it so at the end of a run only.
+        found.pop()
+    if apart and any(map(_NO_SPACES.search, found)):
+        return [word for word in found if len(word) > 1] or found
+    return [" ".join(found)] if found else []
+
+
 def snippet(text: str, looked_for: Sequence[str]) -> str:
     """The piece of a text around the first word that matches, every match in it between `OPEN` and `CLOSE`."""
     text = " ".join(text.replace(OPEN, "").replace(CLOSE, "").split())
