@@ -12,6 +12,7 @@ from blueprints import card_pages as card_pages
 from blueprints import cards as cards
 from blueprints import cli as cli
 from blueprints import conversations as conversations
+from blueprints import document_pages as document_pages
 from blueprints import errors as errors
 from blueprints import exports as exports
 from blueprints import extensions as extensions
@@ -22,6 +23,8 @@ from blueprints import messages as messages
 from blueprints import operator as operator
 from blueprints import pages as pages
 from blueprints import points as points
+from blueprints import search as search
+from blueprints import search_pages as search_pages
 from blueprints import security as security
 from blueprints import streams as streams
 from blueprints import study as study
@@ -55,6 +58,9 @@ def register(app: Flask) -> None:
         base_documents,
         base_progress,
         base_pages,
+        search,
+        search_pages,
+        document_pages,
         study_pages,
         tutor,
         tutor_pages,

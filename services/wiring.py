@@ -9,14 +9,16 @@ import gevent
 from redis import Redis
 
 from services import errors
-from services.assistants import registry
+from services.assistants import registry, search
 from services.assistants.base import Assistant
 from services.assistants.study import Desk
 from services.assistants.turns import Turns
 from services.cards import Cards
 from services.knowledge.bases import Library
+from services.knowledge.retrieve import Retriever
 from services.knowledge.watching import Watches
 from services.llm.door import Door
+from services.llm.embed import Embedder
 from services.media import Shelf
 from services.points import Points
 from services.settings import Settings
@@ -56,11 +58,15 @@ class Services:
     shelf: Shelf
     library: Library
     watches: Watches
+    embedder: Embedder
+    retriever: Retriever
+    search_desk: search.Desk
     _greenlets: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
         """Begin to work: called when a worker starts, never in a request."""
         self.runs.start_worker()
+        self.embedder.start()
         self._greenlets.append(gevent.spawn(self.turns.sweep_for_ever))
         self._greenlets.append(gevent.spawn(self._observe))
         self._greenlets.append(gevent.spawn(self._sweep_points))
@@ -71,6 +77,7 @@ class Services:
         self.watches.close()
         self.runs.close()
         self.engine.close()
+        self.embedder.close()
         self.redis.close()
         self.database.close()
 
@@ -108,7 +115,10 @@ def build(settings: Settings) -> Services:
     engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
     shelf = Shelf(settings, database)
     desk = Desk(database, shelf, points, budget_tokens=settings.study_context_tokens, engine=engine.name)
-    assistants = registry.build(engine, shelf, points.prices)
+    embedder = Embedder(settings)
+    retriever = Retriever(database, embedder)
+    search_desk = search.Desk(database)
+    assistants = registry.build(engine, shelf, points.prices, retriever, search_desk)
     runs = Runs(
         redis,
         log,
@@ -118,7 +128,7 @@ def build(settings: Settings) -> Services:
         grace_s=settings.stream_disconnect_grace_s,
         on_settled=lambda settled: turns.settle(settled),
     )
-    turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks(desk))
+    turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks(desk, search_desk))
     cards = Cards(settings, database, engine, points)
     library = Library(settings, database)
     watches = Watches(library.pulse, library.readers, is_leaving=lambda: hub.draining)
@@ -139,4 +149,7 @@ def build(settings: Settings) -> Services:
         shelf,
         library,
         watches,
+        embedder,
+        retriever,
+        search_desk,
     )

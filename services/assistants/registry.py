@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from services.assistants import search
 from services.assistants.base import Assistant, Engine, Hooks
 from services.assistants.study import Desk, Shelf, Study
 from services.assistants.study.resolving import said_before
@@ -12,19 +13,26 @@ from services.assistants.tutor.context import MAX_MESSAGES
 from services.points import Prices
 from services.store.conversations import Message
 
-NAMES = ("tutor", "study")
+NAMES = ("tutor", "study", "search")
 
 
-def build(engine: Engine, shelf: Shelf | None, prices: Prices) -> Mapping[str, Assistant]:
+def build(
+    engine: Engine, shelf: Shelf | None, prices: Prices, retriever: search.Retriever, search_desk: search.Desk
+) -> Mapping[str, Assistant]:
     """Every assistant, speaking through `engine`."""
-    assistants: tuple[Assistant, ...] = (Tutor(engine), Study(engine, shelf, prices))
+    assistants: tuple[Assistant, ...] = (
+        Tutor(engine),
+        Study(engine, shelf, prices),
+        search.Search(engine, retriever, search_desk),
+    )
     return MappingProxyType({assistant.name: assistant for assistant in assistants})
 
 
-def hooks(desk: Desk) -> Mapping[str, Hooks]:
+def hooks(desk: Desk, search_desk: search.Desk) -> Mapping[str, Hooks]:
     """What each assistant does besides answering: at a turn's start, at its end, and to ask it in other words."""
     study = Hooks(resolve=desk.resolve, before=said_before, affords=desk.affords, starts=desk.starts, ends=desk.ends)
-    return MappingProxyType({"tutor": Hooks(resolve=_tutor), "study": study})
+    searching = Hooks(resolve=search_desk.resolve, ends=search_desk.ends)
+    return MappingProxyType({"tutor": Hooks(resolve=_tutor), "study": study, "search": searching})
 
 
 def _tutor(_user_id: int, before: Sequence[Message], turn: Mapping[str, Any], _question: str) -> Mapping[str, Any]:

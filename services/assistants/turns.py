@@ -211,7 +211,7 @@ class Turns:
             assistant=assistant,
             question=stored.turn["question"],
             facts=stored.turn["facts"],
-            deadline_s=self._settings.streaming_timeout_s,
+            deadline_s=self._settings.deadline_s(assistant),
             conversation_id=conversation_id,
             idle_s=self._settings.stream_idle_s if assistant == "tutor" else 0.0,
             request_id=again.request_id,

@@ -25,7 +25,7 @@ from services.llm.messages import Began, Delta, Finish, Part, Request, Usage
 from services.streaming.answers import EmptyAnswer
 from services.streaming.events import END, METADATA, Event, delta
 
-__all__ = ["Desk", "Search", "SearchInput", "parse_search"]
+__all__ = ["Desk", "Retriever", "Search", "SearchInput", "parse_search"]
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class Search:
 
     def _answering(self, turn: Turn, found: Found) -> _Answering:
         """The answer's beginning. One that goes on keeps the numbers that it has given."""
-        names = self._desk.base_names(turn.user_id) if found.passages else {}
+        names = self._desk.base_names(turn.user_id, {passage.base_id for passage in found.passages})
         entries = {
             place: telling.entry(place, passage, names.get(passage.base_id, ""))
             for place, passage in enumerate(found.passages, 1)

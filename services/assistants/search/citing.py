@@ -1,44 +1,33 @@
 """Numbers in square brackets, as an answer grows: made alike, numbered by first citation, never shown by half. Pure.
 
-Understood are `[1]`, `[1, 2]`, `[1-3]`, `[[1]]`, `[1†source]`, `[Source 1]`, `【1】`, `［1］` and a number that was
-made a link, which loses its address: a number leads to the passage and nowhere else. Code (fences, and spans within a
-line) and escaped brackets are left as they are. What comes out does not depend on how the text was cut.
+`marks` says how numbers may be written. One that was made a link loses its address: a number leads to the passage and
+nowhere else. Code (fences, and spans within a line) and escaped brackets are left as they are. What comes out does not
+depend on how the text was cut.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-# The longest mark; and how long an address behind one, or a code span that has not closed, is waited for.
-_MARK_CHARS: Final = 80
-_ADDRESS_CHARS: Final = 500
+from services.assistants.search.marks import address_end, mark_at, may_become_address, may_become_mark
+
+# How long a code span that has not closed is waited for; what may stand before a fence, and after its signs.
 _SPAN_CHARS: Final = 2_000
 _PREFIX_CHARS: Final = 40
 _INFO_CHARS: Final = 200
-_MAX_RANGE: Final = 20
-_WORDS: Final = ("source", "sources", "passage", "passages", "document", "documents")
-_CLOSES: Final = {"[": "]", "[[": "]]", "【": "】", "［": "］"}
 
-_NUMBER = r"\d{1,3}(?!\d)(?::\d{1,3})?"
-_ITEM = rf"(?:(?:{'|'.join(_WORDS)})[ \t]*)?[#^]?{_NUMBER}(?:[ \t]*[-–—][ \t]*{_NUMBER})?"
-_BODY = rf"[ \t]*{_ITEM}(?:[ \t]*(?:[,;、，&]|and\b)[ \t]*{_ITEM})*[ \t]*(?:†[^\[\]【】［］\n]{{0,60}})?"
-_MARK = re.compile(
-    rf"\[\[(?P<double>{_BODY})\]\]|\[(?P<square>{_BODY})\]|【(?P<lens>{_BODY})】|［(?P<wide>{_BODY})］", re.IGNORECASE
-)
-# How a mark may begin that has not come to its end.
-_HALF = re.compile(
-    r"(?:\[\[?|【|［)[ \t]*(?P<word>[A-Za-z]*)[ \t]*[#^]?"
-    r"(?P<rest>(?:(?<!\d)\d{1,3}(?!\d)|[ \t,;、，&\-–—:#^A-Za-z])*(?:†[^\[\]【】［］\n]{0,60})?)\]?"
-)
-_FIGURES = re.compile(r"(?P<first>\d{1,3})(?::\d{1,3})?(?:[ \t]*[-–—][ \t]*(?P<last>\d{1,3}))?")
-_ADDRESS = re.compile(r"\([ \t]*<?[^\s()<>]{0,400}>?(?:[ \t]+\"[^\"\n]{0,60}\")?[ \t]*\)")
-_HALF_ADDRESS = re.compile(rf"\([^()\n]{{0,{_ADDRESS_CHARS}}}")
 # Text without anything that matters here; spaces only before more of it, since a mark that goes takes them along.
-_PLAIN = re.compile(r"(?:[ \t]*[^\\`\[【［ \t\n])+")
-_BLANK = re.compile(r"[ \t]*")
-_TICKS = re.compile(r"`+")
-_PREFIX = re.compile(rf"[ \t>*+\-\d.)]{{0,{_PREFIX_CHARS}}}")
-_FENCE = re.compile(r"(?P<prefix>[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*)*)(?P<marks>`{3,}|~{3,})")
+_PLAIN: Final = re.compile(r"(?:[ \t]*[^\\`\[【［ \t\n])+")
+_BLANK: Final = re.compile(r"[ \t]*")
+_TICKS: Final = re.compile(r"`+")
+_SIGNS: Final = re.compile(r"[`~]*")
+_LETTER: Final = re.compile(r"[A-Za-z]")
+# What may stand at the beginning of a line before a fence; and what of it is whole.
+_PREFIX: Final = re.compile(rf"[ \t>*+\-\d.)]{{0,{_PREFIX_CHARS}}}")
+_LEAD: Final = re.compile(r"(?:[ \t]*(?:>|[-*+]|\d{1,9}[.)]))*")
+_FENCE: Final = re.compile(rf"{_LEAD.pattern}[ \t]*(?P<signs>`{{3,}}|~{{3,}})")
+# Stands for the line that opened a fence, which never closes it.
+_OPENING: Final = "!"
 
 
 class Cited(NamedTuple):
@@ -67,10 +56,6 @@ class FirstCited:
             self.numbers[source] = self._last
         return self.numbers.get(source)
 
-    def skip_to(self, number: int) -> None:
-        """Give no number up to this one any more."""
-        self._last = max(self._last, number)
-
 
 class Markers:
     """Reads a text as it comes and gives it back with its marks in one form.
@@ -81,7 +66,9 @@ class Markers:
 
     def __init__(self, number_of: Callable[[int], int | None]) -> None:
         self._number_of = number_of
+        # What is not certain yet: from `_at` on.
         self._held = ""
+        self._at = 0
         self._out: list[str | Cited] = []
         self._told: set[int] = set()
         # Of the marks right before, with nothing but spaces between.
@@ -94,7 +81,8 @@ class Markers:
 
     def read(self, text: str) -> list[str | Cited]:
         """Take more of the text; gives what is certain by now."""
-        self._held += text
+        self._held = self._held[self._at :] + text
+        self._at = 0
         return self._run(final=False)
 
     def end(self) -> list[str | Cited]:
@@ -103,17 +91,17 @@ class Markers:
 
     def follow(self, text: str) -> None:
         """Go on after a text that has been shown already: only where it ends matters, as in a fence."""
+        number_of, self._number_of = self._number_of, lambda _source: None
         self.read(text)
+        self._number_of = number_of
         self._out.clear()
-        self._held = ""
+        self._held, self._at = "", 0
 
     def _run(self, *, final: bool) -> list[str | Cited]:
-        while self._held and self._step(final):
+        while self._at < len(self._held) and self._step(final):
             pass
-        if final:
-            self._held = ""
         out, self._out = self._out, []
-        return _joined(out)
+        return list(_joined(out))
 
     def _step(self, final: bool) -> bool:
         """Take a piece from the front of what is held; False if more must come first."""
@@ -123,11 +111,10 @@ class Markers:
             return self._in_span(final)
         if self._at_line_start:
             return self._start_line(final)
-        plain = _PLAIN.match(self._held)
+        plain = _PLAIN.match(self._held, self._at)
         if plain:
             return self._give(plain.end())
-        blank = _BLANK.match(self._held)
-        at = blank.end() if blank else 0
+        at = _end(_BLANK, self._held, self._at)
         if at == len(self._held):
             return final and self._give(at)
         sign = self._held[at]
@@ -139,8 +126,8 @@ class Markers:
             return self._escape(at, final)
         return self._ticks(at, final) if sign == "`" else self._mark(at, final)
 
-    def _give(self, count: int) -> bool:
-        text, self._held = self._held[:count], self._held[count:]
+    def _give(self, end: int) -> bool:
+        text, self._at = self._held[self._at : end], end
         if text.strip(" \t"):
             self._cluster.clear()
             self._line_has_text = True
@@ -151,39 +138,36 @@ class Markers:
 
     def _start_line(self, final: bool) -> bool:
         """Whether a fence begins; what stands before one (quotes, list items) is given with it."""
-        prefix = _PREFIX.match(self._held)
-        end = prefix.end() if prefix else 0
-        if end == len(self._held) and end < _PREFIX_CHARS and not final:
+        held, whole = self._held, len(self._held)
+        prefix = _end(_PREFIX, held, self._at)
+        if prefix == whole and prefix - self._at < _PREFIX_CHARS and not final:
             return False
-        found = _FENCE.match(self._held)
-        start = found.start("marks") if found else end
-        run = re.compile(r"[`~]*").match(self._held, start)
-        if run and run.end() == len(self._held) and run.group() and not final:
+        found = _FENCE.match(held, self._at)
+        if _end(_SIGNS, held, found.start("signs") if found else prefix) == whole > prefix and not final:
             return False
-        if found and found["marks"][0] == "`":
-            line_end = _first(self._held, "\n`", found.end(), _INFO_CHARS)
-            if line_end < 0 and len(self._held) - found.end() < _INFO_CHARS and not final:
+        if found and found["signs"][0] == "`":
+            # What a line of backticks says after them is a language, unless there are more of them: then it is a span.
+            line_end = _first(held, "\n`", found.end(), _INFO_CHARS)
+            if line_end < 0 and whole - found.end() < _INFO_CHARS and not final:
                 return False
-            found = None if line_end >= 0 and self._held[line_end] == "`" else found
+            found = None if line_end >= 0 and held[line_end] == "`" else found
         self._at_line_start = False
         if found:
-            self._fence, self._fence_line = found["marks"], found["marks"] + "!"
+            self._fence, self._fence_line = found["signs"], _OPENING
             return self._give(found.end())
-        lead = re.compile(r"[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]+)*").match(self._held)
-        if lead and lead.end():
+        lead = _end(_LEAD, held, self._at)
+        if held[self._at : lead].strip(" \t"):
             # A list's sign or a quote's is no text: what comes next stands at the beginning of its line.
-            cut = len(lead.group().rstrip(" \t"))
-            if cut:
-                self._give(cut)
-                self._line_has_text = False
+            self._give(lead)
+            self._line_has_text = False
         return True
 
     def _in_fence(self) -> bool:
-        end = self._held.find("\n") + 1
-        part = self._held[:end] if end else self._held
-        self._fence_line = (self._fence_line + part)[: _INFO_CHARS + 1]
-        self._give(len(part))
-        if end:
+        line_end = self._held.find("\n", self._at) + 1
+        end = line_end or len(self._held)
+        self._fence_line = (self._fence_line + self._held[self._at : end])[: _INFO_CHARS + 1]
+        self._give(end)
+        if line_end:
             bare = self._fence_line.strip(" \t>\r\n")
             if len(bare) >= len(self._fence) and not bare.strip(self._fence[0]):
                 self._fence = ""
@@ -192,27 +176,28 @@ class Markers:
         return True
 
     def _ticks(self, at: int, final: bool) -> bool:
-        run = _TICKS.match(self._held, at)
-        assert run is not None
-        if run.end() == len(self._held) and not final:
+        end = _end(_TICKS, self._held, at)
+        if end == len(self._held) and not final:
             return False
-        self._span = run.end() - at
-        return self._give(run.end())
+        self._span = end - at
+        return self._give(end)
 
     def _in_span(self, final: bool) -> bool:
         """Within what may be code: text flows, marks wait until it closes, or until it is seen that it never does."""
-        plain = _PLAIN.match(self._held)
+        plain = _PLAIN.match(self._held, self._at)
         if plain:
             return self._give(plain.end())
-        line_end = self._held.find("\n")
-        within = min(line_end if line_end >= 0 else len(self._held), _SPAN_CHARS)
-        for run in _TICKS.finditer(self._held, 0, within + 1 if line_end < 0 else within):
+        limit = self._at + _SPAN_CHARS
+        line_end = self._held.find("\n", self._at, limit)
+        for run in _TICKS.finditer(self._held, self._at, line_end if line_end >= 0 else len(self._held)):
+            if run.start() > limit:
+                break
             if run.end() == len(self._held) and not final:
                 return False
             if run.end() - run.start() == self._span:
                 self._span = 0
                 return self._give(run.end())
-        if line_end < 0 and len(self._held) <= _SPAN_CHARS and not final:
+        if line_end < 0 and len(self._held) <= limit and not final:
             return False
         self._span = 0
         return True
@@ -222,36 +207,26 @@ class Markers:
     def _escape(self, at: int, final: bool) -> bool:
         if at + 1 == len(self._held) and not final:
             return False
-        return self._give(at + 1 if self._held[at + 1 : at + 2] == "\n" else at + 2)
+        return self._give(at + 1 if self._held[at + 1 : at + 2] == "\n" else min(at + 2, len(self._held)))
 
     def _mark(self, at: int, final: bool) -> bool:
-        found = _MARK.match(self._held, at)
-        if not found or found.end() - at > _MARK_CHARS:
-            if self._may_become(at):
+        found = mark_at(self._held, at)
+        if found is None:
+            if may_become_mark(self._held, at):
                 return final and self._drop_half(at)
             return self._give(at + 1)
-        end, guard = self._after(found.end(), final)
+        end, guard = self._after(found[0], final)
         if end < 0:
             return False
-        body = next(group for group in found.groups() if group is not None)
-        self._replace(at, end, _sources(body), guard)
+        self._replace(at, end, found[1], guard)
         return True
-
-    def _may_become(self, at: int) -> bool:
-        rest = self._held[at:]
-        half = _HALF.fullmatch(rest) if len(rest) <= _MARK_CHARS else None
-        if half is None:
-            return False
-        word = half["word"].lower()
-        return any(known.startswith(word) for known in _WORDS) and (not half["rest"] or not word or word in _WORDS)
 
     def _drop_half(self, at: int) -> bool:
         """At the very end: `[1` was to be a mark; `[Sour` may be anything."""
-        return self._give(len(self._held)) if re.search("[A-Za-z]", self._held[at:]) else bool(self._cut(0))
-
-    def _cut(self, count: int) -> int:
-        self._held = self._held[:count]
-        return 1
+        if _LETTER.search(self._held, at):
+            return self._give(len(self._held))
+        self._at = len(self._held)
+        return True
 
     def _after(self, end: int, final: bool) -> tuple[int, str]:
         """Where a mark ends with the address that it may have, and what keeps it from being read as something else.
@@ -262,17 +237,17 @@ class Markers:
         if end == len(self._held):
             return (end if final else -1), ""
         if self._held[end] == "(":
-            address = _ADDRESS.match(self._held, end)
-            if address:
-                return address.end(), ""
-            if _HALF_ADDRESS.fullmatch(self._held, end) and not final:
+            address = address_end(self._held, end)
+            if address >= 0:
+                return address, ""
+            if may_become_address(self._held, end) and not final:
                 return -1, ""
             return end, " "
         # `[1]: address` at the beginning of a line would make every `[1]` of the text a link to it.
         return end, " " if self._held[end] == ":" and not self._line_has_text else ""
 
     def _replace(self, at: int, end: int, sources: Sequence[int], guard: str) -> None:
-        blank, self._held = self._held[:at], self._held[end:]
+        blank, self._at = self._held[self._at : at], end
         numbers: list[int] = []
         for source in sources:
             number = self._number_of(source)
@@ -319,13 +294,10 @@ def numbers_in(text: str) -> list[int]:
     return list(found)
 
 
-def _sources(body: str) -> list[int]:
-    """The numbers within a mark, ranges told one by one."""
-    found: list[int] = []
-    for match in _FIGURES.finditer(body.partition("†")[0]):
-        first, last = int(match["first"]), int(match["last"] or match["first"])
-        found += range(first, last + 1) if 0 <= last - first < _MAX_RANGE else (first, last)
-    return list(dict.fromkeys(found))
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    """Where a pattern ends that begins at this place; there, if it does not."""
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _first(text: str, signs: str, start: int, within: int) -> int:
@@ -333,18 +305,14 @@ def _first(text: str, signs: str, start: int, within: int) -> int:
     return min(places, default=-1)
 
 
-def _joined(parts: Sequence[str | Cited]) -> list[str | Cited]:
+def _joined(parts: Sequence[str | Cited]) -> Iterator[str | Cited]:
     """Neighbouring texts as one."""
-    return list(_join(parts))
-
-
-def _join(parts: Sequence[str | Cited]) -> Iterator[str | Cited]:
     texts: list[str] = []
     for part in parts:
         if isinstance(part, str):
             texts.append(part)
             continue
-        if texts:
+        if any(texts):
             yield "".join(texts)
             texts.clear()
         yield part

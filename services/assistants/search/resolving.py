@@ -1,7 +1,7 @@
 """From a checked question to the facts of its turn, and what is kept of an answer that did not come to its end."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from services import errors
@@ -11,16 +11,15 @@ from services.assistants.search.input import SearchInput, check_query
 from services.assistants.search.telling import citations_of, clip
 from services.assistants.search.words import own_words
 from services.errors import NotFound
-from services.store import conversations
+from services.store import bases, conversations
 from services.store.conversations import Message
 from services.store.database import Database, Session
 from services.streaming.answers import Settled
 from services.streaming.events import CITATION
 
-# The bases that a person may read: id -> name.
-Readable = Callable[[Session, int], Mapping[str, str]]
-
 _TURNS: Final = 3
+# With answers that were continued, in several parts.
+_MESSAGES: Final = 20
 _ANSWER_CHARS: Final = 1_200
 _QUESTION_CHARS: Final = 600
 _CONTEXT_CHARS: Final = 400
@@ -39,15 +38,10 @@ _DEFINING = re.compile(r"\s*(what|who)('s|’s| is| are| was| were)\b", re.IGNOR
 
 
 class Desk:
-    """Makes the facts of search turns.
+    """Makes the facts of search turns."""
 
-    Args:
-        readable: The bases that a person may read.
-    """
-
-    def __init__(self, database: Database, readable: Readable) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._readable = readable
 
     def facts(self, user_id: int, sent: SearchInput, path: Sequence[Message]) -> dict[str, Any]:
         """The facts of a question.
@@ -75,16 +69,18 @@ class Desk:
         Raises:
             InvalidInput: Empty or too long.
         """
-        readable = self._database.run(self._readable, user_id)
-        # A base that is gone, or not shared any more, was chosen for the question as it was.
-        kept = tuple(base for base in (turn.get("facts") or {}).get("base_ids") or () if base in readable)
+        base_ids = tuple((turn.get("facts") or {}).get("base_ids") or ())
+        # Bases that are gone, or not shared any more, were chosen for the question as it was. Of none that is left
+        # nothing is made, rather than a search of everything.
+        gone = self._database.run(bases.unreadable, user_id, base_ids) if base_ids else []
+        kept = tuple(base_id for base_id in base_ids if base_id not in gone) or base_ids
         facts = self.facts(user_id, SearchInput(check_query(question), kept), before)
         # It is another question in a conversation that there is.
         return {**facts, "is_new": False}
 
-    def base_names(self, user_id: int) -> Mapping[str, str]:
-        """What the bases that a person may read are called, by id."""
-        return self._database.run(self._readable, user_id)
+    def base_names(self, user_id: int, base_ids: Collection[str]) -> Mapping[str, str]:
+        """What those of some bases that a person may read are called, by id."""
+        return self._database.run(bases.names, user_id, base_ids) if base_ids else {}
 
     def told_before(self, turn: Turn) -> Mapping[str, Any]:
         """What the answer that this turn goes on with told besides its text, by the names of its events."""
@@ -102,8 +98,8 @@ class Desk:
     def _check(self, user_id: int, base_ids: Sequence[str]) -> None:
         if not base_ids:
             return
-        readable = self._database.run(self._readable, user_id)
-        wrong = [f"kb_ids[{index}]" for index, base_id in enumerate(base_ids) if base_id not in readable]
+        unknown = self._database.run(bases.unreadable, user_id, base_ids)
+        wrong = [f"kb_ids[{index}]" for index, base_id in enumerate(base_ids) if base_id in unknown]
         if wrong:
             raise NotFound(
                 f"{wrong[0]} {_UNKNOWN}.",
@@ -112,14 +108,14 @@ class Desk:
 
 
 def path_of(session: Session, user_id: int, conversation_id: str) -> list[Message]:
-    """The messages of one of the person's searches.
+    """The last messages of one of the person's searches.
 
     Raises:
         NotFound: Unknown, somebody else's, or with another assistant.
     """
     if conversations.get(session, user_id, conversation_id).assistant != "search":
         raise errors.NotFound("There is no such conversation.")
-    return conversations.path(session, user_id, conversation_id)
+    return conversations.recent_messages(session, conversation_id, _MESSAGES)
 
 
 def context_of(question: str, path: Sequence[Message]) -> str:

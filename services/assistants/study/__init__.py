@@ -1,7 +1,7 @@
 """The study chat: answers for students about their questions, their photos and their files.
 
 One turn: what is too old is summed up (`summary`), prompt (`prompt`) and extractive answer (`extract`) go to the
-engine, and what comes back is text and the sources that it cites (`citing`). `input` checks what clients send,
+engine, and what comes back is text, the sources that it cites (`citing`) and questions to go on with (`onwards`). `input` checks what clients send,
 `context` chooses what a turn is made of, `resolving` brings it together and keeps the books.
 """
 
@@ -16,6 +16,7 @@ from services.assistants.study.citing import Citations, of_excerpt
 from services.assistants.study.context import SUMMARY
 from services.assistants.study.extract import Extract, authored
 from services.assistants.study.input import StudyInput, parse_message
+from services.assistants.study.onwards import RELATED, Tail
 from services.assistants.study.resolving import Desk, Shelf
 from services.assistants.study.summary import extracted
 from services.errors import AppError, ModelBroken, ModelError
@@ -93,7 +94,7 @@ class Study:
     ) -> Iterator[Event]:
         citations = Citations([of_excerpt(entry) for entry in turn.facts.get("excerpts") or ()])
         finish: Finish | None = None
-        engine = ""
+        engine, tail = "", Tail()
         parts = self._engine.stream(request)
         try:
             for part in parts:
@@ -105,9 +106,7 @@ class Study:
                         yield from _began(turn, request, part, told, lost)
                         yield from citations.read(turn.partial)
                     case Delta():
-                        spent.text += len(part.text)
-                        yield delta(part.text)
-                        yield from citations.read(part.text)
+                        yield from _shown(tail.feed(part.text), citations, spent)
                     case Usage():
                         spent.add(part if engine != builtin.NAME else _of_builtin(turn, part, extract))
                     case Finish():
@@ -116,9 +115,14 @@ class Study:
             _close(parts)
         if finish is None:
             raise ModelBroken()
+        yield from _shown(tail.finish(), citations, spent)
         if not spent.text:
             raise EmptyAnswer
-        reason = "length" if finish.reason == "length" else "stop"
+        # Past its line the answer is whole, whatever became of the questions below it.
+        reason = "length" if finish.reason == "length" and not tail.is_past else "stop"
+        related = extract.related if engine == builtin.NAME else tail.questions(turn.question)
+        if related and reason == "stop":
+            yield Event(MESSAGE, {"kind": RELATED, "related": list(related)})
         logger.debug("answer read", extra={"engine": engine, "finish_reason": reason, "characters": spent.text})
         yield Event(END, {"finish_reason": reason, "usage": self._usage(turn, spent, request)})
 
@@ -190,6 +194,13 @@ class Study:
             outcome="completed", text="x", usage=usage, media_count=int(turn.facts.get("media_count") or 0)
         )
         return {**usage, "points_cost": cost}
+
+
+def _shown(text: str, citations: Citations, spent: "_Spent") -> Iterator[Event]:
+    if text:
+        spent.text += len(text)
+        yield delta(text)
+        yield from citations.read(text)
 
 
 class _Spent:

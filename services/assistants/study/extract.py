@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.assistants.base import Turn
-from services.assistants.study import notes
+from services.assistants.study import notes, onwards
 from services.assistants.study.citing import of_excerpt, of_note
 from services.assistants.study.notes import Note
 from services.assistants.study.passages import Passage, clip, ranked, under_headings
@@ -44,11 +44,13 @@ class Extract:
 
     Attributes:
         is_found: Whether it answers; one that found nothing says only so.
+        related: Questions that go on from it.
     """
 
     text: str
     sources: Sequence[Mapping[str, Any]] = ()
     is_found: bool = True
+    related: Sequence[str] = ()
 
 
 def authored(turn: Turn) -> Extract:
@@ -74,7 +76,8 @@ def authored(turn: Turn) -> Extract:
         return Extract(_NOTHING_MORE if way and entries else _nothing(about), is_found=False)
     if note is not None and not way and length != "short":
         parts.append(f"**Check yourself**\n\n{note.sections[notes.CHECK]}")
-    return Extract("\n\n".join(parts), sources)
+    text = "\n\n".join(parts)
+    return Extract(text, sources, related=onwards.from_material(f"{about} {turn.question}", entries, text, note))
 
 
 def tokens_of(turn: Turn) -> int:

@@ -10,6 +10,8 @@ from services.llm.messages import Image, Message, Request, Role
 
 TEMPERATURE: Final = 0.4
 SUMMARY_TOKENS: Final = 400
+# What the questions below an answer may take, beside the answer.
+NEXT_TOKENS: Final = 120
 NONE: Final = "Nothing."
 
 
@@ -19,7 +21,10 @@ def request(turn: Turn, *, summary: str, images: Sequence[Image], authored: str)
     material = [*(str(entry["text"]) for entry in facts.get("excerpts") or ()), summary, turn.question]
     boundary = boundary_of([turn.message_id, turn.conversation_id], material)
     length = facts.get("length") if facts.get("length") in LENGTHS else USUAL_LENGTH
+    # Who sets a limit of their own wants it for the answer.
+    asks_next = facts.get("asked_max_tokens") is None
     rules = render("study", "system", length=render("study", f"length_{length}"), boundary=boundary)
+    rules += render("study", "next", boundary=boundary) if asks_next else ""
     question = render(
         "study",
         "turn",
@@ -37,7 +42,7 @@ def request(turn: Turn, *, summary: str, images: Sequence[Image], authored: str)
         messages=[Message("system", rules), *history, Message("user", question, images=tuple(images))],
         authored=authored,
         partial=turn.partial,
-        max_tokens=int(facts.get("max_tokens") or LENGTHS[USUAL_LENGTH]),
+        max_tokens=int(facts.get("max_tokens") or LENGTHS[USUAL_LENGTH]) + (NEXT_TOKENS if asks_next else 0),
         temperature=TEMPERATURE,
     )
 
