@@ -5,18 +5,15 @@ What it writes: records of four bytes of length and a JSON object of that length
 if the first record is whole. Whoever reads this must not trust it: the file may have taken the child over.
 """
 
-import contextlib
-import ctypes
 import json
 import os
-import resource
 import signal
 import struct
-import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
 from services.reading import kinds, texts
+from services.reading.confining import confine
 from services.reading.kinds import Picture, Reading, Refused
 
 # Decoding the largest picture that is taken needs half of it.
@@ -27,12 +24,12 @@ LIFE_S: Final = 60
 # A PDF's first page can take for ever to draw; its text is worth more than its picture.
 DRAWING_S: Final = 3
 RESULT_BYTES: Final = 64 * 1024 * 1024
-_PR_SET_PDEATHSIG: Final = 1
+NICE: Final = 10
 
 
 def main() -> None:
     """Read standard input within the limits."""
-    confine()
+    confine(memory_bytes=MEMORY_BYTES, cpu_s=CPU_S, life_s=LIFE_S, result_bytes=RESULT_BYTES, nice=NICE)
     with os.fdopen(0, "rb") as file:
         content = file.read()
     with os.fdopen(1, "wb") as out:
@@ -50,26 +47,6 @@ def main() -> None:
         tell(out, {"mime": reading.mime, "pages": list(reading.pages), "page_count": reading.page_count})
         for role, made in pictures_of(reading, content).items():
             tell(out, {"role": role, "mime": made.mime, "bytes": len(made.data)}, made.data)
-
-
-def confine() -> None:
-    """Take away what reading a file does not need."""
-    limits = {
-        resource.RLIMIT_CPU: CPU_S,
-        resource.RLIMIT_FSIZE: RESULT_BYTES,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: 64,
-        resource.RLIMIT_AS: MEMORY_BYTES,
-    }
-    for which, most in limits.items():
-        # Not every system knows every limit.
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(which, (most, most))
-    signal.alarm(LIFE_S)
-    # Streams go first on this machine.
-    os.nice(10)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def read(content: bytes) -> Reading:

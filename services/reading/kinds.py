@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 PNG: Final = "image/png"
 JPEG: Final = "image/jpeg"
@@ -14,12 +14,18 @@ TEXT: Final = "text/plain"
 MARKDOWN: Final = "text/markdown"
 IMAGES: Final = frozenset({PNG, JPEG, GIF, WEBP})
 
+# What documents are, as `services.reading.documents` is told.
+DocumentKind = Literal["pdf", "docx", "html", "markdown", "text", "csv"]
+
 # Photos of today's phones have up to 50 million; four bytes each are what decoding takes.
 MAX_PIXELS: Final = 64_000_000
 MAX_PAGES: Final = 1000
 # A thick textbook has two million characters. A page of a book has 3,000, a table printed small 20,000.
 MAX_CHARS: Final = 4_000_000
 MAX_PAGE_CHARS: Final = 100_000
+# A whole library's worth of one file: 5,000 pages, or a large table.
+MAX_DOCUMENT_PAGES: Final = 5000
+MAX_DOCUMENT_CHARS: Final = 20_000_000
 # Where a text has no pages, it is cut into stretches about as long as one.
 STRETCH_CHARS: Final = 3_000
 # What models take in whole; larger pictures they scale down themselves.
@@ -30,12 +36,15 @@ THUMBNAIL_PIXELS: Final = 320
 BROKEN: Final = "broken"
 EMPTY: Final = "empty"
 LOCKED: Final = "locked"
+NO_TEXT: Final = "no_text"
 NOT_TEXT: Final = "not_text"
 TOO_HEAVY: Final = "too_heavy"
 TOO_MANY_PAGES: Final = "too_many_pages"
 TOO_MANY_PIXELS: Final = "too_many_pixels"
 TOO_MUCH_TEXT: Final = "too_much_text"
-REASONS: Final = frozenset({BROKEN, EMPTY, LOCKED, NOT_TEXT, TOO_HEAVY, TOO_MANY_PAGES, TOO_MANY_PIXELS, TOO_MUCH_TEXT})
+REASONS: Final = frozenset(
+    {BROKEN, EMPTY, LOCKED, NO_TEXT, NOT_TEXT, TOO_HEAVY, TOO_MANY_PAGES, TOO_MANY_PIXELS, TOO_MUCH_TEXT}
+)
 
 HEAD_BYTES: Final = 1024
 # Readers take a few blank bytes before a PDF's mark; more would let one file be two things.

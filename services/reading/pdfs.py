@@ -5,6 +5,7 @@ Source: PDFium's public headers (fpdfview.h, fpdf_text.h), through pypdfium2.
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import pypdfium2
@@ -28,9 +29,21 @@ from services.reading.kinds import (
 )
 
 _LOCKS: Final = frozenset({pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY})
+# Outlines may go in circles and name what they like.
+_MAX_DEPTH: Final = 6
+_MAX_HEADINGS: Final = 10_000
 
 
-def read(content: bytes) -> Reading:
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A line of a PDF's outline; `page` counts from 0, `level` from 1."""
+
+    page: int
+    level: int
+    title: str
+
+
+def read(content: bytes, *, max_pages: int = MAX_PAGES, max_chars: int = MAX_CHARS) -> Reading:
     """A PDF's pages.
 
     Raises:
@@ -40,9 +53,29 @@ def read(content: bytes) -> Reading:
     count = len(document)
     if count < 1:
         raise Refused(BROKEN)
-    if count > MAX_PAGES:
+    if count > max_pages:
         raise Refused(TOO_MANY_PAGES)
-    return Reading(PDF, list(_texts(document, count)), count)
+    return Reading(PDF, list(_texts(document, count, max_chars)), count)
+
+
+def outline(content: bytes) -> list[Heading]:
+    """The headings that a PDF lists for its reader, in their order; none if it lists none.
+
+    Raises:
+        Refused: As `read`.
+    """
+    document = _opened(content)
+    found: list[Heading] = []
+    try:
+        for mark in document.get_toc(max_depth=_MAX_DEPTH):
+            place = mark.get_dest()
+            page = place.get_index() if place else None
+            title = " ".join(texts.of_page(mark.get_title()).split())
+            if page is not None and title and len(found) < _MAX_HEADINGS:
+                found.append(Heading(page, mark.level + 1, title))
+    except pypdfium2.PdfiumError:
+        return found
+    return found
 
 
 def pictures_of(content: bytes) -> dict[str, Picture]:
@@ -62,8 +95,8 @@ def _opened(content: bytes) -> pypdfium2.PdfDocument:
         raise Refused(LOCKED if problem.err_code in _LOCKS else BROKEN) from None
 
 
-def _texts(document: pypdfium2.PdfDocument, count: int) -> Iterator[str]:
-    left, unreadable = MAX_CHARS, 0
+def _texts(document: pypdfium2.PdfDocument, count: int, max_chars: int) -> Iterator[str]:
+    left, unreadable = max_chars, 0
     for number in range(count):
         text = _text(document, number)
         unreadable += text is None

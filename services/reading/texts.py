@@ -5,6 +5,8 @@ from typing import Final
 
 from services.reading.kinds import EMPTY, MAX_CHARS, NOT_TEXT, STRETCH_CHARS, TEXT, TOO_MUCH_TEXT, Reading, Refused
 
+# What a person can look through for a marked passage, and what is kept as one row.
+SHEET_CHARS: Final = 8_000
 # What no text has; a form feed is a page's end in old ones.
 _NOT_TEXT: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -39,6 +41,41 @@ def read(content: bytes) -> Reading:
     return Reading(TEXT, stretches(text))
 
 
+def decoded(content: bytes) -> str:
+    """A document's text: UTF-8, UTF-16 that says so, or what Windows wrote before.
+
+    Raises:
+        Refused: `NOT_TEXT`, or `EMPTY`.
+    """
+    marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        text = content.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError:
+        if marked:
+            raise Refused(NOT_TEXT) from None
+        text = content.decode("cp1252", "replace")
+    if _NOT_TEXT.search(text) or text.count("\ufffd") > len(text) // 50:
+        raise Refused(NOT_TEXT)
+    if not text.strip():
+        raise Refused(EMPTY)
+    return text
+
+
+def sheets(text: str, chars: int = SHEET_CHARS) -> list[str]:
+    """The text in sheets of at most so many characters, cut before a heading if there is one, else as `stretches`.
+
+    Joined with what was cut away between them (white space only) they are the text.
+    """
+    found, start = [], 0
+    while len(text) - start > chars:
+        heading = text.rfind("\n#", start + chars // 3, start + chars)
+        end = heading + 1 if heading >= 0 else _cut(text, start + chars // 2, start + chars)
+        found.append(text[start:end].strip("\n"))
+        start = end
+    found.append(text[start:].strip("\n"))
+    return [sheet for sheet in found if sheet.strip()]
+
+
 def tidy(text: str) -> str:
     """The text without what nobody sees: controls, blanks at line ends, runs of empty lines; LF ends lines."""
     text = _CONTROLS.sub("", _LINE_END.sub("\n", text.replace("\f", "\n\n").replace("\v", "\n")))
@@ -57,18 +94,17 @@ def stretches(text: str) -> list[str]:
     """
     found, start = [], 0
     while len(text) - start > STRETCH_CHARS:
-        end = _cut(text, start, start + STRETCH_CHARS)
+        # Not before the middle: a heading alone is no stretch.
+        end = _cut(text, start + STRETCH_CHARS // 2, start + STRETCH_CHARS)
         found.append(text[start:end].strip("\n"))
         start = end
     found.append(text[start:].strip("\n"))
     return [stretch for stretch in found if stretch.strip()]
 
 
-def _cut(text: str, start: int, limit: int) -> int:
-    # Not before the middle: a heading alone is no stretch.
-    middle = start + STRETCH_CHARS // 2
+def _cut(text: str, after: int, limit: int) -> int:
     for mark in ("\n\n", "\n", " "):
-        found = text.rfind(mark, middle, limit)
+        found = text.rfind(mark, after, limit)
         if found >= 0:
             return found + len(mark)
     return limit
