@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete as delete_from
 from sqlalchemy import column, or_, select, table, update
+from sqlalchemy import delete as delete_from
 from sqlalchemy.orm import Session
 
 from services import errors
