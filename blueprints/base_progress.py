@@ -26,6 +26,9 @@ blueprint = Blueprint("base_progress", __name__)
 
 SSE: Final = "text/event-stream"
 _RETRY_MS: Final = 300
+_LATER_MS: Final = 3000
+# The database or Redis is away, or there are too many viewers: that passes.
+_PASSING: Final = frozenset({429, 503})
 _CURSOR: Final = re.compile(r"[0-9A-Za-z]{1,40}-([0-9]{1,18})")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
@@ -53,7 +56,9 @@ def progress(base_id: str) -> Response:
 
 
 def refusal(problem: dict[str, Any]) -> Response:
-    """A page follows: it reads frames only, so that a refusal is one, and the end."""
+    """A page follows: it reads frames only, so that a refusal is one, and the end; or it is told to come back."""
+    if problem["status"] in _PASSING:
+        return _streamed(iter([farewell(_LATER_MS)]))
     base_id = (request.view_args or {}).get("base_id", "")
     html = current_app.jinja_env.get_template("bases/refusal.html").render(base_id=base_id, problem=problem)
     return _streamed(iter([text_frame(html.strip()), text_frame("refused", name="close")]))
@@ -167,7 +172,7 @@ def _frames(viewer: Viewer, shows: _Html | _Json, heartbeat_s: float) -> Iterato
         yield shows.end(None)
     except AppError:
         # The database is away: it comes back, and then the viewer.
-        yield farewell(_RETRY_MS * 10)
+        yield farewell(_LATER_MS)
     finally:
         viewer.leave()
 
