@@ -1,7 +1,7 @@
 """The study chat's published events (REQUIREMENTS A4): unnamed frames with a `type`, epoch timestamps.
 
 `metadata`, `token`, then `complete` or `error`; the simple form leaves `metadata` out (R32). What the specification
-has no frame for (citations, the summary) is told with `complete`.
+has no frame for (citations, the summary, questions to go on with) is told with `complete`.
 """
 
 import time
@@ -27,6 +27,7 @@ from services.streaming.wire import HEARTBEAT, format_event_id, frame
 
 _SHOWN: Final = frozenset({METADATA, DELTA, ERROR})
 _SUMMARY: Final = "summary"
+_RELATED: Final = "related"
 
 
 class StudyDialect:
@@ -68,6 +69,7 @@ class StudyView:
         self._facts: dict[str, Any] = {}
         self._citations: list[Mapping[str, Any]] = []
         self._summary = ""
+        self._related: list[str] = []
         # The seq of the first entry that makes a frame, which says where the stream is; deltas may be merged to it.
         self._first = 0
 
@@ -107,7 +109,7 @@ class StudyView:
     def _take(self, entry: Entry) -> None:
         name, data = entry.event
         if name == START:
-            self._texts, self._citations, self._summary = [], [], ""
+            self._texts, self._citations, self._summary, self._related = [], [], "", []
             self._facts = {"engine": data.get("engine", "")}
         elif name == METADATA:
             self._facts |= data
@@ -117,6 +119,8 @@ class StudyView:
             self._citations.append(data)
         elif name == MESSAGE and data.get("kind") == _SUMMARY:
             self._summary = str(data.get("content") or "")
+        elif name == MESSAGE and data.get("kind") == _RELATED:
+            self._related = [str(question) for question in data.get("related") or ()]
         elif name in (END, CLOSE):
             self.done = True
         if not self._first and self._dialect.shows(entry):
@@ -181,6 +185,7 @@ class StudyView:
             "cached": bool(self._facts.get("cached")),
             "citations": [dict(citation) for citation in self._citations],
             **({"summary": self._summary} if self._summary else {}),
+            **({"related": self._related} if self._related else {}),
             "timestamp": time.time(),
         }
 

@@ -163,3 +163,25 @@ def test_somebody_elses_file_is_not_attached(newcomer: FlaskClient, ben: FlaskCl
 @pytest.mark.parametrize("starter", study_pages._STARTERS)
 def test_what_the_page_proposes_is_answered_without_a_model(starter: str) -> None:
     assert notes.best(starter) is not None
+
+
+@pytest.mark.req("D2-9")
+def test_questions_that_go_on_from_the_answer_are_asked_by_pressing_them(newcomer: FlaskClient) -> None:
+    conversation_id = ended(newcomer, asked(newcomer))
+
+    page = newcomer.get(f"/study/{conversation_id}", headers=PAGE).text
+    chips = page[page.index('class="related related--study"') :]
+    chips = chips[: chips.index("</section>")]
+    first = re.findall(r'name="message" value="([^"]+)"', chips)[0]
+
+    assert f'action="{ASK}"' in chips
+    assert f'name="interaction_id" value="{conversation_id}"' in chips, "without script too"
+    assert first == "What do the notes say about “The cell”?"
+    answer = newcomer.post(ASK, data={"message": first, "interaction_id": conversation_id}, headers=PAGE).text
+    assert "The cell" in answer[answer.index("<article") :]
+
+
+def test_an_answer_that_found_nothing_has_no_questions_below_it(newcomer: FlaskClient) -> None:
+    conversation_id = ended(newcomer, asked(newcomer, "Who won the cup in 1987?"))
+
+    assert "related--study" not in newcomer.get(f"/study/{conversation_id}", headers=PAGE).text

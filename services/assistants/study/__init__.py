@@ -1,8 +1,9 @@
 """The study chat: answers for students about their questions, their photos and their files.
 
 One turn: what is too old is summed up (`summary`), prompt (`prompt`) and extractive answer (`extract`) go to the
-engine, and what comes back is text, the sources that it cites (`citing`) and questions to go on with (`onwards`). `input` checks what clients send,
-`context` chooses what a turn is made of, `resolving` brings it together and keeps the books.
+engine, and what comes back is text, the sources that it cites (`citing`) and questions that go on from it
+(`onwards`). `input` checks what clients send, `context` chooses what a turn is made of, `resolving` brings it together
+and keeps the books.
 """
 
 import logging

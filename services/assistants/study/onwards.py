@@ -24,7 +24,7 @@ _MAY_GO_ON = re.compile(r"\n\s*(?:<(?:<(?:<(?:N(?:E(?:X(?:T)?)?)?)?)?)?)?\Z")
 _MAX_HELD_CHARS: Final = 200
 _MAX_WRITTEN_CHARS: Final = 2_000
 _BULLET = re.compile(r"^[\s>]*(?:[-*+•–]|\(?\d{1,2}[.):])?\s*")
-_ENDS: Final = ("?", "？", "؟", ";")
+_ENDS: Final = ("?", "？", "؟", "\u037e")
 _NOT_IN_QUESTIONS = re.compile(r"https?://|<<<|>>>|[<>`\[\]{}|]")
 _MAX_HEADING_CHARS: Final = 60
 
@@ -126,4 +126,4 @@ def _short(name: Any) -> str:
 
 
 def _folded(question: str) -> str:
-    return " ".join(question.casefold().split()).rstrip("?？؟;! .")
+    return " ".join(question.casefold().split()).rstrip("?？؟\u037e! .")

@@ -30,6 +30,7 @@ METADATA = Event(
 )
 CITATION = Event("citation", {"number": 1, "document_name": "a.pdf", "page": 3})
 SUMMARY = Event("message", {"kind": "summary", "content": "What was said.", "upto": "m0"})
+RELATED = Event("message", {"kind": "related", "related": ["Why?", "And then?"]})
 PLACE = {"stream_id": "s1", "stream_url": "/api/streams/s1", "stop_url": "/api/streams/s1/stop"}
 
 
@@ -67,12 +68,13 @@ def test_an_answers_events_have_their_published_payloads_and_no_name() -> None:
         CITATION,
         delta("llo"),
         SUMMARY,
+        RELATED,
         Event("seal"),
         end(points_cost=7),
         Event("close", {"reason": "idle"}),
     )
 
-    assert [(frame.name, frame.id) for frame in read] == [("message", f"s1-{seq}") for seq in (2, 3, 5, 8)]
+    assert [(frame.name, frame.id) for frame in read] == [("message", f"s1-{seq}") for seq in (2, 3, 5, 9)]
     metadata, first, second, complete = (told(frame) for frame in read)
     assert metadata == {
         "type": "metadata",
@@ -91,6 +93,7 @@ def test_an_answers_events_have_their_published_payloads_and_no_name() -> None:
     assert (complete["tokens_used"], complete["points_cost"]) == (150, 7)
     assert complete["citations"] == [dict(CITATION.data)]
     assert complete["summary"] == "What was said."
+    assert complete["related"] == ["Why?", "And then?"]
 
 
 @pytest.mark.req("U8", "R15")

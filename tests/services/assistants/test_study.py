@@ -197,8 +197,9 @@ def test_what_does_not_fit_is_summed_up_by_the_model_and_told() -> None:
 
 
 def test_without_a_model_the_summary_is_taken_from_the_messages() -> None:
-    (kept,) = of(events(make_turn(path=long_path(), budget_tokens=600)), "message")
+    kept, *_ = of(events(make_turn(path=long_path(), budget_tokens=600)), "message")
 
+    assert kept["kind"] == "summary"
     assert "- Asked: Point 0 is here." in kept["content"]
     assert "- Answered: Point 1 is here." in kept["content"]
 

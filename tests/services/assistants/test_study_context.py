@@ -163,7 +163,7 @@ def test_the_prompt_holds_rules_history_passages_and_the_question_last() -> None
     assert turn.question in last.content.split("The student says:")[1]
     assert last.images[0].name == "photo.jpg"
     assert "about 900 words" in request.messages[0].content
-    assert (request.max_tokens, request.authored) == (3000, "A")
+    assert (request.max_tokens, request.authored) == (3000 + prompt.NEXT_TOKENS, "A")
 
 
 @pytest.mark.parametrize("way", WAYS)
