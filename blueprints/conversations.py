@@ -55,7 +55,7 @@ def read(conversation_id: str) -> Response:
     many there are besides.
     """
     user_id = identity.require().user.id
-    part = load(user_id, conversation_id, *_asked())
+    part = load(user_id, conversation_id, *_asked(), facts=False)
     told = [part.told(row) for row in part.messages]
     around = {"earlier": part.window.earlier, "later": part.window.later} if "turns" in request.args else {}
     return jsonify({**summary(part.conversation), **around, "messages": told})
@@ -133,15 +133,22 @@ class Part:
         return message_of(row, family, opinion, is_bookmarked=row.id in self.bookmarked)
 
 
-def load(user_id: int, conversation_id: str, place: Place, turns: int) -> Part:
+def load(user_id: int, conversation_id: str, place: Place, turns: int, *, facts: bool = True) -> Part:
     """So many turns at a place of a conversation; answers whose runs have ended without a word are settled first.
+
+    Args:
+        user_id: Whose.
+        conversation_id: Which.
+        place: Where in it.
+        turns: How many.
+        facts: Whether `turn` of the messages is read.
 
     Raises:
         NotFound: The conversation or the place is unknown, or somebody else's.
     """
-    part = services().database.run(_part, user_id, conversation_id, place, turns)
+    part = services().database.run(_part, user_id, conversation_id, place, turns, facts)
     if _settle(user_id, part.messages):
-        part = services().database.run(_part, user_id, conversation_id, place, turns)
+        part = services().database.run(_part, user_id, conversation_id, place, turns, facts)
     return part
 
 
@@ -185,12 +192,13 @@ def _asked() -> tuple[Place, int]:
     return Place("before", request.args.get("before", "")), int(turns)
 
 
-def _part(session: Session, user_id: int, conversation_id: str, place: Place, turns: int) -> Part:
+def _part(session: Session, user_id: int, conversation_id: str, place: Place, turns: int, facts: bool) -> Part:
     conversation = conversations.get(session, user_id, conversation_id)
     tree = conversations.tree(session, conversation_id)
     shown = window(tree, conversation.head_id, place, turns)
     opinions, kept = feedback.of_messages(session, shown.ids), bookmarks.of_messages(session, shown.ids)
-    return Part(conversation, shown, conversations.rows(session, shown.ids), tree.families(), opinions, kept)
+    messages = conversations.rows(session, shown.ids, turns=facts)
+    return Part(conversation, shown, messages, tree.families(), opinions, kept)
 
 
 def _done(told: Mapping[str, Any]) -> Response:

@@ -96,8 +96,8 @@ def bookmarked() -> Response:
     assistant = request.args.get("assistant") or None
     if assistant is not None and assistant not in services().assistants:
         raise errors.InvalidInput([FieldError("assistant", f"must be one of {', '.join(services().assistants)}")])
-    asked = {"assistant": assistant, "q": request.args.get("q", ""), "before": request.args.get("before") or None}
-    rows = services().database.run(bookmarks.listing, user_id, limit=_PAGE, **asked)
+    q, before = request.args.get("q", ""), request.args.get("before") or None
+    rows = services().database.run(bookmarks.listing, user_id, assistant=assistant, q=q, before=before, limit=_PAGE)
     return jsonify(bookmarks=[{**asdict(row), "created_at": row.created_at.isoformat()} for row in rows])
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import CTE, ColumnElement, func, literal, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
 
 from services import errors
 from services.store.threads import Conversation, Message
@@ -91,11 +91,18 @@ def tree(s: Session, conversation_id: str) -> Tree:
     return Tree({row[0]: row[1] for row in rows}, {row[0] for row in rows if row[2] == "user"})
 
 
-def rows(s: Session, ids: Sequence[str]) -> list[Message]:
-    """These messages, in this order, but for those that are no more; the caller checks whose they are."""
+def rows(s: Session, ids: Sequence[str], *, turns: bool = True) -> list[Message]:
+    """These messages, in this order, but for those that are no more; the caller checks whose they are.
+
+    Args:
+        s: An open session.
+        ids: Which.
+        turns: Whether `turn` is read, which is long: it says what each answer was given.
+    """
+    wanted = select(Message) if turns else select(Message).options(defer(Message.turn, raiseload=True))
     found: dict[str, Message] = {}
     for some in _batches(ids):
-        found |= {row.id: row for row in s.scalars(select(Message).where(Message.id.in_(some)))}
+        found |= {row.id: row for row in s.scalars(wanted.where(Message.id.in_(some)))}
     return [found[message_id] for message_id in ids if message_id in found]
 
 
