@@ -1,0 +1,138 @@
+"""The search's answer without a model: sentences of the passages, word for word, and inert."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from services.assistants.search.citing import extract_citations
+from services.assistants.search.extract import authored, quoted, sentences_of
+from services.assistants.search.related import questions
+from services.assistants.search.words import own_words, stems
+from tests.services.assistants.searching import HANDBOOK, MEMO, passage
+
+
+def test_the_sentence_that_answers_comes_first_with_its_number() -> None:
+    assert authored("How long are backups kept?", HANDBOOK).startswith("Backups are kept for 30 days [1].")
+
+
+def test_several_passages_are_quoted_the_best_first() -> None:
+    text = authored("How long are backups kept for the mail server?", [*HANDBOOK, MEMO])
+
+    lines = text.split("\n")
+    assert lines[0] == "- Since March, backups of the mail server are kept for 90 days [4]."
+    assert "- Backups are kept for 30 days [1]." in lines
+    assert "office" not in text
+
+
+def test_the_same_sentence_is_said_once() -> None:
+    twin = passage("Backups are kept for 30 days.", name="copy.md")
+
+    text = authored("How long are backups kept?", [HANDBOOK[0], twin])
+
+    assert text.count("Backups are kept for 30 days") == 1
+
+
+def test_sentences_that_follow_each_other_stand_together() -> None:
+    found = passage("Restoring a backup takes an hour. Restoring a backup needs the operator. Cats sleep a lot.")
+
+    text = authored("restoring a backup", [found])
+
+    assert text == "Restoring a backup takes an hour [1]. Restoring a backup needs the operator [1]."
+
+
+def test_a_sentence_that_leans_on_the_one_before_has_it_too() -> None:
+    found = passage("The archive stands in the cellar. It holds every tape since 1990.")
+
+    assert authored("Which tape since 1990?", [found]) == (
+        "The archive stands in the cellar [1]. It holds every tape since 1990 [1]."
+    )
+
+
+def test_found_by_meaning_alone_the_nearest_passage_begins() -> None:
+    text = authored("Feline naps?", [passage("Cats sleep a lot. They purr when they are well. Dogs do not.")])
+
+    assert text == "Cats sleep a lot [1]. They purr when they are well [1]."
+
+
+def test_a_follow_up_is_answered_about_what_was_asked_before() -> None:
+    found = passage("Cats live for fifteen years. Parrots live for fifty years.")
+
+    assert "Parrots" in authored("How long?", [found], context="Tell me about parrots")
+
+
+def test_without_passages_there_is_no_answer() -> None:
+    assert authored("Anything?", []) == ""
+
+
+@pytest.mark.parametrize("text", ["", "#", "# Heading only", "```\ncode\n```", "|", "short"])
+def test_a_passage_without_a_sentence_is_still_quoted(text: str) -> None:
+    answer = authored("Anything?", [passage(text)])
+
+    assert answer.rstrip(".").endswith("[1]")
+    assert len(answer) > 4
+
+
+def test_headings_code_and_list_signs_are_no_sentences() -> None:
+    text = "# Title\n\nFirst sentence\nstands on two lines. Second one is here!\n\n- an item of a list\n2. the next of them\n"
+
+    assert sentences_of(text + "```\ncode. More code here.\n```\nAfter the code.") == [
+        "First sentence stands on two lines.",
+        "Second one is here!",
+        "an item of a list",
+        "the next of them",
+    ]
+
+
+@pytest.mark.req("D1-30")
+@given(st.text(alphabet="ab[]()<>`*_~$\\!#&;:/.1 |-+\n", max_size=80))
+def test_a_documents_words_have_no_meaning_of_their_own(text: str) -> None:
+    """Whatever stands in a document, quoted in an answer it is words: no links, no HTML, no marks, no code."""
+    shown = quoted(text)
+
+    assert extract_citations(shown, 99)[1] == []
+    tokens = MarkdownIt("commonmark").parse(f"So {shown} [1].")
+    inline = [child for token in tokens for child in token.children or ()]
+    assert {token.type for token in inline} <= {"text", "text_special", "softbreak"}
+
+
+def test_a_name_with_underscores_is_left_as_it_is() -> None:
+    assert quoted("Use pg_dump_all for a+b and 3 - 2.") == "Use pg_dump_all for a+b and 3 - 2."
+
+
+def test_looking_at_long_passages_takes_no_time() -> None:
+    long = [passage("Backups are kept and kept. " * 40_000, name=f"{n}.txt") for n in range(8)]
+    began_s = time.process_time()
+
+    authored("How long are backups kept?", long)
+
+    assert time.process_time() - began_s < 1
+
+
+def test_words_that_say_nothing_are_left_out() -> None:
+    assert own_words("How long are the backups of pg_dump kept?") == ["long", "backups", "pg_dump", "kept"]
+    assert stems("Backups backing") == ["backup", "back"]
+
+
+# -- related questions
+
+
+def test_related_questions_are_about_what_was_not_cited_first() -> None:
+    found = questions("How long are backups kept?", HANDBOOK, {1})
+
+    assert found[0] == "What does handbook.pdf say about “Office hours and holidays”?"
+    assert len(found) == len(set(found)) <= 3
+
+
+def test_what_was_asked_is_no_way_on() -> None:
+    found = [passage("Text.", heading="1. Backups kept"), passage("Text.", heading="Notes"), passage("Text.")]
+
+    assert questions("How long are backups kept?", found, set()) == []
+
+
+def test_a_heading_is_shown_as_words() -> None:
+    found = [passage("Text.", heading="Guide > 2.3 **Restoring** `tapes` from [cellar]")]
+
+    assert questions("Who?", found, set()) == ["What does handbook.pdf say about “Restoring tapes from cellar”?"]
