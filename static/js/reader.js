@@ -21,9 +21,9 @@ export function attach(dialog) {
     const step = event.target.closest("[data-step]")
     if (step) show(around()[place() + Number(step.dataset.step)] ?? null)
   })
-  dialog.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || event.isComposing) return
-    event.preventDefault() // one that lies beside the page is not closed by itself
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing || !dialog.open) return
+    event.preventDefault() // it neither closes one that lies beside the page by itself, nor is it to stop the answer
     dialog.close()
   })
   dialog.addEventListener("close", () => {
