@@ -15,6 +15,7 @@ from services.assistants.study import Desk
 from services.assistants.turns import Turns
 from services.cards import Cards
 from services.knowledge.bases import Library
+from services.knowledge.ingest import Ingest
 from services.knowledge.retrieve import Retriever
 from services.knowledge.watching import Watches
 from services.llm.door import Door
@@ -60,6 +61,7 @@ class Services:
     watches: Watches
     embedder: Embedder
     retriever: Retriever
+    ingest: Ingest
     search_desk: search.Desk
     _greenlets: list[Any] = field(default_factory=list)
 
@@ -68,6 +70,7 @@ class Services:
         self.runs.start_worker()
         self.embedder.start()
         self._greenlets.append(gevent.spawn(self.turns.sweep_for_ever))
+        self._greenlets.append(gevent.spawn(self.ingest.run_for_ever))
         self._greenlets.append(gevent.spawn(self._observe))
         self._greenlets.append(gevent.spawn(self._sweep_points))
 
@@ -130,7 +133,8 @@ def build(settings: Settings) -> Services:
     )
     turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks(desk, search_desk))
     cards = Cards(settings, database, engine, points)
-    library = Library(settings, database)
+    ingest = Ingest(settings, database, embedder, is_leaving=lambda: hub.draining, ingested=metrics.ingested)
+    library = Library(settings, database, wake=ingest.wake)
     watches = Watches(library.pulse, library.readers, is_leaving=lambda: hub.draining)
     return Services(
         settings,
@@ -151,5 +155,6 @@ def build(settings: Settings) -> Services:
         watches,
         embedder,
         retriever,
+        ingest,
         search_desk,
     )

@@ -54,6 +54,7 @@ DOORS = {
         "services/passwords.py",  # hashes off the event loop
         "services/media/fetching.py",  # one deadline for a look-up, redirects and content
         "services/knowledge/watching.py",  # one greenlet for all viewers of a base
+        "services/knowledge/ingest.py",  # renews a claim while its document is read
         "services/cards/anki.py",  # packages off the event loop
         "services/assistants/endings.py",  # the sweep of answers whose worker died waits between rounds
     },

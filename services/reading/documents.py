@@ -22,7 +22,8 @@ CPU_S: Final[dict[DocumentKind, int]] = {"pdf": 60, "docx": 30, "html": 15, "mar
 # It steps back behind streams, and may have to wait long for the processor.
 LIFE_S: Final = 300
 RESULT_BYTES: Final = 256 * 1024 * 1024
-NICE: Final = 15
+# Its owner has stepped back already.
+NICE: Final = 0
 
 # A page's number, from 1, and its text.
 Page = tuple[int, str]

@@ -73,6 +73,14 @@ def claim(s: Session, now: datetime, owner: str, lease_s: float) -> Claim | None
     return Claim(of_row(row), row.claimed_by)
 
 
+def waits(s: Session, now: datetime) -> bool:
+    """Whether there is a document that `claim` would take; writes nothing."""
+    asked = select(DocumentRow.id).where(
+        WAITING, or_(DocumentRow.claimed_until.is_(None), DocumentRow.claimed_until <= now)
+    )
+    return s.scalar(asked.limit(1)) is not None
+
+
 def renew(s: Session, claim: Claim, now: datetime, lease_s: float) -> None:
     """Keep the claim for another while.
 

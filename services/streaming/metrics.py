@@ -40,6 +40,10 @@ class Metrics:
             registry=registry,
         )
         self._resumes = Counter("rill_resumes", "Subscribes with a cursor", ["verdict"], registry=registry)
+        self._documents = Counter(
+            "rill_documents_ingested", "Documents that came to their end", ["outcome"], registry=registry
+        )
+        self._chunks = Counter("rill_chunks_ingested", "Chunks of documents that are ready", registry=registry)
         self._refusals = Counter("rill_refusals", "Requests over a limit", ["limit"], registry=registry)
 
     def started(self, assistant: str) -> None:
@@ -53,6 +57,10 @@ class Metrics:
 
     def resumed(self, verdict: str) -> None:
         self._resumes.labels(verdict).inc()
+
+    def ingested(self, outcome: str, chunks: int) -> None:
+        self._documents.labels(outcome).inc()
+        self._chunks.inc(chunks)
 
     def refused(self, limit: str) -> None:
         self._refusals.labels(limit).inc()
