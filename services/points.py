@@ -58,6 +58,7 @@ class Prices:
         message: str,
         history: Iterable[str] = (),
         media_count: int = 0,
+        pictures: int = 0,
         max_tokens: int | None = None,
         length: str = "",
     ) -> int:
@@ -67,6 +68,7 @@ class Prices:
             message: The question.
             history: The texts that the model is shown before it: earlier turns, their summary.
             media_count: How many uploads the question has.
+            pictures: How many pictures go with it: several where an upload is a scan.
             max_tokens: The answer's limit.
             length: The length that was chosen: short, medium or long.
         """
@@ -74,7 +76,8 @@ class Prices:
         if max_tokens is not None:
             expected = min(expected, max_tokens)
         words = tokens_in(message) + sum(tokens_in(text) for text in history)
-        return self.cost(_INSTRUCTIONS_TOKENS + words + _MEDIA_TOKENS * media_count + expected, media_count)
+        looked_at = _MEDIA_TOKENS * max(media_count, pictures)
+        return self.cost(_INSTRUCTIONS_TOKENS + words + looked_at + expected, media_count)
 
     def of_answer(
         self, *, outcome: str, text: str, usage: Mapping[str, Any] | None, media_count: int = 0, cached: bool = False

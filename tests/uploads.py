@@ -4,8 +4,9 @@ import hashlib
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
+from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
@@ -78,6 +79,16 @@ def pdf(pages: Sequence[str | bytes] = ("A page.",), *, filters: str = "/FlateDe
         data = zlib.compress(_drawn(page)) if isinstance(page, str) else page
         objects.append(f"<< /Length {len(data)} /Filter {filters} >>\nstream\n".encode() + data + b"\nendstream")
     return _file(objects)
+
+
+def scan(pages: int = 1, *, texts: Mapping[int, str] = MappingProxyType({}), blank: Sequence[int] = ()) -> bytes:
+    """A PDF as scanners make it: on each page a drawing and no text, but for the pages (from 1) that have one.
+
+    `pages` counts those that are not blank; `blank` come behind or between them.
+    """
+    drawing = zlib.compress(b"0 0 0 rg 100 300 200 200 re f")
+    count = pages + len(blank)
+    return pdf([texts.get(n) or (zlib.compress(b" ") if n in blank else drawing) for n in range(1, count + 1)])
 
 
 def stream_bomb(mb: int = 3000) -> bytes:

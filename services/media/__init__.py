@@ -131,6 +131,25 @@ class Shelf:
         """
         return self._made(user_id, media_id, "image")
 
+    def drawn_pages(self, user_id: int, media_id: str) -> list[int]:
+        """The pages of a PDF that have no text and are kept as pictures, in order.
+
+        Raises:
+            NotFound: Unknown, or somebody else's.
+        """
+        return self._database.run(store.drawn_pages, user_id, media_id)
+
+    def drawn_page(self, user_id: int, media_id: str, number: int) -> tuple[str, bytes]:
+        """Such a page as a model gets it: its type and its bytes.
+
+        Raises:
+            NotFound: Unknown, somebody else's, or there is no picture of that page.
+        """
+        made = self._database.run(store.drawn_page, user_id, media_id, number)
+        if made is None:
+            raise errors.NotFound("There is no picture of this page.")
+        return made.mime, made.data
+
     def thumbnail(self, user_id: int, media_id: str) -> tuple[str, bytes]:
         """A small picture of a picture, or of a PDF's first page.
 
@@ -227,8 +246,5 @@ def _known(s: Session, user_id: int, sha256: str, name: str) -> tuple[Media | No
 
 def _upload(name: str, mime: str, content: BinaryIO, size: int, sha256: str, reading: Reading) -> Upload:
     kind: Kind = "image" if mime in kinds.IMAGES else "pdf" if mime == kinds.PDF else "text"
-    pictures: dict[Role, Made] = {
-        "image" if role == "image" else "thumbnail": Made(made.mime, made.data)
-        for role, made in reading.pictures.items()
-    }
+    pictures: dict[Role, Made] = {role: Made(made.mime, made.data) for role, made in reading.pictures.items()}
     return Upload(name, kind, mime, size, sha256, content, reading.pages, reading.page_count, pictures)

@@ -6,6 +6,7 @@ the same limits that it was told to keep.
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,10 @@ DEADLINE_S: Final = 40.0
 PATIENCE_S: Final = 45.0
 _MAX_RECORD_BYTES: Final = 48 * 1024 * 1024
 _MAX_PICTURE_BYTES: Final = 8 * 1024 * 1024
-_MADE: Final = {"image": {kinds.PNG, kinds.JPEG}, "thumbnail": {kinds.WEBP}}
+_MADE: Final = {"image": {kinds.PNG, kinds.JPEG}, "thumbnail": {kinds.WEBP}, "page": {kinds.JPEG}}
+_PAGE: Final = re.compile(r"page-[1-9]\d{0,3}")
+# One of each, but for pages.
+_MAX_PICTURES: Final = 2 + kinds.MAX_DRAWN_PAGES
 _SENT_BY: Final = kinds.IMAGES | {kinds.PDF, kinds.TEXT}
 
 
@@ -173,9 +177,12 @@ def _record(told: IO[bytes]) -> dict[str, Any] | None:
 
 
 def _pictures(told: IO[bytes]) -> Iterator[tuple[str, Picture]]:
-    while (record := _record(told)) is not None:
+    for _ in range(_MAX_PICTURES):
+        record = _record(told)
+        if record is None:
+            return
         role, mime, size = record["role"], record["mime"], record["bytes"]
-        if mime not in _MADE[role] or not 0 < size <= _MAX_PICTURE_BYTES:
+        if mime not in _MADE["page" if _PAGE.fullmatch(role) else role] or not 0 < size <= _MAX_PICTURE_BYTES:
             raise ValueError("no picture of ours")
         data = told.read(size)
         if len(data) == size:

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
 from services.reading import kinds, texts
@@ -21,7 +21,7 @@ MEMORY_BYTES: Final = 1024 * 1024 * 1024
 CPU_S: Final = 15
 # Nobody waits longer; for a child that its owner forgot.
 LIFE_S: Final = 60
-# A PDF's first page can take for ever to draw; its text is worth more than its picture.
+# A PDF's page can take for ever to draw; the text is worth more than its picture.
 DRAWING_S: Final = 3
 RESULT_BYTES: Final = 64 * 1024 * 1024
 NICE: Final = 10
@@ -29,7 +29,7 @@ NICE: Final = 10
 
 def main() -> None:
     """Read standard input within the limits."""
-    confine(memory_bytes=MEMORY_BYTES, cpu_s=CPU_S, life_s=LIFE_S, result_bytes=RESULT_BYTES, nice=NICE)
+    confined()
     with os.fdopen(0, "rb") as file:
         content = file.read()
     with os.fdopen(1, "wb") as out:
@@ -45,8 +45,13 @@ def main() -> None:
             tell(out, {"refused": kinds.BROKEN})
             return
         tell(out, {"mime": reading.mime, "pages": list(reading.pages), "page_count": reading.page_count})
-        for role, made in pictures_of(reading, content).items():
+        for role, made in pictures_of(reading, content):
             tell(out, {"role": role, "mime": made.mime, "bytes": len(made.data)}, made.data)
+
+
+def confined() -> None:
+    """Take from this process what reading a file does not need."""
+    confine(memory_bytes=MEMORY_BYTES, cpu_s=CPU_S, life_s=LIFE_S, result_bytes=RESULT_BYTES, nice=NICE)
 
 
 def read(content: bytes) -> Reading:
@@ -70,14 +75,17 @@ def read(content: bytes) -> Reading:
     return texts.read(content)
 
 
-def pictures_of(reading: Reading, content: bytes) -> Mapping[str, Picture]:
-    """The pictures made of a file; a PDF's is drawn last, and may end this child."""
+def pictures_of(reading: Reading, content: bytes) -> Iterator[tuple[str, Picture]]:
+    """The pictures made of a file; a PDF's are drawn last, and each may end this child."""
     if reading.mime != kinds.PDF:
-        return reading.pictures
+        yield from reading.pictures.items()
+        return
     from services.reading import pdfs
 
     signal.setitimer(signal.ITIMER_REAL, DRAWING_S)
-    return pdfs.pictures_of(content)
+    for named in pdfs.pictures_of(content, reading.pages):
+        yield named
+        signal.setitimer(signal.ITIMER_REAL, DRAWING_S)
 
 
 def tell(out: BinaryIO, record: Mapping[str, Any], data: bytes = b"") -> None:

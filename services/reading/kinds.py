@@ -31,6 +31,8 @@ STRETCH_CHARS: Final = 3_000
 # What models take in whole; larger pictures they scale down themselves.
 IMAGE_PIXELS: Final = 1568
 THUMBNAIL_PIXELS: Final = 320
+# Of a PDF without text, so many pages are kept as pictures.
+MAX_DRAWN_PAGES: Final = 16
 
 # Why a file is refused: the only words that the child has for it.
 BROKEN: Final = "broken"
@@ -76,13 +78,18 @@ class Reading:
         mime: One of this module's.
         pages: The texts of its pages or stretches, the first one first; none for a picture.
         page_count: How many pages a PDF has; None for everything else.
-        pictures: `image` for a model, `thumbnail` for a page.
+        pictures: `image` for a model, `thumbnail` for a page of ours, `page-3` of a PDF's third page that has no text.
     """
 
     mime: str
     pages: Sequence[str] = ()
     page_count: int | None = None
     pictures: dict[str, Picture] = field(default_factory=dict)
+
+
+def page_role(number: int) -> str:
+    """What the picture of a PDF's page is called; numbers begin with 1."""
+    return f"page-{number}"
 
 
 def sniff(head: bytes) -> str | None:

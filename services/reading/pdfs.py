@@ -1,11 +1,12 @@
-"""PDFs: the text of every page, and a picture of the first. Scripts and forms in them are never run.
+"""PDFs: the text of every page, and pictures of the first and of those without text. Nothing in them is ever run.
 
 Source: PDFium's public headers (fpdfview.h, fpdf_text.h), through pypdfium2.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import pypdfium2
@@ -15,8 +16,10 @@ from PIL import Image
 from services.reading import pictures, texts
 from services.reading.kinds import (
     BROKEN,
+    IMAGE_PIXELS,
     LOCKED,
     MAX_CHARS,
+    MAX_DRAWN_PAGES,
     MAX_PAGE_CHARS,
     MAX_PAGES,
     PDF,
@@ -26,6 +29,7 @@ from services.reading.kinds import (
     Picture,
     Reading,
     Refused,
+    page_role,
 )
 
 _LOCKS: Final = frozenset({pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY})
@@ -78,14 +82,25 @@ def outline(content: bytes) -> list[Heading]:
     return found
 
 
-def pictures_of(content: bytes) -> dict[str, Picture]:
-    """A small picture of the first page, if it can be drawn.
+def pictures_of(content: bytes, pages: Sequence[str]) -> Iterator[tuple[str, Picture]]:
+    """A small picture of the first page, then those pages for a model that have no text; what can be drawn.
+
+    Args:
+        content: The file.
+        pages: The texts that were read of it.
 
     Raises:
         Refused: As `read`.
     """
-    first = _first_page(_opened(content))
-    return {"thumbnail": first} if first else {}
+    document = _opened(content)
+    first = _drawn(document, 0, THUMBNAIL_PIXELS)
+    if first is not None:
+        yield "thumbnail", pictures.thumbnail(first)
+    scanned = (number for number, text in enumerate(pages) if not text.strip() and not _is_empty(document, number))
+    for number in islice(scanned, MAX_DRAWN_PAGES):
+        page = _drawn(document, number, IMAGE_PIXELS)
+        if page is not None:
+            yield page_role(number + 1), pictures.of_page(page)
 
 
 def _opened(content: bytes) -> pypdfium2.PdfDocument:
@@ -126,14 +141,26 @@ def _text(document: pypdfium2.PdfDocument, number: int) -> str | None:
         page.close()
 
 
-def _first_page(document: pypdfium2.PdfDocument) -> Picture | None:
+def _is_empty(document: pypdfium2.PdfDocument, number: int) -> bool:
+    """Whether nothing at all is on a page: a scan is a picture, a tablet's notes are lines."""
     try:
-        page = document[0]
+        page = document[number]
+    except pypdfium2.PdfiumError:
+        return True
+    try:
+        return next(page.get_objects(max_depth=1), None) is None
+    finally:
+        page.close()
+
+
+def _drawn(document: pypdfium2.PdfDocument, number: int, pixels: int) -> Image.Image | None:
+    try:
+        page = document[number]
         longest = max(page.get_size())
         # A page may say that it is a mile wide, or nothing at all.
         if not math.isfinite(longest) or longest <= 0:
             return None
-        drawn: Image.Image = page.render(scale=THUMBNAIL_PIXELS / longest, limit_image_cache=True).to_pil()
+        drawn: Image.Image = page.render(scale=pixels / longest, limit_image_cache=True).to_pil()
     except (pypdfium2.PdfiumError, ValueError):
         return None
-    return pictures.thumbnail(drawn.convert("RGB"))
+    return drawn.convert("RGB")

@@ -61,6 +61,11 @@ def thumbnail(picture: Image.Image) -> Picture:
     return Picture(WEBP, _encoded(small, "WEBP", quality=80))
 
 
+def of_page(picture: Image.Image) -> Picture:
+    """A page as a model takes it."""
+    return Picture(JPEG, _encoded(picture, "JPEG", quality=80))
+
+
 def _decoded(content: bytes, kind: str) -> Image.Image:
     """The picture, upright, on white, at most as large as a model takes it."""
     try:

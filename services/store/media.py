@@ -30,8 +30,11 @@ from services.store.database import write_next
 from services.store.threads import Conversation, Message
 
 Kind = Literal["image", "pdf", "text"]
-# What is kept of an upload: the file itself, the picture that a model gets, and the small one for pages.
-Role = Literal["content", "image", "thumbnail"]
+# What is kept of an upload: the file itself (`content`), the picture that a model gets (`image`), the small one for
+# pages (`thumbnail`), and pages without text as pictures (`page-3`).
+Role = str
+_PAGE_ROLES: Final = "page-"
+_PAGES_MIME: Final = "image/jpeg"
 
 PIECE_BYTES: Final = 256 * 1024
 _UNKNOWN: Final = "There is no such file."
@@ -277,8 +280,29 @@ def made(s: Session, user_id: int, media_id: str, role: Literal["image", "thumbn
     mime = row.image_mime if role == "image" else row.thumbnail_mime
     if mime is None:
         return None
-    found = select(MediaPiece.data).where(MediaPiece.media_id == media_id, MediaPiece.role == role)
-    return Made(mime, b"".join(s.scalars(found.order_by(MediaPiece.number))))
+    return Made(mime, _joined(s, media_id, role))
+
+
+def drawn_pages(s: Session, user_id: int, media_id: str) -> list[int]:
+    """The numbers of the pages that are kept as pictures, in order.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    _own(s, user_id, media_id)
+    roles = select(MediaPiece.role).where(MediaPiece.media_id == media_id, MediaPiece.role.startswith(_PAGE_ROLES))
+    return sorted(int(role.removeprefix(_PAGE_ROLES)) for role in s.scalars(roles.distinct()))
+
+
+def drawn_page(s: Session, user_id: int, media_id: str, number: int) -> Made | None:
+    """The picture of a page; None if there is none.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    _own(s, user_id, media_id)
+    data = _joined(s, media_id, f"{_PAGE_ROLES}{number}")
+    return Made(_PAGES_MIME, data) if data else None
 
 
 def delete(s: Session, user_id: int, media_id: str) -> None:
@@ -310,6 +334,11 @@ def forget_unused(s: Session, user_id: int, media_id: str) -> bool:
         return False
     s.delete(row)
     return True
+
+
+def _joined(s: Session, media_id: str, role: Role) -> bytes:
+    found = select(MediaPiece.data).where(MediaPiece.media_id == media_id, MediaPiece.role == role)
+    return b"".join(s.scalars(found.order_by(MediaPiece.number)))
 
 
 def _own(s: Session, user_id: int, media_id: str) -> MediaRow:

@@ -14,7 +14,7 @@ from services.media import Shelf
 from services.media.fetching import Fetcher
 from tests.blueprints.students import JSON, SSE, Student, text_of
 from tests.model_server import ModelServer, Script
-from tests.uploads import image, pdf
+from tests.uploads import image, pdf, scan
 
 PAGES = (
     "Chapter one. What living things share with each other.",
@@ -227,3 +227,25 @@ def test_a_file_that_was_fetched_for_a_question_goes_with_its_refusal(make_site:
     assert asked.status_code == 200, asked.text
     assert [media["name"] for media in student.client.get("/api/media").json["media"]] == ["there.txt"]
     student.stop_all()
+
+
+@pytest.mark.req("U4", "D1-27")
+def test_a_scan_is_shown_to_a_model_page_by_page(modelled_student: Student, model: ModelServer) -> None:
+    media_id = upload(modelled_student, "scan.pdf", scan(2))
+    model.play(Script(text="Two black squares."))
+
+    events = modelled_student.ask("What is this?", media_files=[{"id": media_id}])
+
+    _, *pictures = model.calls[-1].body["messages"][-1]["content"]
+    assert [one["image_url"]["url"].partition(",")[0] for one in pictures] == ["data:image/jpeg;base64"] * 2
+    assert text_of(events) == "Two black squares."
+
+
+def test_a_scan_that_the_model_cannot_see_is_told_of(modelled_student: Student, model: ModelServer) -> None:
+    media_id = upload(modelled_student, "scan.pdf", scan(2))
+    model.play(Script(status=400, body=REFUSED), Script(text="I need its text."))
+
+    events = modelled_student.ask("What is this?", media_files=[{"id": media_id}])
+
+    assert text_of(events).startswith("> There is no text in scan.pdf that could be read, only pictures of pages")
+    assert [event["unseen"] for event in events if event.get("unseen")] == [["scan.pdf"]]

@@ -7,7 +7,7 @@ and keeps the books.
 """
 
 import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any, Final
 
@@ -39,6 +39,14 @@ _BLIND_MODEL: Final = (
 _BLIND_BUILTIN: Final = (
     "> No model is answering that could see pictures, so nobody has looked at {names}. Type what stands there, or "
     "attach it as a PDF or a text.\n\n"
+)
+_BLIND_TO_SCANS: Final = (
+    "> There is no text in {names} that could be read, only pictures of pages, and whoever answers here cannot see "
+    "pictures. Type what stands there, or attach a version with text.\n\n"
+)
+_PARTLY: Final = (
+    "> {names} has more pages without text than go with one question, so only some of them were looked at. Ask about "
+    "another one by its number.\n\n"
 )
 _LOST: Final = "> {names} cannot be read any more, so this answer is without it.\n\n"
 _UNREADABLE: Final = (
@@ -183,11 +191,16 @@ class Study:
             try:
                 if self._shelf is None:
                     raise LookupError
-                mime, data = self._shelf.image(turn.user_id, str(entry["id"]))
+                mime, data = self._picture(self._shelf, turn.user_id, entry)
                 images.append(Image(mime, data, str(entry["name"])))
             except (AppError, LookupError):
                 lost.append(str(entry["name"]))
         return images, lost
+
+    def _picture(self, shelf: Shelf, user_id: int, entry: Mapping[str, Any]) -> tuple[str, bytes]:
+        if entry.get("page"):
+            return shelf.drawn_page(user_id, str(entry["id"]), int(entry["page"]))
+        return shelf.image(user_id, str(entry["id"]))
 
     def _usage(self, turn: Turn, spent: "_Spent", request: Request) -> dict[str, Any]:
         usage = spent.told(request)
@@ -255,10 +268,16 @@ def _measures(turn: Turn, request: Request, summary: str) -> dict[str, int]:
 
 def _began(turn: Turn, request: Request, part: Began, told: Mapping[str, Any], lost: Sequence[str]) -> Iterator[Event]:
     """Who answers, if it is not who was asked, and what was not looked at: never passed over in silence."""
-    names = [image.name for message in request.messages for image in message.images] if part.facts.get("blind") else []
+    sent = [image.name for message in request.messages for image in message.images] if part.facts.get("blind") else []
+    pages = {str(entry["name"]): _file(entry) for entry in turn.facts.get("images") or () if entry.get("page")}
+    names, scans = (
+        [name for name in sent if name not in pages],
+        _each_once(pages[name] for name in sent if name in pages),
+    )
     unreadable = [str(name) for name in turn.facts.get("unreadable") or ()]
     now = {"engine": part.engine, "fallback": part.fallback}
-    unseen = [*names, *lost, *unreadable]
+    partly = [] if scans else [str(name) for name in turn.facts.get("partly") or ()]
+    unseen = [*names, *scans, *lost, *unreadable]
     if now != told or part.facts or unseen:
         yield Event(METADATA, {**_facts(turn), **part.facts, **now, "unseen": unseen})
     if turn.partial:
@@ -266,9 +285,18 @@ def _began(turn: Turn, request: Request, part: Began, told: Mapping[str, Any], l
     if names:
         told_blind = _BLIND_BUILTIN if part.engine == builtin.NAME else _BLIND_MODEL
         yield delta(told_blind.format(names=", ".join(names)))
-    for words, of_which in ((_LOST, lost), (_UNREADABLE, unreadable)):
+    for words, of_which in ((_BLIND_TO_SCANS, scans), (_PARTLY, partly), (_LOST, lost), (_UNREADABLE, unreadable)):
         if of_which:
             yield delta(words.format(names=", ".join(of_which)))
+
+
+def _file(entry: Mapping[str, Any]) -> str:
+    """The name of the file that a page is of."""
+    return str(entry["name"]).removesuffix(f", page {entry['page']}")
+
+
+def _each_once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
 
 
 def _of_builtin(turn: Turn, usage: Usage, extract: Extract) -> Usage:

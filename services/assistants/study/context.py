@@ -36,7 +36,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that a question may draw on. `pages` is empty for images; `is_new`: it came with this message."""
+    """A file that a question may draw on.
+
+    Attributes:
+        pages: Empty for images.
+        is_new: Whether it came with this message.
+        drawn: The numbers of pages without text that can be shown as pictures.
+    """
 
     id: str
     name: str
@@ -44,6 +50,7 @@ class Upload:
     sha256: str
     pages: Sequence[Page] = ()
     is_new: bool = True
+    drawn: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,7 @@ def facts(
     """
     before, topic = past(path, budget_tokens), topic_of(sent, path)
     question = topic if sent.way or topic == sent.message else f"{topic} {sent.message}"
+    looked_at = pictures(uploads, question)
     return {
         "is_new": not path,
         "topic": topic,
@@ -160,12 +168,34 @@ def facts(
             {"id": it.id, "sha256": it.sha256, "name": it.name, "kind": it.kind, "is_new": it.is_new} for it in uploads
         ],
         "media_count": sum(it.is_new for it in uploads),
-        "images": [{"id": it.id, "name": it.name} for it in uploads if it.kind == "image"][:MAX_IMAGES],
-        "unreadable": [it.name for it in uploads if it.is_new and it.kind != "image" and not has_text(it)],
+        "images": looked_at[:MAX_IMAGES],
+        "partly": [it.name for it in uploads if it.is_new and _is_partly_seen(it, looked_at[:MAX_IMAGES])],
+        "unreadable": [
+            it.name for it in uploads if it.is_new and it.kind != "image" and not has_text(it) and not it.drawn
+        ],
         "excerpts": excerpts(uploads, question, limit=_EXCERPT_CHARS_PER_TOKEN * budget_tokens, pause=pause),
         "cache_key": cache_key,
         "cached": dict(cached) if cached else None,
     }
+
+
+def pictures(uploads: Sequence[Upload], question: str) -> list[dict[str, Any]]:
+    """What of the uploads is to be looked at: pictures, then pages without text, those that a question names first."""
+    asked = {int(number) for number in _PAGE_ASKED.findall(question)}
+    return [
+        *({"id": upload.id, "name": upload.name} for upload in uploads if upload.kind == "image"),
+        *(
+            {"id": upload.id, "name": f"{upload.name}, page {number}", "page": number}
+            for upload in uploads
+            for number in sorted(upload.drawn, key=lambda number: (number not in asked, number))
+        ),
+    ]
+
+
+def _is_partly_seen(upload: Upload, shown: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a scan has more pages than are looked at."""
+    scanned = sum(not page.text.strip() for page in upload.pages)
+    return bool(upload.drawn) and scanned > sum(entry["id"] == upload.id for entry in shown)
 
 
 def has_text(upload: Upload) -> bool:

@@ -59,6 +59,14 @@ class Shelf(Protocol):
         """A picture as a model takes it."""
         ...
 
+    def drawn_pages(self, user_id: int, media_id: str) -> Sequence[int]:
+        """The pages of a PDF without text that can be shown as pictures."""
+        ...
+
+    def drawn_page(self, user_id: int, media_id: str, number: int) -> tuple[str, bytes]:
+        """Such a page as a model takes it."""
+        ...
+
 
 class Desk:
     """Makes the facts of study turns, and keeps the books about them.
@@ -163,6 +171,7 @@ class Desk:
             message=question,
             history=[*texts, str(facts.get("summary") or "")],
             media_count=media_count,
+            pictures=len(facts.get("images") or ()),
             max_tokens=facts.get("max_tokens"),
             length=str(facts.get("length") or ""),
         )
@@ -287,7 +296,10 @@ class Desk:
         pages: list[Page] = []
         if media.kind != "image":
             pages = [Page(page.number, page.text) for page in self._shelf_there.pages(user_id, media.id)]
-        return Upload(media.id, media.name, media.kind, media.sha256, pages, is_new)
+        drawn: Sequence[int] = ()
+        if media.kind == "pdf" and not all(page.text.strip() for page in pages):
+            drawn = self._shelf_there.drawn_pages(user_id, media.id)
+        return Upload(media.id, media.name, media.kind, media.sha256, pages, is_new, drawn)
 
     def _can_be_looked_up(self, user_id: int, known: CachedAnswer) -> bool:
         """Whether all files that an answer cites are still there: the same may have been deleted and sent again."""

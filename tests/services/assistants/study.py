@@ -80,6 +80,14 @@ class Shelf:
     def pages(self, user_id: int, media_id: str) -> Sequence[Page]:
         return self.get(user_id, media_id).pages
 
+    def drawn_pages(self, user_id: int, media_id: str) -> Sequence[int]:
+        return self.get(user_id, media_id).drawn
+
+    def drawn_page(self, user_id: int, media_id: str, number: int) -> tuple[str, bytes]:
+        if number not in self.get(user_id, media_id).drawn:
+            raise NotFound
+        return "image/jpeg", b"page %d" % number
+
     def image(self, user_id: int, media_id: str) -> tuple[str, bytes]:
         self.get(user_id, media_id)
         return "image/jpeg", b"jpeg bytes"

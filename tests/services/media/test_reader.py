@@ -190,8 +190,8 @@ def test_the_child_gets_no_secret_and_no_open_file(monkeypatch: pytest.MonkeyPat
 def test_the_child_is_confined_before_it_reads() -> None:
     program = """
         import resource
-        from services.reading.__main__ import MEMORY_BYTES, RESULT_BYTES, confine
-        confine()
+        from services.reading.__main__ import MEMORY_BYTES, RESULT_BYTES, confined
+        confined()
         assert resource.getrlimit(resource.RLIMIT_AS) == (MEMORY_BYTES, MEMORY_BYTES)
         assert resource.getrlimit(resource.RLIMIT_FSIZE) == (RESULT_BYTES, RESULT_BYTES)
         assert resource.getrlimit(resource.RLIMIT_CPU)[0] <= 20
@@ -208,10 +208,10 @@ def test_the_child_is_confined_before_it_reads() -> None:
 def test_the_child_ends_with_its_owner() -> None:
     program = """
         import os, subprocess, sys
-        child = "import os; from services.reading.__main__ import confine; confine(); print('on', flush=True);"
+        child = "import os; from services.reading.__main__ import confined; confined(); print('on', flush=True);"
         child += "os.read(0, 1)"
         started = subprocess.Popen([sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        started.stdout.readline()
+        assert started.stdout.readline() == b"on\\n"
         print(started.pid, flush=True)
         os.kill(os.getpid(), 9)
     """
@@ -255,3 +255,27 @@ def test_turns_are_forgotten_when_nobody_waits() -> None:
         reading(reader, user_id=user_id)
 
     assert not reader._turns
+
+
+def test_a_scan_comes_with_its_pages_as_pictures() -> None:
+    found = reading(Reader(), uploads.scan(2, texts={1: "Words."}))
+
+    assert found.pictures.keys() == {"thumbnail", "page-2"}
+    assert found.pictures["page-2"].mime == kinds.JPEG
+
+
+@pytest.mark.parametrize("role", ["page-0", "page-", "page--1", "page-12345", "page-1\n", 7])
+def test_a_picture_of_no_page_is_not_believed(role: Any) -> None:
+    told = {"role": role, "mime": kinds.JPEG, "bytes": 3}
+
+    assert refusal(writing(PDF, told, rest=b"abc")) == kinds.BROKEN
+
+
+def test_more_pictures_than_were_asked_for_are_left_out() -> None:
+    many = b"".join(
+        struct.pack(">I", len(line)) + line + b"abc"
+        for number in range(1, 40)
+        for line in [json.dumps({"role": f"page-{number}", "mime": kinds.JPEG, "bytes": 3}).encode()]
+    )
+
+    assert len(reading(writing(PDF, rest=many)).pictures) == 2 + kinds.MAX_DRAWN_PAGES

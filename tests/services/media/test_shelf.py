@@ -339,3 +339,19 @@ def test_a_fetched_file_is_new_once(make_shelf: Callable[..., Shelf], user: user
     assert shelf.fetch_new(user.id, "https://example.org/notes.md") == (media, False)
     assert shelf.forget_unused(user.id, media.id)
     assert everything(shelf, user) == ([], 0)
+
+
+@pytest.mark.req("U4")
+def test_a_scan_is_kept_with_pictures_of_its_pages(shelf: Shelf, user: users.User, stranger: users.User) -> None:
+    media = shelf.add(user.id, "scan.pdf", BytesIO(uploads.scan(3, texts={2: "Words."})))
+
+    assert shelf.drawn_pages(user.id, media.id) == [1, 3]
+    mime, data = shelf.drawn_page(user.id, media.id, 3)
+    assert (mime, data[:3]) == ("image/jpeg", b"\xff\xd8\xff")
+    assert media.stored_bytes > media.bytes + len(data)
+    for whose, number in ((user, 2), (user, 99), (stranger, 1)):
+        with pytest.raises(errors.NotFound):
+            shelf.drawn_page(whose.id, media.id, number)
+    with pytest.raises(errors.NotFound):
+        shelf.drawn_pages(stranger.id, media.id)
+    assert shelf.drawn_pages(user.id, shelf.add(user.id, "text.pdf", BytesIO(uploads.pdf())).id) == []

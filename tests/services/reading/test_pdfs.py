@@ -16,10 +16,33 @@ def test_each_page_has_its_text() -> None:
 
 
 def test_the_first_page_is_drawn_small() -> None:
-    made = pdfs.pictures_of(uploads.pdf(["A page."]))["thumbnail"]
+    made = dict(pdfs.pictures_of(uploads.pdf(["A page."]), ["A page."]))["thumbnail"]
 
     assert made.mime == kinds.WEBP
     assert max(Image.open(BytesIO(made.data)).size) == 320
+
+
+@pytest.mark.req("D1-27")
+def test_pages_without_text_are_drawn_for_a_model_unless_nothing_is_on_them() -> None:
+    content = uploads.scan(3, texts={2: "A page with words."}, blank=(4,))
+    pages = pdfs.read(content).pages
+
+    made = dict(pdfs.pictures_of(content, pages))
+
+    assert [bool(text) for text in pages] == [False, True, False, False]
+    assert list(made) == ["thumbnail", "page-1", "page-3"]
+    page = Image.open(BytesIO(made["page-3"].data))
+    assert (made["page-3"].mime, page.format, max(page.size)) == (kinds.JPEG, "JPEG", 1568)
+    assert page.convert("L").getextrema()[0] < 64, "needs what is drawn on it"
+
+
+def test_of_a_long_scan_the_first_pages_are_drawn() -> None:
+    content = uploads.scan(kinds.MAX_DRAWN_PAGES + 2)
+
+    made = dict(pdfs.pictures_of(content, [""] * (kinds.MAX_DRAWN_PAGES + 2)))
+
+    assert len(made) == 1 + kinds.MAX_DRAWN_PAGES
+    assert f"page-{kinds.MAX_DRAWN_PAGES}" in made
 
 
 def test_one_that_anybody_may_open_is_read() -> None:
@@ -31,7 +54,7 @@ def test_a_page_of_an_odd_size_has_its_text_all_the_same(size: str) -> None:
     content = uploads.pdf(["Words."], size=size)
 
     assert list(pdfs.read(content).pages) == ["Words."]
-    assert pdfs.pictures_of(content).keys() <= {"thumbnail"}
+    assert dict(pdfs.pictures_of(content, [""])).keys() <= {"thumbnail", "page-1"}
 
 
 def test_what_lies_beside_the_page_is_not_read() -> None:
