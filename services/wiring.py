@@ -1,7 +1,7 @@
 """The one place where the site's objects meet."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from services.points import Points
 from services.settings import Settings
 from services.store.database import Database
 from services.streaming import connections
+from services.streaming.answers import Settled
 from services.streaming.embedded_valkey import redis_url
 from services.streaming.hub import Hub
 from services.streaming.log import EventLog
@@ -106,13 +107,7 @@ def build(settings: Settings) -> Services:
     redis = connections.client(url)
     log = EventLog(redis)
     metrics = Metrics()
-    hub = Hub(
-        redis,
-        log,
-        lambda timeout_s: connections.connection(url, timeout_s=timeout_s),
-        heartbeat_s=settings.stream_heartbeat_s,
-        max_viewers=MAX_VIEWERS_PER_WORKER,
-    )
+    hub = _hub(settings, url, redis, log)
     database = Database(settings.database)
     points = Points(settings, database)
     engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
@@ -122,15 +117,7 @@ def build(settings: Settings) -> Services:
     retriever = Retriever(database, embedder)
     search_desk = search.Desk(database)
     assistants = registry.build(engine, shelf, points.prices, retriever, search_desk)
-    runs = Runs(
-        redis,
-        log,
-        SiteSlots(redis, limit=settings.max_streaming_connections),
-        hub,
-        metrics,
-        grace_s=settings.stream_disconnect_grace_s,
-        on_settled=lambda settled: turns.settle(settled),
-    )
+    runs = _runs(settings, redis, log, hub, metrics, lambda settled: turns.settle(settled))
     turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks(desk, search_desk))
     cards = Cards(settings, database, engine, points)
     ingest = Ingest(settings, database, embedder, is_leaving=lambda: hub.draining, ingested=metrics.ingested)
@@ -157,4 +144,28 @@ def build(settings: Settings) -> Services:
         retriever,
         ingest,
         search_desk,
+    )
+
+
+def _hub(settings: Settings, url: str, redis: Redis, log: EventLog) -> Hub:
+    return Hub(
+        redis,
+        log,
+        lambda timeout_s: connections.connection(url, timeout_s=timeout_s),
+        heartbeat_s=settings.stream_heartbeat_s,
+        max_viewers=MAX_VIEWERS_PER_WORKER,
+    )
+
+
+def _runs(
+    settings: Settings, redis: Redis, log: EventLog, hub: Hub, metrics: Metrics, on_settled: Callable[[Settled], None]
+) -> Runs:
+    return Runs(
+        redis,
+        log,
+        SiteSlots(redis, limit=settings.max_streaming_connections),
+        hub,
+        metrics,
+        grace_s=settings.stream_disconnect_grace_s,
+        on_settled=on_settled,
     )
