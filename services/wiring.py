@@ -120,9 +120,7 @@ def build(settings: Settings) -> Services:
     runs = _runs(settings, redis, log, hub, metrics, lambda settled: turns.settle(settled))
     turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks(desk, search_desk))
     cards = Cards(settings, database, engine, points)
-    ingest = Ingest(settings, database, embedder, is_leaving=lambda: hub.draining, ingested=metrics.ingested)
-    library = Library(settings, database, wake=ingest.wake)
-    watches = Watches(library.pulse, library.readers, is_leaving=lambda: hub.draining)
+    ingest, library, watches = _documents(settings, database, embedder, hub, metrics)
     return Services(
         settings,
         database,
@@ -145,6 +143,17 @@ def build(settings: Settings) -> Services:
         ingest,
         search_desk,
     )
+
+
+def _documents(
+    settings: Settings, database: Database, embedder: Embedder, hub: Hub, metrics: Metrics
+) -> tuple[Ingest, Library, Watches]:
+    def is_leaving() -> bool:
+        return hub.draining
+
+    ingest = Ingest(settings, database, embedder, is_leaving=is_leaving, ingested=metrics.ingested)
+    library = Library(settings, database, wake=ingest.wake)
+    return ingest, library, Watches(library.pulse, library.readers, is_leaving=is_leaving)
 
 
 def _hub(settings: Settings, url: str, redis: Redis, log: EventLog) -> Hub:
