@@ -83,7 +83,7 @@ class OnSqlite:
         one = (
             select(self._entries.c.rowid.label("its"), self._score.label("score"))
             .join_from(self._entries, ChunkVector, ChunkVector.chunk_id == self._rowid)
-            .where(text("chunk_words MATCH :match"), *scope.conditions())
+            .where(text("chunk_words MATCH :match"), *scope.of_each())
             .limit(MAX_ENTRIES)
             .subquery("one")
         )
@@ -92,7 +92,7 @@ class OnSqlite:
 
     def distance(self, bits: bytes) -> ColumnElement[int]:
         wanted = func.vec_bit(bindparam("wanted", bits, type_=Bits))
-        return cast(func.vec_distance_hamming(func.vec_bit(ChunkVector.bits), wanted), Integer)
+        return func.vec_distance_hamming(func.vec_bit(ChunkVector.bits), wanted, type_=Integer)
 
     def _expression(self, match: Match) -> str:
         found = " AND ".join(_quoted(word) for word in match.must)
@@ -129,7 +129,7 @@ class OnPostgresql:
         one = (
             select(self._entries.c.chunk_id.label("its"), score.label("score"))
             .join_from(self._entries, ChunkVector, ChunkVector.chunk_id == self._entries.c.chunk_id)
-            .where(self._entries.c.words.op("@@")(self._expression(match)), *scope.conditions())
+            .where(self._entries.c.words.op("@@")(self._expression(match)), *scope.of_each())
             .limit(MAX_ENTRIES)
             .subquery("one")
         )

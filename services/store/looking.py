@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, or_, select
 
 from services.store.base import same_word
 from services.store.bases import readable
-from services.store.chunks import Chunk, ChunkVector
+from services.store.chunks import ChunkVector
 from services.store.documents import DocumentRow
 
 
@@ -56,19 +55,27 @@ class Scope:
     base_ids: Sequence[str] | None
     filters: Filters
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """On `ChunkVector`, of which every chunk has one row: with a vector or without."""
+    def of_all(self) -> list[ColumnElement[bool]]:
+        """The conditions on `ChunkVector` for reading it in its order, base after base."""
         found: list[ColumnElement[bool]] = [ChunkVector.base_id.in_(readable(self.user_id))]
         if self.base_ids is not None:
             found.append(ChunkVector.base_id.in_(self.base_ids))
-        if self.filters:
-            found.append(ChunkVector.chunk_id.in_(self._filtered()))
-        return found
+        return found + self._of_documents(ChunkVector.document_id)
 
-    def _filtered(self) -> Select[Any]:
+    def of_each(self) -> list[ColumnElement[bool]]:
+        """The same conditions for rows that are looked up one by one, by their chunk."""
+        # Expressions: with the bare columns, a row would be looked for in each base by itself.
+        base_id, document_id = ChunkVector.base_id + "", ChunkVector.document_id + ""
+        found: list[ColumnElement[bool]] = [base_id.in_(readable(self.user_id))]
+        if self.base_ids is not None:
+            found.append(base_id.in_(self.base_ids))
+        return found + self._of_documents(document_id)
+
+    def _of_documents(self, document_id: SQLColumnExpression[str]) -> list[ColumnElement[bool]]:
         filters = self.filters
-        asked = select(Chunk.id).join(DocumentRow, DocumentRow.id == Chunk.document_id)
-        asked = asked.where(DocumentRow.base_id.in_(readable(self.user_id)))
+        if not filters:
+            return []
+        asked = select(DocumentRow.id).where(DocumentRow.base_id.in_(readable(self.user_id)))
         if self.base_ids is not None:
             asked = asked.where(DocumentRow.base_id.in_(self.base_ids))
         if filters.document_ids:
@@ -80,4 +87,4 @@ class Scope:
             asked = asked.where(DocumentRow.created_at >= filters.after)
         if filters.before is not None:
             asked = asked.where(DocumentRow.created_at < filters.before)
-        return asked
+        return [document_id.in_(asked)]

@@ -70,11 +70,11 @@ def by_vector(
     scope = Scope(user_id, base_ids, filters)
     nearest = (
         select(ChunkVector.chunk_id, distance)
-        .where(ChunkVector.model == model, *scope.conditions())
+        .where(ChunkVector.model == model, *scope.of_all())
         .order_by(distance, ChunkVector.chunk_id)
         .limit(limit)
     )
-    return [(number, far) for number, far in s.execute(nearest)]
+    return [(number, int(far)) for number, far in s.execute(nearest)]
 
 
 def _folded(match: Match) -> Match:

@@ -132,6 +132,7 @@ def _vectors() -> None:
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("base_id", sa.Text(), nullable=False),
         sa.Column("chunk_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("document_id", sa.Text(), nullable=False),
         sa.Column("bits", sa.LargeBinary().with_variant(postgresql.BIT(256), "postgresql"), nullable=True),
         sa.ForeignKeyConstraint(
             ["chunk_id"], ["chunks.id"], name=op.f("fk_chunk_vectors_chunk_id_chunks"), ondelete="CASCADE"
@@ -140,8 +141,8 @@ def _vectors() -> None:
         # The rows lie in the order in which they are scanned.
         sqlite_with_rowid=False,
     )
-    # With the base in it, so that whoever has a chunk's number need not read the row to know whose it is.
-    op.create_index("ix_chunk_vectors_chunk", "chunk_vectors", ["chunk_id", "base_id"], unique=True)
+    # With all that a search by words asks of a chunk besides, so that it reads nothing else.
+    op.create_index("ix_chunk_vectors_chunk", "chunk_vectors", ["chunk_id", "base_id", "document_id"], unique=True)
 
 
 def _words_on_sqlite() -> None:
