@@ -3,13 +3,13 @@
 import contextlib
 import functools
 import json
-import re
 import zoneinfo
+from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from blueprints import auth, body, errors, identity
+from blueprints import agents, auth, body, errors, identity
 from blueprints.extensions import services
 from blueprints.negotiate import see_other
 from services import passwords
@@ -20,8 +20,15 @@ from services.streaming.events import StreamId, UserId
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
-# BCP 47, in the forms that a page's lang attribute takes: en, de-CH, zh-Hant.
-_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+# Those that are offered, in their own words; tags of BCP 47, as a page's lang attribute takes them.
+_LANGUAGES: Final[Mapping[str, str]] = {
+    "en": "English", "ar": "العربية", "cs": "Čeština", "da": "Dansk", "de": "Deutsch", "de-CH": "Deutsch (Schweiz)",
+    "el": "Ελληνικά", "en-GB": "English (UK)", "es": "Español", "fi": "Suomi", "fr": "Français", "he": "עברית",
+    "hi": "हिन्दी", "hu": "Magyar", "id": "Bahasa Indonesia", "it": "Italiano", "ja": "日本語", "ko": "한국어",
+    "nb": "Norsk bokmål", "nl": "Nederlands", "pl": "Polski", "pt": "Português", "pt-BR": "Português (Brasil)",
+    "ro": "Română", "ru": "Русский", "sv": "Svenska", "tr": "Türkçe", "uk": "Українська", "vi": "Tiếng Việt",
+    "zh-Hans": "简体中文", "zh-Hant": "繁體中文",
+}  # fmt: skip
 _MAX_ZONE_CHARS: Final = 64
 
 
@@ -111,14 +118,15 @@ def _change_password() -> Response:
 
 def _change_profile() -> Response:
     sent = body.fields(request)
+    user = identity.require().user
     language = sent.text("language", max_chars=35)
     zone = sent.text("zone", max_chars=_MAX_ZONE_CHARS)
-    if language and not _LANGUAGE.fullmatch(language):
-        sent.wrong("language", "must be a language tag such as en or de-CH")
+    if language and language not in _offered(user):
+        sent.wrong("language", "must be one of those that are offered, such as en or de-CH")
     if zone and zone not in _zones():
         sent.wrong("zone", "must be a time zone such as Europe/Zurich")
     sent.check()
-    services().database.run(users.update_profile, identity.require().user.id, language=language, zone=zone)
+    services().database.run(users.update_profile, user.id, language=language, zone=zone)
     return _done()
 
 
@@ -180,12 +188,23 @@ def _page(problem: dict[str, Any] | None = None, *, new_token: str | None = None
         tokens=own_tokens,
         new_token=new_token,
         zones=_zones(),
+        languages=list(_offered(user).items()),
         min_password_chars=auth.MIN_PASSWORD_CHARS,
         problem=problem,
     )
     response = Response(html)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _offered(user: User) -> Mapping[str, str]:
+    """The languages to choose from; what somebody has from elsewhere stays one of theirs."""
+    return _LANGUAGES if user.language in ("", *_LANGUAGES) else {**_LANGUAGES, user.language: user.language}
+
+
+@blueprint.app_template_filter("browser")
+def _browser(user_agent: str) -> str:
+    return agents.told(user_agent)
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from blueprints.extensions import creation_allowance, services
 from services.assistants import problem_bank
 from services.assistants.problem_bank import Problem
 from services.assistants.tutor import TutorInput
-from services.assistants.tutor.input import MAX_MESSAGE_CHARS
+from services.assistants.tutor.input import MAX_CODE_CHARS, MAX_MESSAGE_CHARS
 from services.store import conversations, problems, progress, submissions
 from services.store.database import Session
 from services.store.progress import Progress
@@ -76,6 +76,7 @@ def page(problem_id: str) -> str:
         session_id=session_of(problem_id),
         turns=transcript.of_conversation(user.id, conversation_id)[1] if conversation_id else [],
         composer=_composer(problem_id),
+        max_code_chars=MAX_CODE_CHARS,
         submission=latest,
         code=latest.code if latest else "",
         language=latest.language if latest else "",
@@ -93,7 +94,7 @@ def _composer(problem_id: str) -> dict[str, Any]:
         "keep": problem_id,
         "placeholder": "Ask, or say what you tried…",
         "max_chars": MAX_MESSAGE_CHARS,
-        "facts": "tutor/_allowance_line.html",
+        "facts": "tutor/_facts.html",
     }
 
 

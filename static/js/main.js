@@ -15,6 +15,7 @@ import * as fold from "./fold.js"
 import * as follow from "./follow.js"
 import * as keep from "./keep.js"
 import * as ladder from "./ladder.js"
+import * as limit from "./limit.js"
 import * as math from "./math.js"
 import * as more from "./more.js"
 import * as opens from "./opens.js"
@@ -37,7 +38,7 @@ import * as waiting from "./waiting.js"
 // Imported by name, so that all are there before the page counts as loaded: Enter must not miss the composer.
 const MODULES = new Map(Object.entries({
   announce, bases, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
-  "copy-answer": copyAnswer, edit, estimate, feedback, fold, follow, keep, ladder, math, more, opens, palette, panel, past,
+  "copy-answer": copyAnswer, edit, estimate, feedback, fold, follow, keep, ladder, limit, math, more, opens, palette, panel, past,
   "past-menu": pastMenu, queue, reader, reconnect, reveal, share, shortcuts, theme, turns, unread, upload, waiting,
 }))
 const attached = new WeakMap()

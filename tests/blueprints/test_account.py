@@ -1,4 +1,5 @@
 import json
+import secrets
 
 import pytest
 from flask import Flask
@@ -6,6 +7,7 @@ from flask.testing import FlaskClient
 
 from services.store import sessions, users
 from tests.blueprints.conftest import PASSWORD, bearer, csrf_of, login_token, personal_token
+from tests.conftest import sign_up
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 NEW_PASSWORD = "battery staple correct horse"
@@ -112,6 +114,7 @@ def test_language_and_zone_are_kept(site: Flask, newcomer: FlaskClient) -> None:
     [
         ("", "", ["language", "zone"]),
         ("d", "UTC", ["language"]),
+        ("tlh", "UTC", ["language"]),
         ('en" onload="x', "UTC", ["language"]),
         ("en", "Mars/Olympus", ["zone"]),
         ("en", "../../etc/passwd", ["zone"]),
@@ -192,3 +195,28 @@ def test_every_write_wants_the_csrf_token(ana: FlaskClient, path: str) -> None:
     assert response.status_code == 403
     assert response.json["code"] == "CSRF"
     assert ana.get("/v1/probe").status_code == 200
+
+
+def test_a_page_names_browsers_and_offers_languages(site: Flask) -> None:
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+    client = site.test_client()
+    client.environ_base["HTTP_USER_AGENT"] = agent
+    sign_up(client, f"{secrets.token_hex(6)}@example.org")
+
+    page = client.get("/account", headers={"Accept": "text/html"}).text
+    client.post("/account/profile", data={"language": "de", "zone": "UTC"})
+    later = client.get("/account", headers={"Accept": "text/html"}).text
+
+    assert f'title="{agent}">Firefox on Linux</span>' in page
+    assert '<option value="de" lang="de" selected>Deutsch</option>' in later
+    assert 'lang="de" data-behavior="keep"' in client.get("/study", headers={"Accept": "text/html"}).text
+
+
+def test_a_language_from_elsewhere_stays(site: Flask, newcomer: FlaskClient) -> None:
+    database = site.extensions["rill"].database
+    database.run(users.update_profile, user_of(site, newcomer.email).id, language="rm-CH", zone="UTC")
+
+    page = newcomer.get("/account", headers={"Accept": "text/html"}).text
+
+    assert '<option value="rm-CH" lang="rm-CH" selected>rm-CH</option>' in page
+    assert newcomer.post("/account/profile", data={"language": "rm-CH", "zone": "UTC"}).status_code == 303

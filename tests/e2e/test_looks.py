@@ -205,6 +205,23 @@ def test_above_a_keyboard_the_conversation_keeps_half_of_the_screen(
     expect(more).to_be_hidden()
 
 
+def test_above_a_keyboard_the_tutors_conversation_keeps_half_of_the_screen(
+    model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
+) -> None:
+    phone = sign_in(make_page(shared_site, **NARROW), ada)
+    phone.goto(PROBLEM)
+    model.play(text=prose(200))
+    ask(phone)
+    ended(phone)
+    phone.set_viewport_size({"width": 360, "height": 420})
+    foot = phone.locator(".chat__foot")
+
+    assert box(foot)["height"] <= 210
+    phone.get_by_role("button", name="Hint, quick replies").click()
+    expect(phone.get_by_text("Nudge")).to_be_visible()
+    expect(phone.get_by_role("button", name="Bigger hint")).to_be_visible()
+
+
 def test_details_are_seen_when_they_open(model: Model, study: Page) -> None:
     model.play(text=prose(500))
     ask(study)

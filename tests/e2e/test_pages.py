@@ -177,7 +177,7 @@ def test_a_failed_answer_says_so_and_can_be_started_over(model: Model, chat: Pag
     assert "Request" in answer(chat).get_by_role("alert").inner_text()
 
     model.play(text="Another try.")
-    chat.get_by_role("button", name="Start over").click()
+    chat.get_by_role("button", name="Try again").click()
     shows(chat, "Another try.")
     ended(chat)
 

@@ -41,7 +41,7 @@ def test_another_try_keeps_the_first_as_another_version(model: Model, study: Pag
     ended(study)
 
     model.play(text="Second try.")
-    study.get_by_role("button", name="Retry").click()
+    study.get_by_role("button", name="Try again").click()
     shows(study, "Second try.")
     ended(study)
     versions = study.get_by_role("group", name="Versions of this answer")
