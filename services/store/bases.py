@@ -153,7 +153,7 @@ def unreadable(s: Session, user_id: int, base_ids: Collection[str]) -> list[str]
 def names(s: Session, user_id: int, base_ids: Collection[str]) -> dict[str, str]:
     """What those of some bases that the person may read are called."""
     asked = select(BaseRow.id, BaseRow.name).where(BaseRow.id.in_(set(base_ids)), BaseRow.id.in_(readable(user_id)))
-    return dict(s.execute(asked).tuples().all())
+    return {row.id: row.name for row in s.execute(asked)}
 
 
 def readers(s: Session, base_id: str, user_ids: Collection[int]) -> set[int]:
