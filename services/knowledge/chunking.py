@@ -33,9 +33,9 @@ _TOKEN: Final = re.compile(
 # A sentence ends with its sign, and with the quotes and brackets that close there; what follows begins another.
 _SENTENCE_END: Final = re.compile(r"[.!?…]+[\"'”’»)\]]{0,3}(?=\s)|[。！？]+[」』”）]{0,2}")
 _CONTINUES: Final = re.compile(r"\s*[a-zß-öø-ÿ,;:]")
-# No ends: "e.g. this", "Dr. Who", "Fig. 3", an initial, "1. first".
+# No ends: "e.g. this", "Dr. Who", "Fig. 3", an initial; nor the number that a sentence begins with, "1. First".
 _ABBREVIATION: Final = re.compile(
-    r"(?:^|[\s(\[\"'])(?:e\.g|i\.e|z\.B|d\.h|cf|vs|ca|approx|Dr|Mr|Mrs|Ms|Prof|St|No|Nr|Fig|Sec|Vol|pp?|[^\W\d_]|\d{1,3})\.$"
+    r"(?:^|[\s(\[\"'])(?:e\.g|i\.e|z\.B|d\.h|cf|vs|ca|approx|Dr|Mr|Mrs|Ms|Prof|St|No|Nr|Fig|Sec|Vol|pp?|[^\W\d_])\.$"
 )
 _ABBREVIATION_CHARS: Final = 12
 
@@ -219,7 +219,10 @@ def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         stop = found.end()
         if stop >= end or _CONTINUES.match(text, stop, end):
             continue
-        if _ABBREVIATION.search(text[max(begin, stop - _ABBREVIATION_CHARS) : stop]):
+        if (
+            _ABBREVIATION.search(text[max(begin, stop - _ABBREVIATION_CHARS) : stop])
+            or text[begin : stop - 1].isdigit()
+        ):
             continue
         yield begin, stop
         begin = _past_blanks(text, stop, end)
