@@ -10,7 +10,7 @@ from blueprints import answered, identity, negotiate, repeats
 from blueprints.answered import stop_url, stream_url
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import count_creation, services
-from blueprints.reading import Reading
+from blueprints.reading import Reading, Viewing
 from blueprints.referrer import came_from
 from blueprints.stored import answers_of, settled_answers_of, stored_stream
 from services.assistants.turns import Kind
@@ -174,7 +174,7 @@ def _follow(facts: StreamFacts) -> Response:
         return _finished(facts.stream_id)
     if asked is not None:
         services().metrics.resumed(viewer.verdict)
-    return streaming(viewer, facts.stream_id)
+    return streaming(Viewing(viewer, facts), facts.stream_id)
 
 
 def _stored(user_id: int, stream_id: StreamId, dialect: Dialect | None = None) -> Response:

@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _FIRST_TEXT_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60)
+_VIEW_BUCKETS: Final = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600)
 
 
 class Metrics:
@@ -39,6 +40,19 @@ class Metrics:
             buckets=_FIRST_TEXT_BUCKETS,
             registry=registry,
         )
+        self._views = Histogram(
+            "rill_view_seconds",
+            "How long a response followed a stream",
+            ["assistant"],
+            buckets=_VIEW_BUCKETS,
+            registry=registry,
+        )
+        self._viewed = Counter(
+            "rill_views_ended",
+            "Responses that followed a stream, by how they ended",
+            ["assistant", "how"],
+            registry=registry,
+        )
         self._resumes = Counter("rill_resumes", "Subscribes with a cursor", ["verdict"], registry=registry)
         self._documents = Counter(
             "rill_documents_ingested", "Documents that came to their end", ["outcome"], registry=registry
@@ -54,6 +68,11 @@ class Metrics:
 
     def first_text(self, assistant: str, seconds: float) -> None:
         self._first.labels(assistant).observe(seconds)
+
+    def viewed(self, assistant: str, how: str, seconds: float) -> None:
+        """A response on a stream has ended: `whole`, because its client `left`, or sent `away` to come back."""
+        self._views.labels(assistant).observe(seconds)
+        self._viewed.labels(assistant, how).inc()
 
     def resumed(self, verdict: str) -> None:
         self._resumes.labels(verdict).inc()

@@ -16,6 +16,7 @@ from services import errors, settings
 from services.streaming.embedded_valkey import private_valkey
 from tests import sites
 from tests.blueprints.people import Person
+from tests.blueprints.searchers import Searcher
 from tests.blueprints.streams import Streams
 from tests.blueprints.students import Student
 from tests.model_server import ModelServer
@@ -324,6 +325,40 @@ def student(plain: Flask) -> Student:
 @pytest.fixture
 def modelled_student(scripted: Flask, model: ModelServer) -> Iterator[Student]:
     somebody = Student(scripted)
+    yield somebody
+    model.release()
+    somebody.stop_all()
+
+
+@pytest.fixture(scope="session")
+def searching(make_shared: Callable[..., Flask]) -> Flask:
+    """A site without a model, where documents are put in by tests."""
+    return make_shared(SEARCH_RATE_LIMIT="100000/minute", INGEST_PROCESSES="0")
+
+
+@pytest.fixture(scope="session")
+def modelled_searching(make_shared: Callable[..., Flask], _model: ModelServer) -> Flask:
+    """The same with a model that is scripted."""
+    limits = {"SEARCH_RATE_LIMIT": "100000/minute", "INGEST_PROCESSES": "0"}
+    return make_shared(OPENAI_BASE_URL=_model.base_url, OPENAI_MODEL="scripted", **limits)
+
+
+@pytest.fixture
+def searcher(searching: Flask) -> Searcher:
+    """Somebody with documents."""
+    return Searcher(searching)
+
+
+@pytest.fixture
+def other_searcher(searching: Flask) -> Searcher:
+    """Somebody else there, without documents."""
+    return Searcher(searching, has_documents=False)
+
+
+@pytest.fixture
+def modelled_searcher(modelled_searching: Flask, model: ModelServer) -> Iterator[Searcher]:
+    """Somebody with documents, on a site whose model is `model`."""
+    somebody = Searcher(modelled_searching)
     yield somebody
     model.release()
     somebody.stop_all()

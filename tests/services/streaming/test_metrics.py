@@ -26,6 +26,7 @@ def test_everything_is_counted() -> None:
     metrics.first_text("tutor", 0.2)
     metrics.resumed("exact")
     metrics.refused("site")
+    metrics.viewed("search", "left", 0.7)
 
     text = metrics.expose(runs=1, viewers=4).decode()
 
@@ -35,6 +36,8 @@ def test_everything_is_counted() -> None:
         'rill_first_text_seconds_bucket{assistant="tutor",le="0.25"} 1.0',
         'rill_resumes_total{verdict="exact"} 1.0',
         'rill_refusals_total{limit="site"} 1.0',
+        'rill_views_ended_total{assistant="search",how="left"} 1.0',
+        'rill_view_seconds_bucket{assistant="search",le="1.0"} 1.0',
         "rill_runs_active 1.0",
         "rill_viewers 4.0",
     ):
