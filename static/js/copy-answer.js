@@ -41,5 +41,6 @@ export function textOf(body) {
   body.after(copy)
   const text = copy.innerText.trim()
   copy.remove()
-  return text
+  // A blank line parts paragraphs, one is enough; in code all of them count.
+  return text.split(/(```[^]*?```)/).map((part, at) => (at % 2 ? part : part.replace(/\n\s*\n/g, "\n\n"))).join("")
 }

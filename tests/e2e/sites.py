@@ -153,6 +153,7 @@ class Site:
             "WEB_CONCURRENCY": "2",
             "TUTOR_RATE_LIMIT": "100000/minute",
             "STUDY_RATE_LIMIT": "100000/minute",
+            "SEARCH_RATE_LIMIT": "100000/minute",
             "REGISTRATION_RATE_LIMIT": "100000/minute",
             "DRAIN_SECONDS": "2",
             **settings,

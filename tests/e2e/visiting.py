@@ -9,7 +9,8 @@ from playwright.sync_api import Page, Response
 from tests.e2e.browsing import ROOT
 from tests.e2e.chats import PROBLEM
 from tests.e2e.clients import Account
-from tests.e2e.sites import Model, Site, prose
+from tests.e2e.searching import DEPOSIT, stocked
+from tests.e2e.sites import Model, Site, eventually, prose
 from tests.e2e.studying import QUESTION
 
 _AXE: Final = (ROOT / "tests/e2e/node_modules/axe-core/axe.min.js").read_text()
@@ -53,7 +54,21 @@ def storied(site: Site, model: Model) -> Storied:
     own = ("/", "/tutor", "/tutor?q=zzz", "/tutor/new", "/account", PROBLEM, "/tutor/nothing-here")
     study = ("/study", "/study?q=Why%3F", f"/study/{conversation_id}", "/study/nothing-here", "/points")
     past = ("/history", "/history?q=sky", "/history?q=zzz", "/study/cards")
-    return Storied(somebody, (*own, *study, *past))
+    return Storied(somebody, (*own, *study, *past, *_searched(somebody, model)))
+
+
+def _searched(somebody: Account, model: Model) -> Sequence[str]:
+    """The pages of a search that was answered, and of what it was answered from."""
+    base_id = stocked(somebody, {"faq.md": f"# Money\n\n## Deposit\n\n{DEPOSIT}"})
+    path = f"/api/v1/kbs/{base_id}"
+    eventually(lambda: somebody.call("GET", path).json["ready"], within_s=60, what="the document is not ready")
+    document_id = somebody.call("GET", f"{path}/documents").json["documents"][0]["id"]
+    model.play(text="Eight weeks after the keys [1].")
+    told = somebody.call("POST", "/search", {"query": "When does the deposit come back?"})
+    assert told.status == 200, told
+    thread, base = f"/search/{told.json['conversation_id']}", f"/search/bases/{base_id}"
+    document = f"/search/documents/{document_id}?page=1&start=0&end=40"
+    return ("/search", "/search?q=Why%3F", thread, "/search/nothing-here", "/search/bases", base, document)
 
 
 def _studied(somebody: Account, model: Model) -> str:
