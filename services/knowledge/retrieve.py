@@ -1,40 +1,87 @@
-"""Finding the passages that answer a question, in what its asker may read."""
+"""Finding the passages that answer a question, in what its asker may read.
 
+By words and by meaning at once (`store/matching.py`), weighed together (`fusion.py`), and put together with their
+neighbours into passages that can be read and cited. `confidence.py` tells whether any of it is an answer.
+"""
+
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
+import numpy as np
+
+from services import errors
+from services.knowledge import confidence, fusion
+from services.knowledge.assembly import REACH, Piece, Span, spans
+from services.knowledge.conditions import admits
+from services.knowledge.fusion import Candidate
 from services.knowledge.passages import Found, Passage
-from services.knowledge.query import parse
-from services.store.database import Database
+from services.knowledge.query import Query, parse
+from services.knowledge.terms import terms
+from services.llm.vectors import WIDTH, Matrix, Vector, cosines
+from services.store import bases, chunks, documents, matching
+from services.store.database import Database, Session
+from services.store.matching import Filters, Match
 
 __all__ = ["Found", "Passage", "Retriever"]
 
+logger = logging.getLogger(__name__)
+
 LIMIT: Final = 8
-
-
-class Vector(Protocol):
-    """One embedding: its signs, and itself in whole numbers."""
-
-    @property
-    def bits(self) -> bytes: ...
-    @property
-    def int8(self) -> bytes: ...
+# Of each search; what is farther down is hardly ever an answer (docs/search.md).
+CANDIDATES: Final = 120
+# So many chunks, the best first, are looked at for passages.
+_LOOKED_AT: Final = 24
+_NO_MEANING: Final = (
+    "Passages were looked for by their words alone: the model that compares meanings cannot be reached."
+)
+_KEPT_WORDS: Final = 30_000
 
 
 class Embedder(Protocol):
-    """What makes a question's vector; `services.llm.embed` has it."""
+    """Makes vectors; `services.llm.embed` has it."""
 
-    @property
-    def model(self) -> str: ...
-    def query(self, text: str) -> Vector: ...
+    model: str
+
+    def query(self, text: str) -> Vector:
+        """A question's vector.
+
+        Raises:
+            ModelUnreachable: The provider did not answer.
+        """
+        ...
+
+    def words(self, texts: Sequence[str]) -> Matrix:
+        """The built-in model's vectors of single words."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """What the two searches found, as it came."""
+
+    by_words: Sequence[tuple[int, float]]
+    by_vector: Sequence[tuple[int, int]]
+    rows: Sequence[chunks.Passage]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A chunk that was found, and how well."""
+
+    row: chunks.Passage
+    candidate: Candidate
+    score: float
 
 
 class Retriever:
-    """Hybrid search over the bases of one site."""
+    """Hybrid search over the bases of one site; one for a process, shared by its greenlets."""
 
     def __init__(self, database: Database, embedder: Embedder) -> None:
         self._database = database
         self._embedder = embedder
+        self._words = _WordVectors(embedder)
 
     def search(
         self, user_id: int, text: str, base_ids: Sequence[str] | None, *, limit: int = LIMIT, context: str = ""
@@ -43,10 +90,160 @@ class Retriever:
 
         Args:
             base_ids: Where to look; None or none: everything that the user may read.
-            context: The earlier question that a short follow-up goes on from.
+            context: The earlier question that a follow-up goes on from.
 
         Raises:
             NotFound: One of the bases is unknown, or the user may not read it.
             Unavailable: The database is away.
         """
-        return Found(query=parse(text))
+        query = parse(text)
+        asked = f"{parse(context).text} {query.text}".strip() if context else query.text
+        looked_for = terms(asked)
+        notes = list(query.notes)
+        vector = self._vector(asked, notes) if looked_for else None
+        raw = self._database.run(self._raw, user_id, list(base_ids or ()), query, looked_for, vector)
+        candidates = _candidates(raw, vector)
+        weighed = fusion.weighed(asked, looked_for, candidates, self._words)
+        order = np.argsort(-weighed.scores, kind="stable").tolist()
+        hits = [_Hit(raw.rows[n], candidates[n], float(weighed.scores[n])) for n in order[:_LOOKED_AT]]
+        passages = self._database.run(_passages, user_id, hits, limit) if hits else []
+        relevance = confidence.relevance(weighed, order)
+        return Found(passages, notes, query, relevance, weighed.weights(looked_for))
+
+    def _vector(self, text: str, notes: list[str]) -> Vector | None:
+        try:
+            return self._embedder.query(text)
+        except errors.ModelUnreachable as problem:
+            logger.warning("question not embedded", extra={"code": problem.code})
+            notes.append(_NO_MEANING)
+            return None
+
+    def _raw(
+        self,
+        s: Session,
+        user_id: int,
+        base_ids: list[str],
+        query: Query,
+        looked_for: Sequence[str],
+        vector: Vector | None,
+    ) -> _Raw:
+        if base_ids and bases.unreadable(s, user_id, base_ids):
+            raise errors.NotFound("There is no such base.")
+        where = base_ids or None
+        filters = Filters(files=query.files, after=query.after, before=query.before)
+        match = Match(looked_for, [*query.must, *query.phrases], query.must_not)
+        by_words = matching.by_words(s, user_id, where, match, filters, CANDIDATES)
+        by_vector: list[tuple[int, int]] = []
+        if vector is not None:
+            by_vector = matching.by_vector(s, user_id, where, self._embedder.model, vector.bits, filters, CANDIDATES)
+        ids = dict.fromkeys([number for number, _ in by_words] + [number for number, _ in by_vector])
+        rows = chunks.load(s, user_id, list(ids))
+        return _Raw(by_words, by_vector, [row for row in rows if admits(query, f"{_title(row)}\n{row.text}")])
+
+
+class _WordVectors:
+    """The built-in model's vectors of words, those of the last searches at hand."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._rows: dict[str, int] = {}
+        self._table = np.zeros((_KEPT_WORDS, WIDTH), np.float32)
+
+    def __call__(self, words: Sequence[str]) -> Matrix:
+        """One row of length 1 for each word. Nothing in here waits, so no other greenlet comes between."""
+        if len(self._rows) + len(words) > _KEPT_WORDS:
+            self._rows.clear()
+        missing = [word for word in words if word not in self._rows][:_KEPT_WORDS]
+        if missing:
+            made = self._embedder.words(missing)
+            made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-9)
+            first = len(self._rows)
+            self._table[first : first + len(missing)] = made
+            self._rows.update(zip(missing, range(first, first + len(missing)), strict=True))
+        return self._table[[self._rows[word] for word in words]]
+
+
+def _candidates(raw: _Raw, vector: Vector | None) -> list[Candidate]:
+    """The chunks that were found, with what was found out about each; the nearest by their whole vectors now."""
+    similar = _similarities(raw.rows, vector)
+    near = sorted((number for number, _ in raw.by_vector if number in similar), key=lambda number: -similar[number])
+    vector_ranks = {number: rank for rank, number in enumerate(near, start=1)}
+    words_ranks = {number: rank for rank, (number, _) in enumerate(raw.by_words, start=1)}
+    bm25 = dict(raw.by_words)
+    return [
+        Candidate(
+            row.id,
+            row.document_id,
+            row.position,
+            _title(row),
+            row.text,
+            bm25.get(row.id, 0.0),
+            words_ranks.get(row.id),
+            vector_ranks.get(row.id),
+            similar.get(row.id, 0.0),
+        )
+        for row in raw.rows
+    ]
+
+
+def _similarities(rows: Sequence[chunks.Passage], vector: Vector | None) -> dict[int, float]:
+    compared = [(row.id, row.vector) for row in rows if row.vector]
+    if vector is None:
+        return {}
+    found = cosines(vector.int8, [own for _, own in compared])
+    return {number: cosine for (number, _), cosine in zip(compared, found, strict=True)}
+
+
+def _title(row: chunks.Passage) -> str:
+    return f"{row.document_name} {row.heading}"
+
+
+def _passages(s: Session, user_id: int, hits: Sequence[_Hit], limit: int) -> list[Passage]:
+    """The best hits with their neighbours, as they stand in their documents."""
+    pieces = [_piece(hit.row) for hit in hits]
+    places = {
+        (one.document_id, one.position + step)
+        for one in pieces
+        for step in range(-REACH, REACH + 1)
+        if one.position + step >= 0
+    }
+    around = [_piece(row) for row in chunks.at(s, user_id, sorted(places))]
+    made = []
+    for span in spans(pieces, around, limit):
+        hit = hits[span.hit]
+        text = hit.row.text if span.first == span.last else _text(s, user_id, span)
+        if text is not None:
+            made.append(_passage(hit, span, text))
+    return made
+
+
+def _text(s: Session, user_id: int, span: Span) -> str | None:
+    """What stands there; None if the document has gone meanwhile."""
+    try:
+        found = documents.pages(s, user_id, span.first.document_id, span.first.page, span.first.page)
+    except errors.NotFound:
+        return None
+    return found[0].text[span.start : span.end] if found else None
+
+
+def _passage(hit: _Hit, span: Span, text: str) -> Passage:
+    row, candidate = hit.row, hit.candidate
+    return Passage(
+        chunk_id=row.id,
+        document_id=row.document_id,
+        document_name=row.document_name,
+        base_id=row.base_id,
+        page=row.page,
+        heading=row.heading,
+        start=span.start,
+        end=span.end,
+        text=text,
+        score=hit.score,
+        words_rank=candidate.words_rank,
+        vector_rank=candidate.vector_rank,
+        similarity=candidate.similarity,
+    )
+
+
+def _piece(row: chunks.Passage) -> Piece:
+    return Piece(row.document_id, row.position, row.heading, row.page, row.start, row.end)

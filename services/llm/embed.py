@@ -83,6 +83,10 @@ class Embedder:
             made += self._embedded(texts[start : start + BATCH], self._asked_with_patience)
         return made
 
+    def words(self, texts: Sequence[str]) -> Matrix:
+        """The built-in model's rows for single words, whichever model embeds: for weighing what was found."""
+        return self._built_in().embed(list(texts))
+
     def close(self) -> None:
         """Close the provider's connections."""
         if self._provider is not None:
