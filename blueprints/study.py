@@ -44,7 +44,8 @@ def ask() -> Response:
     sent = parse_message(values)
     key = repeats.key()
     fingerprint = repeats.fingerprint(values) if key else ""
-    return _answer(user_id, sent, _once(user_id, sent, key, fingerprint))
+    places = repeats.once(user_id, key, fingerprint, lambda: _started(user_id, sent, key, fingerprint))
+    return _answer(user_id, sent, places)
 
 
 @blueprint.get("/api/stream/stream-simple")
@@ -91,32 +92,6 @@ def health() -> Response:
     response.status_code = 200 if is_well else 503
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _once(user_id: int, sent: StudyInput, key: str, fingerprint: str) -> Mapping[str, str]:
-    """The places of the answer that this request starts, or that the first one with its key has started.
-
-    Raises:
-        NotFound: The first one's answer has been deleted since.
-        Unavailable: The first one is still being stored.
-    """
-    for _ in range(2):
-        record = repeats.first_answer(user_id, key, fingerprint)
-        if record is None:
-            asked = _started(user_id, sent, key, fingerprint)
-            record = asked.record
-            assert record is not None, "every start here has one"
-            if asked.message_id:
-                return _places(record)
-        if begun_answers_of(user_id, _places(record)["stream_id"]):
-            return _places(record)
-        # The first one was refused at its last step, which leaves nothing of it: now this one is the first.
-    raise errors.NotFound("Stream not found")
-
-
-def _places(record: str) -> dict[str, str]:
-    places: dict[str, str] = orjson.loads(record)
-    return places
 
 
 def _started(user_id: int, sent: StudyInput, key: str, fingerprint: str) -> Asked:

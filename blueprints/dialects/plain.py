@@ -7,6 +7,8 @@ The marks of what a search found (services.store.words) stay where they are.
 import re
 from typing import Final
 
+from services.markdown import LINK
+
 # Longer texts have no place in a line; what stands beyond is left out.
 MAX_CHARS: Final = 8_000
 _FENCE: Final = re.compile(r"(?:^|(?<=\s))(?:```|~~~)[\w+#-]{0,20}(?=\s|$)")
@@ -15,7 +17,6 @@ _RULE: Final = r"[ \t]*(?::-{1,40}:?|-{1,40}:|-{3,40})[ \t]*"
 _RULED: Final = re.compile(rf"(?<=[\s|]){_RULE}(?:\|{_RULE}){{1,30}}(?=[\s|]|$)|(?<=\|){_RULE}(?=\|)")
 _CELL: Final = re.compile(r"(?<!\S)\|(?!\S)")
 _TITLE: Final = re.compile(r"(?<=\s)#{2,6}[ \t]+")
-_LINK: Final = re.compile(r"!?\[([^\[\]]{0,300})\]\([^()\s]{0,500}(?:\s\"[^\"]{0,100}\")?\)")
 _STRONG: Final = re.compile(r"\*{2,3}(?=\S)|(?<=\S)\*{2,3}|(?<![\w\\])_{2,3}|_{2,3}(?!\w)|~~")
 # One mark alone counts where it opens or closes a word, as in *this*; `2 * 3`, `n*m` and `snake_case` keep theirs.
 _OPENS: Final = re.compile(r"(?<![\w\\*])[*_](?=[\x02\w\"'“(])")
@@ -51,7 +52,7 @@ def plain(text: str) -> str:
     text = _LINE.sub("", _FENCE.sub(" ", text[:MAX_CHARS]))
     text = _TEX.sub(lambda found: _formula(next(filter(None, found.groups()), "")), text)
     text = _CUT.sub(lambda found: _SIGNS.get(found[1] or "", ""), text)
-    text = _LINK.sub(r"\1", _CELL.sub(" ", _RULED.sub(" ", text)))
+    text = LINK.sub(r"\1", _CELL.sub(" ", _RULED.sub(" ", text)))
     for mark in (_TITLE, _STRONG, _OPENS, _CLOSES):
         text = mark.sub("", text)
     text = _ESCAPE.sub(r"\1", text.replace("`", ""))

@@ -3,15 +3,15 @@
 What the specification has no frame for (passages, confidence, related questions) is told with `done`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from blueprints.addresses import stop_url, stream_url
-from blueprints.dialects.default import where
+from blueprints.dialects.placed import PlacedView
 from services.assistants.search.telling import CITED, PASSAGES, TRUST, citations_of
-from services.streaming.events import CITATION, CLOSE, DELTA, END, ERROR, MESSAGE, METADATA, START, Entry
-from services.streaming.views import Replay, StreamFacts
-from services.streaming.wire import HEARTBEAT, format_event_id, frame
+from services.streaming.events import CITATION, DELTA, END, ERROR, MESSAGE, METADATA, START, Entry
+from services.streaming.views import StreamFacts
+from services.streaming.wire import frame
 
 _SHOWN: Final = {DELTA: "token", CITATION: "citation", ERROR: "error", END: "done"}
 
@@ -121,64 +121,18 @@ class Told:
         return {"answer": "".join(self.texts), "citations": self.citations, "results": results, **told}
 
 
-class SearchView:
+class SearchView(PlacedView):
     """A stream in this dialect. It remembers the answer, since `done` tells of all of it."""
 
     def __init__(self, stream: StreamFacts) -> None:
-        self._stream = stream
+        super().__init__(stream, SearchDialect().shows, verdict_name="stream")
         self.told = Told(stream)
-        self.done = False
-        # The seq of the first entry that makes a frame, which says where the stream is; deltas may be merged to it.
-        self._first = 0
-        self._dialect = SearchDialect()
 
-    def prime(self, entries: Sequence[Entry]) -> None:
-        """Take what the log held already."""
-        for entry in entries:
-            self._take(entry)
-
-    def feed(self, entries: Sequence[Entry]) -> bytes:
-        """Frames for what the log gained."""
-        frames = []
-        for entry in entries:
-            self._take(entry)
-            frames.append(self._frame(entry, is_first=entry.seq == self._first))
-        return b"".join(frames)
-
-    def greeting(self, replay: Replay) -> bytes:
-        """The verdict where there is one to tell, then what the newcomer has not seen; never empty."""
-        frames = [self._verdict(replay)]
-        is_first = replay.position < self._first
-        for entry in replay.entries:
-            frames.append(self._frame(entry, is_first=is_first))
-            is_first = is_first and not frames[-1]
-        return b"".join(frames) or HEARTBEAT
-
-    def beat(self, idle_s: float) -> bytes:
-        """A heartbeat."""
-        del idle_s
-        return HEARTBEAT
-
-    def _verdict(self, replay: Replay) -> bytes:
-        if replay.asked is None and replay.verdict == "exact":
-            return b""
-        event_id = format_event_id(self._stream.stream_id, replay.position)
-        return frame({"type": "stream", **where(self._stream, replay)}, name="stream", event_id=event_id)
-
-    def _take(self, entry: Entry) -> None:
+    def _remember(self, entry: Entry) -> None:
         self.told.take(entry)
-        self.done = self.done or entry.event.name in (END, CLOSE)
-        if not self._first and self._dialect.shows(entry):
-            self._first = entry.seq
 
-    def _frame(self, entry: Entry, *, is_first: bool) -> bytes:
-        if not self._dialect.shows(entry):
-            return b""
-        payload = self._payload(entry)
-        if is_first:
-            payload |= self._place()
-        event_id = format_event_id(self._stream.stream_id, entry.seq)
-        return frame(payload, name=_SHOWN[entry.event.name], event_id=event_id)
+    def _name(self, entry: Entry) -> str:
+        return _SHOWN[entry.event.name]
 
     def _payload(self, entry: Entry) -> dict[str, Any]:
         name, data = entry.event

@@ -5,15 +5,14 @@ has no frame for (citations, the summary, questions to go on with) is told with 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from blueprints.addresses import stop_url, stream_url
-from blueprints.dialects.default import where
+from blueprints.dialects.placed import PlacedView
 from services.points import Prices
 from services.streaming.events import (
     CITATION,
-    CLOSE,
     DELTA,
     END,
     ERROR,
@@ -22,8 +21,7 @@ from services.streaming.events import (
     START,
     Entry,
 )
-from services.streaming.views import Replay, StreamFacts
-from services.streaming.wire import HEARTBEAT, format_event_id, frame
+from services.streaming.views import StreamFacts
 
 _SHOWN: Final = frozenset({METADATA, DELTA, ERROR})
 _SUMMARY: Final = "summary"
@@ -57,56 +55,19 @@ class StudyDialect:
         return StudyView(self, stream)
 
 
-class StudyView:
+class StudyView(PlacedView):
     """A stream in this dialect. It remembers the answer, since `complete` gives it as a whole."""
 
     def __init__(self, dialect: StudyDialect, stream: StreamFacts) -> None:
+        super().__init__(stream, dialect.shows, verdict_name=None)
         self._dialect = dialect
-        self._stream = stream
-        self.done = False
-        # Another process may have written the end: what came before it is all that its frame needs.
         self._texts: list[str] = []
         self._facts: dict[str, Any] = {}
         self._citations: list[Mapping[str, Any]] = []
         self._summary = ""
         self._related: list[str] = []
-        # The seq of the first entry that makes a frame, which says where the stream is; deltas may be merged to it.
-        self._first = 0
 
-    def prime(self, entries: Sequence[Entry]) -> None:
-        """Take what the log held already."""
-        for entry in entries:
-            self._take(entry)
-
-    def feed(self, entries: Sequence[Entry]) -> bytes:
-        """Frames for what the log gained."""
-        frames = []
-        for entry in entries:
-            self._take(entry)
-            frames.append(self._frame(entry, is_first=entry.seq == self._first))
-        return b"".join(frames)
-
-    def greeting(self, replay: Replay) -> bytes:
-        """The verdict where there is one to tell, then what the newcomer has not seen; never empty."""
-        frames = [self._verdict(replay)]
-        is_first = replay.position < self._first
-        for entry in replay.entries:
-            frames.append(self._frame(entry, is_first=is_first))
-            is_first = is_first and not frames[-1]
-        return b"".join(frames) or HEARTBEAT
-
-    def beat(self, idle_s: float) -> bytes:
-        """A heartbeat."""
-        del idle_s
-        return HEARTBEAT
-
-    def _verdict(self, replay: Replay) -> bytes:
-        if replay.asked is None and replay.verdict == "exact":
-            return b""
-        payload = {"type": "stream", **where(self._stream, replay)}
-        return frame(payload, event_id=format_event_id(self._stream.stream_id, replay.position))
-
-    def _take(self, entry: Entry) -> None:
+    def _remember(self, entry: Entry) -> None:
         name, data = entry.event
         if name == START:
             self._texts, self._citations, self._summary, self._related = [], [], "", []
@@ -121,22 +82,8 @@ class StudyView:
             self._summary = str(data.get("content") or "")
         elif name == MESSAGE and data.get("kind") == _RELATED:
             self._related = [str(question) for question in data.get("related") or ()]
-        elif name in (END, CLOSE):
-            self.done = True
-        if not self._first and self._dialect.shows(entry):
-            self._first = entry.seq
 
-    def _frame(self, entry: Entry, *, is_first: bool) -> bytes:
-        payload = self._payload(entry)
-        if payload is None:
-            return b""
-        if is_first:
-            payload |= self._place()
-        return frame(payload, event_id=format_event_id(self._stream.stream_id, entry.seq))
-
-    def _payload(self, entry: Entry) -> dict[str, Any] | None:
-        if not self._dialect.shows(entry):
-            return None
+    def _payload(self, entry: Entry) -> dict[str, Any]:
         name, data = entry.event
         match name:
             case "metadata":

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from services.markdown import LINK
+
 # An answer longer than this is read up to here: a dozen cards are found long before.
 MAX_CHARS: Final = 40_000
 _MAX_LINE_CHARS: Final = 2_000
@@ -23,7 +25,6 @@ _MARKER: Final = re.compile(r"^\s{0,12}(?:[-*+•]|\d{1,3}[.)])\s+")
 _QUOTE: Final = re.compile(r"^\s{0,3}(?:>\s?){1,5}")
 _RULE: Final = re.compile(r"^\s*(?:[-*_=]\s*){3,}$")
 _ROW: Final = re.compile(r"^\s*\|.*\|\s*$")
-_IMAGE_OR_LINK: Final = re.compile(r"!?\[([^\[\]]{0,300})\]\([^()\s]{0,500}(?:\s\"[^\"]{0,100}\")?\)")
 _CITATION: Final = re.compile(r"\s?(?:\[\d{1,3}(?:[,\s–-]+\d{1,3}){0,5}\]|【[^】]{0,40}】)")
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,300}>|<!--.{0,300}?-->")
 _NAMED: Final = re.compile(
@@ -140,5 +141,5 @@ def _is_worth_asking(sentence: str) -> bool:
 
 def cleaned(text: str) -> str:
     """Without addresses, marks of citations, tags and superfluous space."""
-    plain = _TAG.sub("", _CITATION.sub("", _IMAGE_OR_LINK.sub(r"\1", text)))
+    plain = _TAG.sub("", _CITATION.sub("", LINK.sub(r"\1", text)))
     return " ".join(plain.split())

@@ -14,8 +14,6 @@ from services.store import paths
 from services.store.base import clean, insert_into, utc_now
 from services.store.threads import Bookmark, Conversation, Message
 
-# So many parameters at once.
-_MANY: Final = 200
 # What is read of an answer for a list.
 _BEGINNING: Final = 600
 _MAX_WORDS: Final = 8
@@ -62,9 +60,8 @@ def remove(s: Session, user_id: int, message_id: str) -> None:
 def of_messages(s: Session, message_ids: Sequence[str]) -> set[str]:
     """Those of these messages that are bookmarked; the caller checks whose they are."""
     found: set[str] = set()
-    for start in range(0, len(message_ids), _MANY):
-        some = Bookmark.message_id.in_(message_ids[start : start + _MANY])
-        found |= set(s.scalars(select(Bookmark.message_id).where(some)))
+    for some in paths.batches(message_ids):
+        found |= set(s.scalars(select(Bookmark.message_id).where(Bookmark.message_id.in_(some))))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import delete as delete_from
 from sqlalchemy import select
@@ -14,9 +13,6 @@ from services.store.base import insert_into, utc_now
 from services.store.threads import Feedback, Message
 
 __all__ = ["Feedback", "of_conversations", "of_messages", "put", "remove"]
-
-# So many parameters at once.
-_MANY: Final = 200
 
 
 def put(
@@ -47,9 +43,9 @@ def remove(s: Session, user_id: int, message_id: str) -> None:
 def of_messages(s: Session, message_ids: Sequence[str]) -> dict[str, Feedback]:
     """What is thought of these answers; the caller checks whose they are."""
     found: dict[str, Feedback] = {}
-    for start in range(0, len(message_ids), _MANY):
-        some = Feedback.message_id.in_(message_ids[start : start + _MANY])
-        found |= {row.message_id: row for row in s.scalars(select(Feedback).where(some))}
+    for some in paths.batches(message_ids):
+        rows = s.scalars(select(Feedback).where(Feedback.message_id.in_(some)))
+        found |= {row.message_id: row for row in rows}
     return found
 
 

@@ -101,7 +101,7 @@ def rows(s: Session, ids: Sequence[str], *, turns: bool = True) -> list[Message]
     """
     wanted = select(Message) if turns else select(Message).options(defer(Message.turn, raiseload=True))
     found: dict[str, Message] = {}
-    for some in _batches(ids):
+    for some in batches(ids):
         found |= {row.id: row for row in s.scalars(wanted.where(Message.id.in_(some)))}
     return [found[message_id] for message_id in ids if message_id in found]
 
@@ -246,5 +246,6 @@ def _families(pairs: Iterable[Any]) -> dict[str, list[str]]:
     return {message_id: family for family in families.values() if len(family) > 1 for message_id in family}
 
 
-def _batches(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+def batches(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    """Ids in parts that a statement takes."""
     return (ids[start : start + _MANY] for start in range(0, len(ids), _MANY))

@@ -182,15 +182,20 @@ def test_the_narrow_header_has_room_for_what_is_unread(
     assert parts[-1]["x"] + parts[-1]["width"] <= 360
 
 
-def test_above_a_keyboard_the_conversation_keeps_half_of_the_screen(
-    model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
-) -> None:
-    phone = sign_in(make_page(shared_site, **NARROW), ada)
-    phone.goto(STUDY)
+def asked_low(model: Model, phone: Page, place: str) -> Page:
+    """A phone's page with an answer, above a keyboard."""
+    phone.goto(place)
     model.play(text=prose(200))
     ask(phone)
     ended(phone)
     phone.set_viewport_size({"width": 360, "height": 420})
+    return phone
+
+
+def test_above_a_keyboard_the_conversation_keeps_half_of_the_screen(
+    model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
+) -> None:
+    phone = asked_low(model, sign_in(make_page(shared_site, **NARROW), ada), STUDY)
     foot = phone.locator(".chat__foot")
 
     assert box(foot)["height"] <= 210
@@ -208,17 +213,11 @@ def test_above_a_keyboard_the_conversation_keeps_half_of_the_screen(
 def test_above_a_keyboard_the_tutors_conversation_keeps_half_of_the_screen(
     model: Model, ada: Account, make_page: Callable[..., Page], shared_site: Site
 ) -> None:
-    phone = sign_in(make_page(shared_site, **NARROW), ada)
-    phone.goto(PROBLEM)
-    model.play(text=prose(200))
-    ask(phone)
-    ended(phone)
-    phone.set_viewport_size({"width": 360, "height": 420})
-    foot = phone.locator(".chat__foot")
+    phone = asked_low(model, sign_in(make_page(shared_site, **NARROW), ada), PROBLEM)
 
-    assert box(foot)["height"] <= 210
+    assert box(phone.locator(".chat__foot"))["height"] <= 210
     phone.get_by_role("button", name="Hint, quick replies").click()
-    expect(phone.get_by_text("Nudge")).to_be_visible()
+    expect(phone.get_by_text("Nudge", exact=True)).to_be_visible()
     expect(phone.get_by_role("button", name="Bigger hint")).to_be_visible()
 
 
