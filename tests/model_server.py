@@ -1,4 +1,4 @@
-"""A scripted server that speaks OpenAI's chat completions: the model in tests and benchmarks.
+"""A scripted server that speaks OpenAI's chat completions and embeddings: the model in tests and benchmarks.
 
 In a test: `with ModelServer() as server:` and `server.base_url`. As a process of its own:
 `python -m tests.model_server --port 0 --script reply-40` prints its port and serves until it is killed.
@@ -18,8 +18,10 @@ script's fields: the next in line), POST /__release (end all stalls), POST /__re
 """
 
 import argparse
+import base64
 import contextlib
 import json
+import random
 import socket as plain_socket
 import struct
 import sys
@@ -170,12 +172,15 @@ class ModelServer:
                 return _send_json(connection, 400, {"error": str(exc)})
         if method == "GET" and path.endswith("/models"):
             return _send_json(connection, 200, {"object": "list", "data": [{"id": MODEL_NAME, "object": "model"}]})
-        if method != "POST" or not path.endswith("/chat/completions"):
+        if method != "POST" or not path.endswith(("/chat/completions", "/embeddings")):
             return _send_json(connection, 404, {"error": {"message": f"no such path {path}", "code": "not_found"}})
         call = Call(len(self.calls) + 1, number, path, head, json.loads(body))
         self.calls.append(call)
         self._arrival.set()
         script = self._line.pop(0) if self._line else named_script(str(call.body.get("model"))) or self.script
+        if path.endswith("/embeddings") and script.stall_after != -1:
+            call.finished.set()
+            return _send_json(connection, *_embedded(script, call.body))
         if script.echo:
             script = replace(script, text=json.dumps(call.body["messages"], ensure_ascii=False))
         return _Reply(connection, call, script, self._release).send()
@@ -317,6 +322,24 @@ class _Reply:
         for start in range(0, len(text), size):
             piece = text[start : start + size]
             self._connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if self._script.chunked else piece)
+
+
+def _embedded(script: Script, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
+    """What a request for embeddings is answered with: the same numbers for the same text, `script.tokens` of them
+    unless a width is asked for."""
+    if script.status != 200 or script.body:
+        extra = {"Retry-After": script.retry_after} if script.retry_after is not None else {}
+        return script.status, script.body or {"error": {"message": "sk-secret detail", "code": None}}, extra
+    width = body.get("dimensions") or script.tokens
+    data = []
+    # Backwards: the order is the index's, not the list's.
+    for index, text in reversed(list(enumerate(body["input"]))):
+        chance = random.Random(text)
+        numbers = [chance.uniform(-1, 1) for _ in range(width)]
+        is_binary = body.get("encoding_format") == "base64"
+        packed = base64.b64encode(struct.pack(f"<{width}f", *numbers)).decode() if is_binary else numbers
+        data.append({"object": "embedding", "index": index, "embedding": packed})
+    return 200, {"object": "list", "data": data, "model": body["model"], "usage": {"prompt_tokens": 1}}, {}
 
 
 def _tool_deltas(calls: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:

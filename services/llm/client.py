@@ -267,7 +267,11 @@ class OpenAIEmbeddings:
         named = refused.param if refused.param in self._options else None
         # Many servers refuse without a name. A width that a model was not made for is the likelier reason.
         name = named or next((name for name in ("dimensions", "encoding_format") if name in self._options), None)
-        return name not in (None, "model") and self._options.pop(name, None) is not None
+        if name == "encoding_format" and self._options[name] != "float":
+            # Left out, the SDK would ask for base64 by itself.
+            self._options[name] = "float"
+            return True
+        return name == "dimensions" and self._options.pop(name) is not None
 
 
 def _embedded(told: bytes) -> list[Any]:

@@ -78,9 +78,16 @@ def _fitted(matrix: Matrix) -> Matrix:
 
 @lru_cache(maxsize=2)
 def _projection(width: int) -> Matrix:
-    """An orthonormal projection from `width` numbers to `WIDTH`: it keeps cosines as well as so few numbers can."""
-    drawn = np.random.Generator(np.random.PCG64(_SEED)).standard_normal((width, WIDTH))
-    q, r = np.linalg.qr(drawn)
-    # With these signs there is one such matrix only, whichever library computes it.
-    projection: Matrix = (q * np.sign(np.diagonal(r))).astype(np.float32)
+    """An orthogonal projection from `width` numbers to `WIDTH` (very nearly, if that is no power of two).
+
+    Rows of a Hadamard matrix with signs drawn by lot: whole numbers all the way, so the same on every machine, and a
+    thousand times as fast as making a random matrix orthogonal.
+    """
+    chance = np.random.Generator(np.random.PCG64(_SEED))
+    size = 1 << (width - 1).bit_length()
+    signs = chance.choice(np.array([-1, 1], np.int8), width)
+    picked = chance.choice(size, WIDTH, replace=False).astype(np.uint16)
+    odd = np.bitwise_count(np.bitwise_and.outer(np.arange(width, dtype=np.uint16), picked)) & 1
+    projection: Matrix = np.where(odd, -signs[:, None], signs[:, None]).astype(np.float32)
+    projection /= np.float32(np.sqrt(size))
     return projection
