@@ -19,6 +19,7 @@ see each other's locks.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -71,7 +72,7 @@ def open_file(path: str, busy_timeout_s: float) -> driver.Connection:
     The file is made readable by its owner only: it holds what people wrote.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _create(path)
     except OSError as exc:
         raise driver.OperationalError(f"the database file cannot be opened: {exc.strerror}") from exc
     # One thread at a time, though not one only: see `Connection._finish`.
@@ -86,6 +87,24 @@ def open_file(path: str, busy_timeout_s: float) -> driver.Connection:
         raw.close()
         raise
     return raw
+
+
+def _create(path: str) -> None:
+    """Make the file if there is none, without ever opening it under its name.
+
+    Closing a file takes away all locks that this process has on it, those of its other connections too (POSIX): whoever
+    closes the database next would then take itself for the last, and remove the log that is still written.
+    """
+    if os.path.exists(path):
+        return
+    aside = f"{path}.{os.getpid()}.{threading.get_native_id()}"
+    os.close(os.open(aside, os.O_RDWR | os.O_CREAT, 0o600))
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(aside)
 
 
 def _extend(raw: driver.Connection) -> None:
