@@ -153,7 +153,7 @@ def test_a_program_that_waits_for_the_whole_answer_may_leave(modelled_searcher: 
     hub = modelled_searcher.services.hub
     with gevent.Timeout(10):
         while not hub.viewers:
-            gevent.sleep(0.01)
+            gevent.sleep(0)
     model.release()
     waiting.get(timeout=10)
 

@@ -6,7 +6,6 @@ On a whole site: the document comes in through the API and is read, cut and embe
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-import gevent
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -33,7 +32,6 @@ every request.
 A session ends after thirty minutes without a request. Signing out ends it at once.
 """
 QUESTION: Final = "What does a client get from the authorization server?"
-_READY_WITHIN_S: Final = 60.0
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -66,11 +64,11 @@ def client(site: Flask) -> FlaskClient:
     base = client.post("/api/v1/kbs", json={"name": "Guides"}).json
     sent = client.post(f"/api/v1/kbs/{base['id']}/documents", json={"name": "auth.md", "text": DOCUMENT})
     assert sent.status_code == 202, sent.text
-    document_id = sent.json[0]["id"]
-    with gevent.Timeout(_READY_WITHIN_S, TimeoutError("the document is not ready")):
-        while (state := client.get(f"/api/v1/documents/{document_id}").json)["status"] != "ready":
-            assert state["status"] != "failed", state
-            gevent.sleep(0.05)
+    # The stream of progress ends when everything is at rest.
+    with Stream(client.get(f"/api/v1/kbs/{base['id']}/progress", headers=SSE)) as stream:
+        stream.rest()
+    state = client.get(f"/api/v1/documents/{sent.json[0]['id']}").json
+    assert state["status"] == "ready", state
     return client
 
 
