@@ -35,7 +35,7 @@ def read(document_id: str) -> Response:
 
 def _response(template: str, found: Mapping[str, Any], text: Text) -> Response:
     document: Document = found["document"]
-    asked = {name: request.args[name] for name in ("page", "start", "end") if name in request.args}
+    asked: dict[str, Any] = {name: request.args[name] for name in ("page", "start", "end") if name in request.args}
     html = render_template(
         template,
         **found,

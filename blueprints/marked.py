@@ -14,23 +14,28 @@ _HEADING: Final = re.compile(r"(#{1,6})[ \t]+(?=\S)")
 _BREAK: Final = re.compile(r"\n[ \t]*\n\s*|\n(?=#{1,6}[ \t]+\S)")
 # A heading's line is a block of its own, whatever stands right below it.
 _HEADING_LINE: Final = re.compile(r"(#{1,6}[ \t]+\S[^\n]*)(?:\n\s*|\Z)")
+# A line that is so long was broken by the width of a page, not by its author, unless the next one begins something.
+_FULL_LINE_CHARS: Final = 55
+_BEGINS: Final = re.compile(r"\s|[-*+•>|#]|\d{1,3}[.)]\s|```|~~~")
+_FENCE: Final = re.compile(r"\s*(?:```|~~~)")
+_RULE: Final = re.compile(r"[\s|:-]*")
 
 Piece = tuple[str, bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph or a heading.
+    """A paragraph, a heading, or a table.
 
     Attributes:
-        level: Of a heading, 1 to 6; 0: a paragraph.
-        pieces: Its text in pieces, each with whether it is marked.
-        is_first: Whether the mark begins here.
+        level: Of a heading, 1 to 6; 0: none.
+        pieces: Its text in pieces, each with whether it is marked; of a table nothing.
+        rows: The cells of a table, each in pieces; of all others nothing.
     """
 
     level: int
-    pieces: Sequence[Piece]
-    is_first: bool = False
+    pieces: Sequence[Piece] = ()
+    rows: Sequence[Sequence[Sequence[Piece]]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,6 @@ class Text:
     blocks: Sequence[Block]
     is_cut_before: bool
     is_cut_after: bool
-
-    @property
-    def is_marked(self) -> bool:
-        """Whether the passage is in sight."""
-        return any(block.is_first for block in self.blocks)
 
 
 def marked(text: str, start: int, end: int, *, around: int = WHOLE_CHARS) -> Text:
@@ -56,17 +56,83 @@ def marked(text: str, start: int, end: int, *, around: int = WHOLE_CHARS) -> Tex
     start, end = max(0, min(start, len(text))), max(0, min(end, len(text)))
     end = start + len(text[start:end].rstrip())
     first, last = _window(text, start, end, around)
-    blocks, has_begun = [], False
-    for begin, finish in _spans(text, first, last):
-        pieces = _pieces(text, begin, finish, start, end)
-        begins = not has_begun and any(is_marked for _, is_marked in pieces)
-        has_begun = has_begun or begins
-        heading = _HEADING.match(text, begin, finish)
-        if heading:
-            pieces = _without_signs(pieces, heading.end() - begin)
-        if pieces:
-            blocks.append(Block(len(heading[1]) if heading else 0, pieces, begins))
-    return Text(blocks, bool(text[:first].strip()), bool(text[last:].strip()))
+    shown = _flowing(text)
+    blocks = [_block(shown, span, (start, end)) for span in _spans(text, first, last)]
+    return Text(
+        [block for block in blocks if block.pieces or block.rows], bool(text[:first].strip()), bool(text[last:].strip())
+    )
+
+
+Span = tuple[int, int]
+
+
+def _block(text: str, span: Span, mark: Span) -> Block:
+    begin, finish = span
+    heading = _HEADING.match(text, begin, finish)
+    if heading:
+        return Block(len(heading[1]), _pieces(text, (heading.end(), finish), mark))
+    rows = _rows(text, span)
+    if rows:
+        return Block(0, rows=[[_pieces(text, cell, mark) for cell in row] for row in rows])
+    return Block(0, _pieces(text, span, mark))
+
+
+def _rows(text: str, span: Span) -> list[list[Span]]:
+    """The cells of a table, where a block is one: several lines, each of cells between bars."""
+    lines = list(_lines(text, span))
+    if len(lines) < 2 or not all("|" in text[begin:finish] for begin, finish in lines):
+        return []
+    rows = []
+    for begin, finish in lines:
+        if not _RULE.fullmatch(text, begin, finish):
+            rows.append([_trimmed(text, cell) for cell in _cells(text, _trimmed(text, (begin, finish)))])
+    return rows
+
+
+def _cells(text: str, line: Span) -> Iterator[Span]:
+    """What stands between the bars of a line; those at its ends only enclose it."""
+    at, finish = line[0] + text.startswith("|", *line), line[1] - text.endswith("|", *line)
+    while at <= finish:
+        bar = text.find("|", at, finish)
+        end = finish if bar < 0 else bar
+        yield at, end
+        at = end + 1
+
+
+def _lines(text: str, span: Span) -> Iterator[Span]:
+    at, finish = span
+    while at < finish:
+        end = text.find("\n", at, finish)
+        end = finish if end < 0 else end
+        if text[at:end].strip():
+            yield at, end
+        at = end + 1
+
+
+def _trimmed(text: str, span: Span) -> Span:
+    begin, finish = span
+    words = text[begin:finish]
+    begin += len(words) - len(words.lstrip())
+    return begin, max(begin, begin + len(words.strip()))
+
+
+def _flowing(text: str) -> str:
+    """A text of the same length whose paragraphs run on where only the width of a page had broken them."""
+    lines = text.split("\n")
+    parts: list[str] = []
+    is_fenced = False
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        is_fenced ^= bool(_FENCE.match(line))
+        runs_on = (
+            not is_fenced
+            and len(line) >= _FULL_LINE_CHARS
+            and "|" not in line
+            and bool(following)
+            and not _BEGINS.match(following)
+            and not _HEADING.match(line)
+        )
+        parts.append(line + (" " if runs_on else "\n"))
+    return "".join(parts)[: len(text)]
 
 
 def _window(text: str, start: int, end: int, around: int) -> tuple[int, int]:
@@ -113,20 +179,13 @@ def _spans(text: str, first: int, last: int) -> Iterator[tuple[int, int]]:
         at = found.end()
 
 
-def _pieces(text: str, begin: int, finish: int, start: int, end: int) -> list[Piece]:
-    low, high = min(max(start, begin), finish), min(max(end, begin), finish)
+def _pieces(text: str, span: Span, mark: Span) -> list[Piece]:
+    """What stands in a span, parted where the mark begins and ends; nothing if that is only blank."""
+    begin, finish = span
+    low, high = min(max(mark[0], begin), finish), min(max(mark[1], begin), finish)
+    if not text[begin:finish].strip():
+        return []
     if low >= high:
-        return [(text[begin:finish], False)] if text[begin:finish].strip() else []
+        return [(text[begin:finish], False)]
     parts = [(text[begin:low], False), (text[low:high], True), (text[high:finish], False)]
     return [part for part in parts if part[0]]
-
-
-def _without_signs(pieces: list[Piece], count: int) -> list[Piece]:
-    """A heading's words, without what says that it is one."""
-    left = []
-    for words, is_marked in pieces:
-        cut = min(count, len(words))
-        count -= cut
-        if words[cut:]:
-            left.append((words[cut:], is_marked))
-    return left

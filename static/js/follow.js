@@ -24,7 +24,7 @@ export function attach(log) {
   const showPill = () => {
     const distance = toEnd(scroller())
     if (distance > FAR_PX && turns.children.length > 0) pill.hidden = false
-    if (distance < NEAR_PX) pill.hidden = true
+    if (distance < NEAR_PX || (isCalm && !turns.querySelector(".waiting"))) pill.hidden = true
   }
 
   const onScroll = () => {

@@ -1,5 +1,7 @@
 """A document's text as blocks, a passage in its place."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +13,11 @@ PAGE = "# Handbook\nEdition 2024.\n\n## Leaving\nFirst line,\nsecond line.\n\n\n
 
 def words(text: Text, *, only_marked: bool = False) -> str:
     """What is shown, or what of it is marked, without white space."""
-    shown = "".join(part for block in text.blocks for part, is_marked in block.pieces if is_marked or not only_marked)
-    return "".join(shown.split())
+    shown = []
+    for block in text.blocks:
+        for pieces in [block.pieces, *(cell for row in block.rows for cell in row)]:
+            shown += [part for part, is_marked in pieces if is_marked or not only_marked]
+    return "".join("".join(shown).split())
 
 
 def mark_of(page: str, passage: str) -> Text:
@@ -37,7 +42,6 @@ def test_a_passage_is_marked_where_it_stands_and_nowhere_else() -> None:
     text = mark_of(PAGE, "second line.\n\n\nThird paragraph.")
 
     assert words(text, only_marked=True) == "secondline.Thirdparagraph."
-    assert [block.is_first for block in text.blocks] == [False, False, False, True, False]
     assert text.blocks[3].pieces == [("First line,\n", False), ("second line.", True)]
 
 
@@ -45,14 +49,14 @@ def test_a_passage_that_begins_with_a_heading_marks_its_words() -> None:
     text = mark_of(PAGE, "## Leaving\nFirst line")
 
     assert words(text, only_marked=True) == "LeavingFirstline"
-    assert text.blocks[2].is_first
+    assert text.blocks[2].pieces == [("Leaving", True)]
 
 
 @pytest.mark.parametrize(("start", "end"), [(-5, 0), (5, 5), (10_000, 20_000), (30, 3)])
 def test_places_outside_of_the_text_mark_nothing(start: int, end: int) -> None:
     text = marked(PAGE, start, end)
 
-    assert not text.is_marked
+    assert words(text, only_marked=True) == ""
     assert words(text) == words(marked(PAGE, 0, 0))
 
 
@@ -78,9 +82,39 @@ def test_a_long_page_is_shown_around_its_passage_in_whole_paragraphs() -> None:
 def test_nothing_is_lost_or_doubled_and_the_mark_is_exact(page: str, start: int, length: int, around: int) -> None:
     whole = marked(page, start, start + length)
     part = marked(page, start, start + length, around=around)
-    bare = "".join(page.split()).replace("#", "")
 
-    assert words(whole).replace("#", "") == bare
-    marked_words = words(part, only_marked=True).replace("#", "")
-    assert marked_words == "".join(page[start : start + length].split()).replace("#", "")
-    assert sum(block.is_first for block in part.blocks) <= 1
+    assert bare(words(whole)) == bare(page)
+    assert bare(words(part, only_marked=True)) == bare(page[start : start + length])
+
+
+def bare(text: str) -> str:
+    """Without what says that something is a heading or a cell."""
+    return re.sub(r"[\s#|]", "", text)
+
+
+def test_lines_that_only_the_width_of_a_page_broke_run_on() -> None:
+    line = "This line of a paragraph is as long as the page was wide, so "
+    long = f"{line}it\nruns on here.\n- but this is an item\nshort\nlines"
+    code = "```\nthis_is_a_line_of_code_that_is_longer_than_most_others_are()\nprint()\n```"
+    text = marked(f"{long}\n\n{code}", long.index("it\nruns"), long.index(" on here"))
+
+    assert text.blocks[0].pieces == [
+        (line, False),
+        ("it runs", True),
+        (" on here.\n- but this is an item\nshort\nlines", False),
+    ]
+    assert text.blocks[1].pieces == [(code, False)]
+
+
+def test_cells_between_bars_are_a_table_and_marked_cell_by_cell() -> None:
+    page = "Before.\n\n| name | months |\n|---|:--:|\n| tenant | 3 |\n| landlord | 6 |  \n| | none |\n\nAfter."
+    text = marked(page, page.index("tenant"), page.index("6 |") + 1)
+
+    assert text.blocks[1].rows == [
+        [[("name", False)], [("months", False)]],
+        [[("tenant", True)], [("3", True)]],
+        [[("landlord", True)], [("6", True)]],
+        [[], [("none", False)]],
+    ]
+    assert marked("one | two\nthree | four", 0, 0).blocks[0].rows
+    assert not marked("a | b stands alone", 0, 0).blocks[0].rows
