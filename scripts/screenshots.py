@@ -3,6 +3,7 @@
 They are of the real site, with a scripted model where a page's state must hold still.
 """
 
+import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -13,11 +14,12 @@ from typing import Final
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.browsing import sign_in
+from tests.e2e.browsing import sign_in, until
 from tests.e2e.chats import PROBLEM, answer, ask, composer, ended, shows
 from tests.e2e.clients import Account
 from tests.e2e.conftest import FLAGS
 from tests.e2e.files import pdf, photo
+from tests.e2e.searching import stocked
 from tests.e2e.sites import Model, Site, running
 from tests.e2e.studying import QUESTION, attached, drop
 
@@ -75,6 +77,52 @@ $$I \propto \frac{1}{\lambda^4}$$
 """
 
 
+_CARDS: Final = [
+    {"front": "Why is the sky blue?", "back": "Air scatters blue light about four times as much as red light."},
+    {
+        "front": "How does scattering go with the wavelength?",
+        "back": r"With its fourth power: $I \propto 1/\lambda^4$.",
+    },
+    {"front": "What reaches you from a clear sky?", "back": "Light that has been scattered, so mostly blue."},
+    {"front": "Why is the evening sun red?", "back": "On its long way through the air the blue light has been lost."},
+    {"front": "What scatters the light?", "back": "The molecules of the air."},
+]
+_QUIZ: Final = [
+    {
+        "question": "Which light is scattered most?",
+        "options": ["Red", "Green", "Blue"],
+        "answer": 2,
+        "why": "Its wavelength is the shortest of the three.",
+    },
+    {
+        "question": "What happens to scattering at half the wavelength?",
+        "options": ["It doubles", "It grows sixteenfold", "It stays"],
+        "answer": 1,
+        "why": "Two to the fourth power is sixteen.",
+    },
+]
+_HANDBOOK: Final = """# Housing handbook
+
+## Ending a tenancy
+
+A tenant gives three months notice in writing. The landlord confirms it within ten days.
+
+## Keys
+
+Every tenant has two keys. A lost key is paid for by whoever lost it.
+"""
+_FAQ: Final = """# Money
+
+## Deposit
+
+The deposit comes back eight weeks after the keys were handed over.
+
+## Rent
+
+Rent is due on the third of each month.
+"""
+
+
 class Camera:
     """One page, pictured in each size and scheme."""
 
@@ -122,6 +170,9 @@ def main() -> int:
         members(Camera(sign_in(new_page(browser, site), owner)), owner)
         answers(Camera(sign_in(new_page(browser, site), owner)), model, owner)
         studies(Camera(sign_in(new_page(browser, site), owner)), model)
+        learns(Camera(sign_in(new_page(browser, site), owner)), model, owner)
+        searches(Camera(sign_in(new_page(browser, site), owner)), model, owner)
+        operates(Camera(sign_in(new_page(browser, site), owner)))
         plain = new_page(browser, site, java_script_enabled=False)
         without_script(Camera(sign_in(plain, Account(site, "grace@example.org"))), model)
         browser.close()
@@ -205,16 +256,63 @@ def studies(camera: Camera, model: Model) -> None:
     model.release()
     ended(page)
     model.play(text=_STUDIED)
-    page.get_by_role("button", name="Retry").click()
+    page.get_by_role("button", name="Try again").click()
     page.get_by_role("group", name="Versions of this answer").wait_for()
     ended(page)
+    answer(page).get_by_role("button", name="Bookmark").click()
+    answer(page).locator(".action[aria-pressed=true]").wait_for()
     page.locator(".details summary").last.click()
     camera.take("study-answer", lambda: in_view(page))
     page.get_by_text("Edit", exact=True).first.click()
     camera.take("study-edit", lambda: page.evaluate("scrollTo(0, 0)"))
     camera.visit("/points", "points")
     camera.visit("/history", "history")
+    camera.visit("/history?bookmarked=1", "bookmarks")
     camera.visit("/media", "files")
+
+
+def learns(camera: Camera, model: Model, owner: Account) -> None:
+    """Cards and a quiz, from an answer of the study chat to a review."""
+    page = camera.page
+    conversation = owner.call("GET", "/api/conversations?assistant=study").json["conversations"][0]["id"]
+    answers = owner.call("GET", f"/api/conversations/{conversation}").json["messages"]
+    camera.visit(f"/study/cards/from/{answers[-1]['id']}", "cards-offer")
+    model.play(text=json.dumps({"cards": _CARDS, "quiz": _QUIZ}))
+    page.get_by_role("button", name="Make them").click()
+    page.wait_for_url("**/study/cards/decks/*")
+    page.wait_for_load_state("networkidle")
+    camera.take("deck")
+    deck = page.url.partition("?")[0]
+    camera.visit(f"{deck}/quiz", "quiz")
+    camera.visit(f"{deck}/sheet", "sheet")
+    page.goto("/study/cards/review", wait_until="networkidle")
+    page.keyboard.press("Space")
+    page.locator("[data-back]").wait_for()
+    camera.take("review")
+    camera.visit("/study/cards", "cards")
+
+
+def searches(camera: Camera, model: Model, owner: Account) -> None:
+    """Documents, a question to them, and its passages."""
+    page = camera.page
+    base_id = stocked(owner, {"handbook.md": _HANDBOOK, "faq.md": _FAQ})
+    until(page, lambda: owner.call("GET", f"/api/v1/kbs/{base_id}").json["ready"] == 2, what="they are not ready")
+    camera.visit("/search/bases", "bases")
+    camera.visit(f"/search/bases/{base_id}", "base")
+    camera.visit("/search", "search-new")
+    model.play(
+        text="A tenant gives **three months** notice, in writing [1]. The deposit comes back eight weeks after [2]."
+    )
+    page.locator("#message").fill("How much notice must a tenant give, and when does the deposit come back?")
+    page.locator("#message").press("Enter")
+    page.locator(".answer").last.wait_for()
+    ended(page)
+    camera.take("search-answer", lambda: in_view(page))
+
+
+def operates(camera: Camera) -> None:
+    """What an admin sees of how the site is doing."""
+    camera.visit("/admin", "admin")
 
 
 def in_view(page: Page) -> None:

@@ -77,6 +77,8 @@ def test_what_one_thinks_of_an_answer_is_kept(model: Model, study: Page) -> None
     study.get_by_label("What was wrong with it?").fill("It has no reason.")
     study.get_by_label("What was wrong with it?").press("Enter")
     expect(study.get_by_text("Thank you.")).to_be_visible()
+    # It goes away when the reason has been taken; the thanks may be for the thumb.
+    expect(study.get_by_label("What was wrong with it?")).to_be_hidden()
     study.reload()
 
     expect(study.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")

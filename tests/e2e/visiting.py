@@ -1,11 +1,13 @@
 """Every page there is, and what axe says of one."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from playwright.sync_api import Page, Response
 
+from tests.decks import reply_text
 from tests.e2e.browsing import ROOT
 from tests.e2e.chats import PROBLEM
 from tests.e2e.clients import Account
@@ -53,8 +55,35 @@ def storied(site: Site, model: Model) -> Storied:
     conversation_id = _studied(somebody, model)
     own = ("/", "/tutor", "/tutor?q=zzz", "/tutor/new", "/account", PROBLEM, "/tutor/nothing-here")
     study = ("/study", "/study?q=Why%3F", f"/study/{conversation_id}", "/study/nothing-here", "/points")
-    past = ("/history", "/history?q=sky", "/history?q=zzz", "/study/cards")
-    return Storied(somebody, (*own, *study, *past, *_searched(somebody, model)))
+    past = ("/history", "/history?q=sky", "/history?q=zzz", "/history?bookmarked=1")
+    kept = (*_with_a_file(somebody), *_with_a_deck(somebody, model, conversation_id))
+    return Storied(somebody, (*own, *study, *past, *kept, *_searched(somebody, model)))
+
+
+def _with_a_file(somebody: Account) -> Sequence[str]:
+    """The pages about a file of theirs."""
+    body = f'--x\r\nContent-Disposition: form-data; name="file"; filename="sky.md"\r\n\r\n{RICH}\r\n--x--\r\n'
+    kind = {"Authorization": f"Bearer {somebody.token}", "Content-Type": "multipart/form-data; boundary=x"}
+    with somebody.connect() as connection:
+        connection.request("POST", "/api/media", body.encode(), {**kind, "Accept": "application/json"})
+        told = json.loads(connection.getresponse().read())
+    return ("/media", f"/api/media/{told['id']}/pages/1", "/api/media/nothing-here/pages/1")
+
+
+def _with_a_deck(somebody: Account, model: Model, conversation_id: str) -> Sequence[str]:
+    """The pages of cards and a quiz that were made from an answer, which is bookmarked."""
+    messages = somebody.call("GET", f"/api/conversations/{conversation_id}").json["messages"]
+    answer = next(message["id"] for message in messages if message["role"] == "assistant")
+    assert somebody.call("PUT", f"/api/messages/{answer}/bookmark").status == 200
+    model.play(text=reply_text())
+    made = somebody.call("POST", f"/api/cards/from/{answer}")
+    assert made.status == 201, made
+    deck, own = made.json, f"/study/cards/decks/{made.json['id']}"
+    tried = somebody.call("POST", f"/api/cards{own.removeprefix('/study/cards')}/quiz", {"answers": [0, None, 1]})
+    assert tried.status in (200, 201), tried
+    attempt, card = f"{own}/quiz?attempt={tried.json['id']}", f"/study/cards/card/{deck['cards'][0]['id']}"
+    offer = f"/study/cards/from/{messages[-1]['id']}"
+    return ("/study/cards", offer, own, f"{own}/sheet", f"{own}/quiz", attempt, card, "/study/cards/review")
 
 
 def _searched(somebody: Account, model: Model) -> Sequence[str]:
