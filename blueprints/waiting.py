@@ -1,5 +1,6 @@
 """Answers for clients that do not stream: waited for here, and given whole."""
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,17 +16,19 @@ from services.streaming.hub import Finished
 
 # Only what lets a client that leaves be noticed: nothing is written to its socket before the answer is whole.
 _SOCKET: Final = "gunicorn.socket"
+# For the end to be written after the deadline.
+_SPARE_S: Final = 5.0
 _FAILURES: Final[Mapping[str, type[errors.AppError]]] = {
     error.code: error for error in (errors.NotFound, errors.Unavailable)
 }
 
 
 def for_the_end(user_id: int, stream_id: str) -> Told:
-    """What a search's answer has come to when it has ended; no longer than its own deadline.
+    """What a search's answer has come to when it has ended, which it does within its own deadline.
 
     Raises:
         NotFound: Unknown, or somebody else's.
-        SiteFull, Unavailable: As the hub says, or the worker must go.
+        SiteFull, Unavailable: As the hub says, or its end cannot be written because Redis is away.
     """
     facts = streams.facts_of(UserId(user_id), StreamId(stream_id))
     if facts is None:
@@ -37,9 +40,12 @@ def for_the_end(user_id: int, stream_id: str) -> Told:
     environ = {_SOCKET: request.environ.get(_SOCKET)}
     viewer = services().hub.subscribe(facts, SearchDialect(), last_event_id=None, environ=environ, stays=True)
     assert not isinstance(viewer, Finished), "only a reader with a cursor can have read everything"
+    until_s = time.monotonic() + services().settings.deadline_s("search") + _SPARE_S
     try:
         for _ in viewer:
-            pass
+            # Something comes at every heartbeat, if it is nothing else.
+            if time.monotonic() > until_s:
+                break
         view = viewer.channel.view
         assert isinstance(view, SearchView), "the dialect's own"
     finally:

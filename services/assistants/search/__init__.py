@@ -166,7 +166,9 @@ def _request(turn: Turn, now: Answering) -> Request:
     passages = now.found.passages
     # The engine knows passages by their places, the reader by the order in which they were cited.
     partial = renumbered(turn.partial, now.places.get) if turn.partial else ""
-    authored = extract.authored(turn.question, passages, context=_context(turn))
+    # Signs such as `file:handbook` say where to look, and nothing of what is asked.
+    asked = now.found.query.text or turn.question
+    authored = extract.authored(asked, passages, context=_context(turn))
     return prompt.request(turn, passages, authored=authored or NOTHING_AT_ALL, partial=partial)
 
 
