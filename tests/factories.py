@@ -115,10 +115,13 @@ def make_base(s: Session, user_id: int, **changes: Any) -> bases.BaseView:
 
 
 def make_document(s: Session, user_id: int, base_id: str | None = None, **changes: Any) -> documents.Document:
-    """A queued text, in a new base unless one is given; `content` is its bytes."""
+    """A queued text, in a new base unless one is given; `content` is its bytes, or `file` has them."""
     content = changes.pop("content", f"Document {next(_numbers)}".encode())
     values: dict[str, Any] = {"name": "notes.txt", "kind": "text", "mime": "text/plain", "max_total_bytes": 1 << 40}
-    values.update({"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "content": BytesIO(content)})
+    values.update(
+        {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "content": changes.pop("file", None)}
+    )
+    values["content"] = values["content"] or BytesIO(content)
     values.update(changes)
     return documents.add(s, user_id, base_id or make_base(s, user_id).id, **values)
 

@@ -48,8 +48,8 @@ _MAX_INDEXED_CHARS: Final = 50_000
 _INDEX: Final = {
     "sqlite": text("INSERT INTO chunk_words (rowid, title, words) VALUES (:id, :title, :words)"),
     "postgresql": text(
-        "INSERT INTO chunk_words (chunk_id, words) VALUES (:id, setweight(to_tsvector('english', :title), 'A')"
-        " || to_tsvector('english', :words))"
+        "INSERT INTO chunk_words (chunk_id, words) VALUES (:id, setweight(to_tsvector('chunk_english', :title), 'A')"
+        " || to_tsvector('chunk_english', :words))"
     ),
 }
 
@@ -178,7 +178,7 @@ def put(s: Session, claim: Claim, rows: Sequence[NewChunk], *, model: str = NONE
     """Keep chunks of a claimed document; those at a position that is taken are there already, and left out.
 
     Args:
-        model: Which one made their vectors; needed if they have any.
+        model: Which one made their vectors; has a name if they have any.
 
     Returns:
         How many were new.

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from services import errors
 from services.store import bases
-from services.store.base import APART, SECRET, Base, new_id, same_word, utc_now
+from services.store.base import APART, SECRET, Base, clean, new_id, same_word, utc_now
 from services.store.database import write_next
 
 Kind = Literal["pdf", "docx", "html", "markdown", "text", "csv"]
@@ -168,13 +168,13 @@ def add(
     row = DocumentRow(
         id=new_id(),
         base_id=base_id,
-        name=name,
+        name=clean(name),
         name_key=same_word(name),
         kind=kind,
         mime=mime,
         bytes=bytes,
         sha256=sha256,
-        source_url=source_url,
+        source_url=None if source_url is None else clean(source_url),
         state="queued",
         done=0,
         total=0,

@@ -167,7 +167,7 @@ def _counting(entries: TableClause, matches: Sequence[Any]) -> Select[Any]:
 def _tsquery(phrase: str) -> ColumnElement[Any]:
     if is_character(phrase):
         return func.to_tsquery("simple", f"'{phrase}':*")
-    return func.phraseto_tsquery("english", phrase)
+    return func.phraseto_tsquery("chunk_english", phrase)
 
 
 def _quoted(phrase: str) -> str:

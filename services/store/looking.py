@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, or_, select
 
@@ -10,6 +11,9 @@ from services.store.base import same_word
 from services.store.bases import readable
 from services.store.chunks import ChunkVector
 from services.store.documents import DocumentRow
+
+# Of a part of a document's name: SQLite refuses patterns that are much longer.
+_MAX_PART_CHARS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,10 @@ class Scope:
         if filters.document_ids:
             asked = asked.where(DocumentRow.id.in_(filters.document_ids))
         if filters.files:
-            parts = [DocumentRow.name_key.contains(same_word(part), autoescape=True) for part in filters.files]
+            parts = [
+                DocumentRow.name_key.contains(same_word(part)[:_MAX_PART_CHARS], autoescape=True)
+                for part in filters.files
+            ]
             asked = asked.where(or_(*parts))
         if filters.after is not None:
             asked = asked.where(DocumentRow.created_at >= filters.after)

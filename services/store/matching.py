@@ -70,7 +70,7 @@ def by_vector(
     scope = Scope(user_id, base_ids, filters)
     nearest = (
         select(ChunkVector.chunk_id, distance)
-        .where(ChunkVector.model == model, *scope.of_all())
+        .where(ChunkVector.model == model, ChunkVector.bits.is_not(None), *scope.of_all())
         .order_by(distance, ChunkVector.chunk_id)
         .limit(limit)
     )

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from services import errors
 from services.store import (
     bases,
+    bookmarks,
     cache,
     cards,
     conversations,
@@ -172,6 +173,7 @@ def fill(database: Database, user: users.User) -> None:
     database.run(points.set_cap, user.id, 9)
     database.run(cache.keep, user.id, "a question's key", answer.id)
     database.run(feedback.put, user.id, answer.id, value="up")
+    database.run(bookmarks.put, user.id, answer.id)
     database.run(_fill_decks, user.id)
     database.run(make_media, user.id)
     database.run(make_problem, user.id)

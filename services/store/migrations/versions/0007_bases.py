@@ -158,6 +158,10 @@ def _words_on_sqlite() -> None:
 
 
 def _words_on_postgresql() -> None:
+    # English without its list of words that are not worth indexing: a phrase may be made of them.
+    op.execute("CREATE TEXT SEARCH DICTIONARY chunk_stems (TEMPLATE = snowball, LANGUAGE = english)")
+    op.execute("CREATE TEXT SEARCH CONFIGURATION chunk_english (COPY = pg_catalog.english)")
+    op.execute("ALTER TEXT SEARCH CONFIGURATION chunk_english ALTER MAPPING REPLACE english_stem WITH chunk_stems")
     op.execute(
         "CREATE TABLE chunk_words ("
         " chunk_id BIGINT PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE,"
