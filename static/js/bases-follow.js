@@ -12,8 +12,11 @@ export function follow(place, list, uploads) {
     isOpen = true
     isExpecting = false
     awaited = [...uploads()].filter((upload) => upload.documentId)
-    // A new element, so that htmx connects anew; the first frame is the list as it is.
-    place.replaceChildren(blank.content.cloneNode(true))
+    // A new element, so that htmx connects anew; the first frame is the list as it is. And a new address: tabs that
+    // share a connection (share.js) hear the end of the last one for a moment still.
+    const fresh = blank.content.firstElementChild.cloneNode(true)
+    fresh.setAttribute("hx-sse:connect", `${fresh.getAttribute("hx-sse:connect")}&again=${Date.now()}`)
+    place.replaceChildren(fresh)
     window.htmx.process(place)
   }
 
