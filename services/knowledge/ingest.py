@@ -104,7 +104,11 @@ class Ingest:
                 self._awake.wait(POLL_S)
                 self._awake.clear()
         finally:
-            self._workshop.close()
+            self.close()
+
+    def close(self) -> None:
+        """End the child, if there is one."""
+        self._workshop.close()
 
     def work(self) -> int:
         """Make ready all that waits, if a lane is free, and then what is of another model.

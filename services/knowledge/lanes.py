@@ -20,6 +20,8 @@ class Lanes:
     def one(self) -> Iterator[int | None]:
         """Take a free lane for the length of the block: its number; None if there is none. Never waits."""
         for number, path in enumerate(self._paths):
+            # With PostgreSQL and a Redis elsewhere nothing else may have made it.
+            path.parent.mkdir(parents=True, exist_ok=True)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
