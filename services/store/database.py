@@ -5,7 +5,7 @@ Python runs in the caller's greenlet on both databases; waiting never stops the 
 waits through the patched `select`, and SQLite's driver is called in native threads (see `sqlite.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -32,6 +32,7 @@ LIMIT_S: Final = 15.0
 # SQLite readers beyond four only queue for the same processor; PostgreSQL connections cost its server memory.
 SQLITE_CONNECTIONS: Final = 4
 POSTGRESQL_CONNECTIONS: Final = 10
+OLDEST_POSTGRESQL: Final = 14
 MIGRATION_WAIT_S: Final = 120.0
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK: Final = 7_345_551_001
@@ -151,7 +152,7 @@ class Database:
         """Bring the schema up to date. Safe when several processes start at once: they take turns.
 
         Raises:
-            Unavailable: The database is away, or another process migrates for over two minutes.
+            Unavailable: The database is away, too old, or another process migrates for over two minutes.
         """
         timer = gevent.Timeout.start_new(MIGRATION_WAIT_S)
         try:
@@ -184,6 +185,7 @@ class Database:
                     # Alembic looks with a PRAGMA first, which would not begin the transaction.
                     connection.execute(text("SELECT 1"))
                 else:
+                    check_server(connection.dialect.server_version_info or ())
                     connection.execute(text("SET LOCAL lock_timeout = 0"))
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
                 config.attributes["connection"] = connection
@@ -196,6 +198,19 @@ class Database:
     def close(self) -> None:
         """Close every connection that no transaction is using."""
         self.engine.dispose()
+
+
+def check_server(version: Sequence[int | str]) -> None:
+    """Refuse a PostgreSQL that lacks what the queries use: `bit_count` came with 14. No extension is needed.
+
+    Raises:
+        Unavailable: It is too old; the message says what to do.
+    """
+    if version and int(version[0]) < OLDEST_POSTGRESQL:
+        shown = ".".join(map(str, version))
+        raise errors.Unavailable(
+            f"This is PostgreSQL {shown}; the site needs {OLDEST_POSTGRESQL} or newer. Upgrade it."
+        )
 
 
 def write_next(session: Session, turn: str | None = None) -> None:

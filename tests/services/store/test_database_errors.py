@@ -1,4 +1,5 @@
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import text
 
 from services import errors
 from services.store import conversations, progress, users
-from services.store.database import Database
+from services.store.database import Database, check_server
 from tests.factories import make_answer, make_user
 
 # Locks of the operating system's threads, not gevent's: to hold a native thread where a test wants it.
@@ -101,3 +102,30 @@ def test_a_new_database_file_is_its_owners_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(Path(f"{path}-wal").stat().st_mode) == 0o600
     database.close()
+
+
+@pytest.mark.parametrize("version", [(13, 22), (9, 6, 24), (13,)])
+def test_an_old_postgresql_is_refused_in_one_line(version: tuple[int, ...]) -> None:
+    with pytest.raises(errors.Unavailable) as caught:
+        check_server(version)
+
+    assert "14 or newer" in caught.value.message
+    assert ".".join(map(str, version)) in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("version", [(14,), (14, 0), (15, 18), (18, 1)])
+def test_a_new_postgresql_is_taken_as_it_is(version: tuple[int, ...]) -> None:
+    check_server(version)
+
+
+def test_statements_of_ours_load_no_extension(make_database: Callable[..., Database], url: str) -> None:
+    if not url.startswith("sqlite"):
+        return
+    database = make_database()
+    assert database.run(lambda s: s.scalar(text("SELECT vec_version()"))), "needs the one that is loaded"
+
+    with pytest.raises(errors.AppError) as caught:
+        database.run(lambda s: s.execute(text("SELECT load_extension('vec0')")))
+
+    assert "not authorized" in str(caught.value.__cause__)
