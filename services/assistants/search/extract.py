@@ -13,6 +13,7 @@ from typing import Final
 from services.assistants.search.telling import clip
 from services.assistants.search.words import stems
 from services.knowledge.passages import Passage
+from services.markdown import LINK
 
 _MAX_SENTENCES: Final = 5
 # Of passages after these no sentence is taken: they are further away.
@@ -31,7 +32,11 @@ _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+(?=[\"'“�
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])|\n(?=[ \t]*\|)")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*?(?:^[ \t]*(?:```|~~~)[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
-_LIST_SIGN = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
+_LIST_SIGN = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
+# A document's own Markdown, of which the words are quoted: what is strong, code, and the line between a table's parts.
+_STRONG = re.compile(r"\*\*(?=\S)([^*\n]{1,300})\*\*|`([^`\n]{1,300})`")
+_RULE = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|?)+[ \t]*$")
+_CELL_END: Final = " · "
 # It leans on the sentence before.
 _LEANING = re.compile(
     r"(?:it|its|they|this|that|these|those|he|she|such|however|therefore|then|otherwise)\b", re.IGNORECASE
@@ -146,10 +151,19 @@ def sentences_of(text: str) -> list[str]:
     read = _FENCE.sub("\n\n", text[:_PASSAGE_CHARS])
     found: list[str] = []
     for paragraph in _PARAGRAPH_END.split(read):
-        lines = [line for line in paragraph.split("\n") if not _HEADING.match(line)]
+        lines = [_plain(line) for line in paragraph.split("\n") if not _HEADING.match(line) and not _RULE.match(line)]
         whole = _LIST_SIGN.sub("", " ".join(" ".join(lines).split()), count=1)
         found += [sentence.strip() for sentence in _SENTENCE_END.split(whole) if sentence]
     return [sentence for sentence in found if len(sentence) >= _LEAST_CHARS]
+
+
+def _plain(line: str) -> str:
+    """A line's words, where it is Markdown: links by what they are called, a row of a table by its cells."""
+    line = _STRONG.sub(lambda found: found[1] or found[2], LINK.sub(r"\1", line))
+    stripped = line.strip()
+    if not (stripped.startswith("|") and stripped.endswith("|") and len(stripped) > 2):
+        return line
+    return _CELL_END.join(cell for cell in map(str.strip, stripped.strip("|").split("|")) if cell)
 
 
 def _likeness(one: _Sentence, other: _Sentence) -> float:

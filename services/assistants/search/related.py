@@ -17,16 +17,17 @@ _MARKUP = re.compile(r"[`*#\[\]<>|_~]+(?!\w)|(?<!\w)[`*#\[\]<>|_~]+")
 
 
 def questions(question: str, passages: Sequence[Passage], cited: Collection[int]) -> list[str]:
-    """At most three: about what was found and not cited first, then about what stands beside what was.
+    """At most three, about what was found and not cited.
 
     Args:
         cited: Places of passages among `passages`, from 1.
     """
     asked = set(stems(question))
+    told = {_place(passages[place - 1]) for place in cited if place <= len(passages)}
     found: dict[str, str] = {}
-    order = sorted(range(len(passages)), key=lambda at: (at + 1) in cited)
-    for at in order:
-        passage = passages[at]
+    for passage in passages:
+        if _place(passage) in told:
+            continue
         topic = _topic(passage.heading)
         about = set(stems(topic))
         # What was asked is no way on, and a heading of one word ("Notes") asks nothing.
@@ -36,6 +37,10 @@ def questions(question: str, passages: Sequence[Passage], cited: Collection[int]
         if len(found) == _MAX:
             break
     return list(found.values())
+
+
+def _place(passage: Passage) -> tuple[str, str]:
+    return passage.document_id, passage.heading
 
 
 def _topic(heading: str) -> str:
