@@ -17,7 +17,8 @@ _HEADING_LINE: Final = re.compile(r"(#{1,6}[ \t]+\S[^\n]*)(?:\n\s*|\Z)")
 # A line that is so long was broken by the width of a page, not by its author, unless the next one begins something.
 _FULL_LINE_CHARS: Final = 55
 _BEGINS: Final = re.compile(r"\s|[-*+•>|#]|\d{1,3}[.)]\s|```|~~~")
-_FENCE: Final = re.compile(r"\s*(?:```|~~~)")
+_LISTED: Final = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s")
+_CODE: Final = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n(.*?)^[ \t]*\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
 _RULE: Final = re.compile(r"[\s|:-]*")
 
 Piece = tuple[str, bool]
@@ -25,17 +26,19 @@ Piece = tuple[str, bool]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, a heading, or a table.
+    """A paragraph, a heading, code, or a table.
 
     Attributes:
         level: Of a heading, 1 to 6; 0: none.
         pieces: Its text in pieces, each with whether it is marked; of a table nothing.
         rows: The cells of a table, each in pieces; of all others nothing.
+        is_code: Whether its spaces and line ends are its author's.
     """
 
     level: int
     pieces: Sequence[Piece] = ()
     rows: Sequence[Sequence[Sequence[Piece]]] = ()
+    is_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,17 @@ def marked(text: str, start: int, end: int, *, around: int = WHOLE_CHARS) -> Tex
     start, end = max(0, min(start, len(text))), max(0, min(end, len(text)))
     end = start + len(text[start:end].rstrip())
     first, last = _window(text, start, end, around)
-    shown = _flowing(text)
-    blocks = [_block(shown, span, (start, end)) for span in _spans(text, first, last)]
-    return Text(
-        [block for block in blocks if block.pieces or block.rows], bool(text[:first].strip()), bool(text[last:].strip())
-    )
+    part, mark = text[first:last], (start - first, end - first)
+    codes = [(found.span(), found.span(2)) for found in _CODE.finditer(part)]
+    part = _flowing(part, [outer for outer, _ in codes])
+    blocks = []
+    at = 0
+    for outer, inner in [*codes, ((len(part), len(part)), (0, 0))]:
+        blocks += [_block(part, span, mark) for span in _spans(part, at, outer[0])]
+        blocks.append(Block(0, _pieces(part, _bare(part, inner), mark), is_code=True))
+        at = outer[1]
+    shown = [block for block in blocks if block.pieces or block.rows]
+    return Text(shown, bool(text[:first].strip()), bool(text[last:].strip()))
 
 
 Span = tuple[int, int]
@@ -75,6 +84,11 @@ def _block(text: str, span: Span, mark: Span) -> Block:
     if rows:
         return Block(0, rows=[[_pieces(text, cell, mark) for cell in row] for row in rows])
     return Block(0, _pieces(text, span, mark))
+
+
+def _bare(text: str, code: Span) -> Span:
+    """Code without the line end after it."""
+    return code[0], max(code[0], code[1] - text.endswith("\n", *code))
 
 
 def _rows(text: str, span: Span) -> list[list[Span]]:
@@ -116,23 +130,27 @@ def _trimmed(text: str, span: Span) -> Span:
     return begin, max(begin, begin + len(words.strip()))
 
 
-def _flowing(text: str) -> str:
+def _flowing(text: str, codes: Sequence[Span]) -> str:
     """A text of the same length whose paragraphs run on where only the width of a page had broken them."""
-    lines = text.split("\n")
     parts: list[str] = []
-    is_fenced = False
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        is_fenced ^= bool(_FENCE.match(line))
-        runs_on = (
-            not is_fenced
-            and len(line) >= _FULL_LINE_CHARS
-            and "|" not in line
-            and bool(following)
-            and not _BEGINS.match(following)
-            and not _HEADING.match(line)
-        )
-        parts.append(line + (" " if runs_on else "\n"))
-    return "".join(parts)[: len(text)]
+    at = 0
+    for begin, finish in [*codes, (len(text), len(text))]:
+        lines = text[at:begin].split("\n")
+        is_listed = False
+        for line, following in zip(lines, [*lines[1:], ""], strict=True):
+            is_listed = bool(line.strip()) and (is_listed or bool(_LISTED.match(line)))
+            parts += [line, " " if _runs_on(line, following, is_listed=is_listed) else "\n"]
+        parts[-1] = text[begin:finish]
+        at = finish
+    return "".join(parts)
+
+
+def _runs_on(line: str, following: str, *, is_listed: bool) -> bool:
+    """Whether a line goes on in the next; within an item of a list that one stands further in."""
+    if len(line) < _FULL_LINE_CHARS or "|" in line or not following.strip() or _HEADING.match(line):
+        return False
+    following = following.lstrip() if is_listed else following
+    return not _BEGINS.match(following)
 
 
 def _window(text: str, start: int, end: int, around: int) -> tuple[int, int]:

@@ -103,7 +103,23 @@ def test_lines_that_only_the_width_of_a_page_broke_run_on() -> None:
         ("it runs", True),
         (" on here.\n- but this is an item\nshort\nlines", False),
     ]
-    assert text.blocks[1].pieces == [(code, False)]
+    assert text.blocks[1].is_code
+    assert text.blocks[1].pieces == [(code.removeprefix("```\n").removesuffix("\n```"), False)]
+
+
+def test_an_item_of_a_list_runs_on_further_in() -> None:
+    page = "- This item of a list is so long that it had to be broken before\n  its end.\n- Another."
+
+    assert words(marked(page, 0, 0)) == "".join(page.split())
+    assert "before   its end.\n- Another." in marked(page, 0, 0).blocks[0].pieces[0][0]
+
+
+def test_blank_lines_and_headings_in_code_are_code() -> None:
+    page = "Before.\n```py\n# no heading\n\n  indented()\n```\nAfter.\n~~~\nnever closed"
+    text = marked(page, page.index("  indented"), page.index("indented()") + 10)
+
+    assert [block.is_code for block in text.blocks] == [False, True, False]
+    assert text.blocks[1].pieces == [("# no heading\n\n", False), ("  indented()", True)]
 
 
 def test_cells_between_bars_are_a_table_and_marked_cell_by_cell() -> None:
