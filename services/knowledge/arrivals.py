@@ -13,7 +13,7 @@ from services.reading import kinds
 
 Kind = Literal["pdf", "docx", "html", "markdown", "text", "csv"]
 
-TAKEN: Final = "PDF, Word (.docx), HTML, Markdown, CSV, and text in UTF-8"
+TAKEN: Final = "PDF, Word (.docx), HTML, Markdown, CSV and plain text"
 # What a page's picker offers; content decides all the same.
 ACCEPT: Final = ".pdf,.docx,.html,.htm,.md,.markdown,.txt,.csv,.tsv,text/*,application/pdf"
 HEAD_BYTES: Final = kinds.HEAD_BYTES
@@ -37,6 +37,8 @@ _ENDINGS: Final[dict[str, Kind]] = {
 _ARCHIVE: Final = b"PK\x03\x04"
 # Old Word files, and new ones that are locked with a password, which are packed into one.
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# Texts in UTF-16 as spreadsheets save them.
+_MARKED: Final = (b"\xff\xfe", b"\xfe\xff")
 _WEB_PAGE: Final = re.compile(
     rb"^(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,400}?-->\s*)?<(?:!doctype html|html)\b", re.I | re.S
 )
@@ -90,6 +92,8 @@ def _kind(head: bytes, name: str) -> Kind:
         if name.lower().endswith(".docx") or b"word/" in head:
             return "docx"
         raise refused()
+    if head.startswith(_MARKED):
+        return _kind_of_text(head, name)
     found = kinds.sniff(head)
     if found == kinds.PDF:
         return "pdf"

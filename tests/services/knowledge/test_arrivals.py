@@ -34,6 +34,8 @@ def archive(*names: str) -> bytes:
         (b"Hello", "notes.txt", "text"),
         (b"Hello <html>", "notes", "text"),
         ("Grüße".encode(), "", "text"),
+        ("a;b".encode("utf-16"), "table.csv", "csv"),
+        ("Grüße".encode("cp1252"), "old.txt", "text"),
     ],
 )
 def test_content_decides_and_then_the_name(head: bytes, name: str, kind: str) -> None:
@@ -52,7 +54,7 @@ def test_content_decides_and_then_the_name(head: bytes, name: str, kind: str) ->
         (archive("xl/workbook.xml"), "table.xlsx", "type that is not taken"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(40), "old.doc", "save it as .docx"),
         (b"Not found", "paper.pdf", "not what its name says"),
-        ("Hello".encode("utf-16"), "notes.txt", "UTF-8"),
+        ("Hello".encode("utf-16-le"), "notes.txt", "plain text"),
     ],
 )
 def test_what_is_not_taken_is_refused_with_a_reason_at_the_file(head: bytes, name: str, says: str) -> None:
