@@ -77,6 +77,7 @@ class Services:
 
     def close(self) -> None:
         """End what `start` began."""
+        self.ingest.leave()
         gevent.killall(self._greenlets)
         self.watches.close()
         self.runs.close()

@@ -84,6 +84,7 @@ class Ingest:
         self._is_on = settings.ingest_processes > 0
         self._owner = f"{socket.gethostname()}/{os.getpid()}"
         self._awake = threading.Event()
+        self._has_left = False
         self._stale_at_s = 0.0
 
     def wake(self) -> None:
@@ -93,7 +94,7 @@ class Ingest:
     def run_for_ever(self) -> None:
         """Work until this worker stops; for a greenlet of its own. Killed in the middle, it lets go of its document."""
         try:
-            while self._is_on and not self._is_leaving():
+            while self._is_on and not self._must_stop():
                 try:
                     self.work()
                 except errors.AppError as problem:
@@ -105,6 +106,11 @@ class Ingest:
                 self._awake.clear()
         finally:
             self.close()
+
+    def leave(self) -> None:
+        """Stop at the next step, and begin nothing more."""
+        self._has_left = True
+        self._awake.set()
 
     def close(self) -> None:
         """End the child, if there is one."""
@@ -316,7 +322,10 @@ class Ingest:
             # It lapses by itself.
             logger.warning("claim not released", extra={"document_id": claim.document.id})
 
+    def _must_stop(self) -> bool:
+        return self._has_left or self._is_leaving()
+
     def _turn(self) -> None:
-        if self._is_leaving():
+        if self._must_stop():
             raise Leaving
         gevent.sleep(_TURN_S)

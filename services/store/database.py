@@ -133,7 +133,10 @@ class Database:
                 raise
             raise errors.Unavailable from late
         except exc.SQLAlchemyError as problem:
-            translated = _translated(problem)
+            ending = _ending_behind(problem)
+            if ending is not None and ending is not timer:
+                raise ending from problem
+            translated = errors.Unavailable() if ending is timer else _translated(problem)
             if translated is None:
                 raise
             raise translated from problem
@@ -284,6 +287,16 @@ def _limit_locks(connection: Any, _record: Any, *, timeout_ms: int) -> None:
 def _is_passing(problem: exc.DBAPIError) -> bool:
     """Whether the same transaction may well succeed if it is tried again at once."""
     return sqlite.is_locked(problem.orig) or getattr(problem.orig, "sqlstate", None) in _PASSING_STATES
+
+
+def _ending_behind(problem: BaseException | None) -> BaseException | None:
+    """The end of this greenlet, or of its time, that a driver's clean-up hid behind an error of its own.
+
+    psycopg's does so when it happens in the middle of a connection's ping.
+    """
+    while problem is not None and not isinstance(problem, gevent.GreenletExit | gevent.Timeout):
+        problem = problem.__cause__ or problem.__context__
+    return problem
 
 
 def _translated(problem: exc.SQLAlchemyError) -> errors.AppError | None:

@@ -2,6 +2,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import gevent
 import pytest
 import sqlalchemy
 from gevent.monkey import get_original
@@ -53,6 +54,20 @@ def test_a_number_beyond_the_column_is_invalid_input(database: Database, user: u
 def test_a_mistake_in_a_statement_is_not_hidden(database: Database) -> None:
     with pytest.raises(sqlalchemy.exc.ArgumentError):
         database.run(lambda s: s.execute("SELECT 1"))
+
+
+@pytest.mark.parametrize("ending", [gevent.GreenletExit(), gevent.Timeout(60)])
+def test_the_end_of_a_greenlet_is_not_hidden_by_a_drivers_error(database: Database, ending: BaseException) -> None:
+    def ended_in_a_ping(_: object) -> None:
+        cleanup = Exception("autocommit cannot be set now")
+        cleanup.__context__ = ending
+        raise sqlalchemy.exc.ProgrammingError("a ping", {}, cleanup) from cleanup
+
+    with pytest.raises(type(ending)) as caught:
+        database.run(ended_in_a_ping)
+
+    assert caught.value is ending
+    database.run(users.count)
 
 
 def test_rows_are_complete_outside_their_transaction(database: Database, user: users.User) -> None:
