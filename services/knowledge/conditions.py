@@ -6,22 +6,22 @@ The full-text index keeps to it by itself; what was found by meaning is looked a
 from collections.abc import Sequence
 
 from services.knowledge.query import Query
-from services.knowledge.terms import stem, words
+from services.knowledge.terms import parts, stem
 
 
 def admits(query: Query, text: str) -> bool:
-    """Whether a passage, its headings and its document's name among its words, has all that it must and nothing else."""
+    """Whether a passage has all that it must have, and nothing that it must not; `text` holds its headings too."""
     if not (query.must or query.phrases or query.must_not):
         return True
-    said = f" {' '.join(_parts(text))} "
+    said = f" {' '.join(_stems(text))} "
     return all(_in(said, one) for one in (*query.must, *query.phrases)) and not any(
         _in(said, one) for one in query.must_not
     )
 
 
 def _in(said: str, phrase: str) -> bool:
-    return f" {' '.join(_parts(phrase))} " in said
+    return f" {' '.join(_stems(phrase))} " in said
 
 
-def _parts(text: str) -> Sequence[str]:
-    return [stem(part) for word in words(text) for part in word.split("_") if part]
+def _stems(text: str) -> Sequence[str]:
+    return [stem(part) for part in parts(text)]

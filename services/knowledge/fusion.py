@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.knowledge.terms import SMALL, stem, words
+from services.knowledge.terms import SMALL, parts, stem
 
 Matrix = NDArray[np.float32]
 # Rows of length 1, or zeros, for words.
@@ -97,7 +97,7 @@ def weighed(text: str, looked_for: Sequence[str], candidates: Sequence[Candidate
         text: The question.
         looked_for: Its words that matter, as `terms` gives them.
     """
-    bags = [_Bag.of(one) for one in candidates]
+    bags = [_Bag(one) for one in candidates]
     has = _has(looked_for, bags)
     near = _near(looked_for, bags, vectors)
     spread = (near - near.mean(0)) / (near.std(0) + _SPREAD) if len(near) else near
@@ -114,31 +114,37 @@ def weighed(text: str, looked_for: Sequence[str], candidates: Sequence[Candidate
         spread.mean(1),
         spread.min(1),
         near.mean(1),
-        [len(pairs & bag.pairs) / max(1, len(pairs)) for bag in bags],
+        [sum(pair in bag.run for pair in pairs) / max(1, len(pairs)) for bag in bags],
     )
     features = np.array(columns, np.float32).T
     return Weighed(features @ WEIGHTS, features, has, near)
 
 
-@dataclass(frozen=True, slots=True)
 class _Bag:
-    """What a candidate is made of."""
+    """The words of a candidate.
 
-    words: Sequence[str]
-    stems: frozenset[str]
-    pairs: frozenset[tuple[str, str]]
+    Attributes:
+        words: Each once.
+        run: The stems of all, in order, a blank before and after each.
+        stems: Each once.
+    """
 
-    @classmethod
-    def of(cls, one: Candidate) -> "_Bag":
-        said = words(f"{one.title}\n{one.text}")
-        parts = [stem(part) for word in said for part in word.split("_")]
-        whole = {stem(word) for word in said if "_" in word}
-        return cls(list(dict.fromkeys(said)), frozenset(whole.union(parts)), frozenset(pairwise(parts)))
+    __slots__ = ("run", "stems", "words")
+
+    def __init__(self, one: Candidate) -> None:
+        said = parts(f"{one.title}\n{one.text}")
+        stems = list(map(stem, said))
+        self.words = list(dict.fromkeys(said))
+        self.stems = frozenset(stems)
+        self.run = f" {' '.join(stems)} "
 
 
 def _has(looked_for: Sequence[str], bags: Sequence[_Bag]) -> Matrix:
-    wanted = [stem(word) for word in looked_for]
-    rows = [[word in bag.stems for word in wanted] for bag in bags]
+    wanted = [[stem(part) for part in parts(word)] for word in looked_for]
+    rows = [
+        [word[0] in bag.stems if len(word) == 1 else f" {' '.join(word)} " in bag.run for word in wanted]
+        for bag in bags
+    ]
     return np.array(rows, np.float32).reshape(len(bags), len(wanted))
 
 
@@ -154,10 +160,13 @@ def _near(looked_for: Sequence[str], bags: Sequence[_Bag], vectors: WordVectors)
     return nearest
 
 
-def _pairs(text: str) -> set[tuple[str, str]]:
-    """Neighbouring words of the question, but for those with a little one among them."""
-    parts = [part for word in words(text) for part in word.split("_")]
-    return {(stem(one), stem(other)) for one, other in pairwise(parts) if one not in SMALL and other not in SMALL}
+def _pairs(text: str) -> set[str]:
+    """Neighbouring words of the question as `_Bag.run` has them, but for those with a little one among them."""
+    return {
+        f" {stem(one)} {stem(other)} "
+        for one, other in pairwise(parts(text))
+        if one not in SMALL and other not in SMALL
+    }
 
 
 def _reciprocal(rank: int | None) -> float:

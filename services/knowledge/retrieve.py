@@ -5,7 +5,7 @@ neighbours into passages that can be read and cited. `confidence.py` tells wheth
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,7 +15,7 @@ from services import errors
 from services.knowledge import confidence, fusion
 from services.knowledge.assembly import REACH, Piece, Span, spans
 from services.knowledge.conditions import admits
-from services.knowledge.fusion import Candidate
+from services.knowledge.fusion import Candidate, Weighed
 from services.knowledge.passages import Found, Passage
 from services.knowledge.query import Query, parse
 from services.knowledge.terms import terms
@@ -30,7 +30,9 @@ logger = logging.getLogger(__name__)
 
 LIMIT: Final = 8
 # Of each search; what is farther down is hardly ever an answer (docs/search.md).
-CANDIDATES: Final = 120
+CANDIDATES: Final = 60
+# Signs alone are compared first: so many are then compared by their whole vectors.
+_COMPARED: Final = 150
 # So many chunks, the best first, are looked at for passages.
 _LOOKED_AT: Final = 24
 _NO_MEANING: Final = (
@@ -57,6 +59,9 @@ class Embedder(Protocol):
         ...
 
 
+Weigh = Callable[[str, Sequence[str], Sequence[Candidate], fusion.WordVectors], Weighed]
+
+
 @dataclass(frozen=True, slots=True)
 class _Raw:
     """What the two searches found, as it came."""
@@ -67,7 +72,7 @@ class _Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hit:
+class Hit:
     """A chunk that was found, and how well."""
 
     row: chunks.Passage
@@ -78,9 +83,15 @@ class _Hit:
 class Retriever:
     """Hybrid search over the bases of one site; one for a process, shared by its greenlets."""
 
-    def __init__(self, database: Database, embedder: Embedder) -> None:
+    def __init__(self, database: Database, embedder: Embedder, *, weigh: Weigh = fusion.weighed) -> None:
+        """Prepare; nothing is loaded yet.
+
+        Args:
+            weigh: Another way to weigh candidates; for comparing ways.
+        """
         self._database = database
         self._embedder = embedder
+        self._weigh = weigh
         self._words = _WordVectors(embedder)
 
     def search(
@@ -102,11 +113,11 @@ class Retriever:
         notes = list(query.notes)
         vector = self._vector(asked, notes) if looked_for else None
         raw = self._database.run(self._raw, user_id, list(base_ids or ()), query, looked_for, vector)
-        candidates = _candidates(raw, vector)
-        weighed = fusion.weighed(asked, looked_for, candidates, self._words)
-        order = np.argsort(-weighed.scores, kind="stable").tolist()
-        hits = [_Hit(raw.rows[n], candidates[n], float(weighed.scores[n])) for n in order[:_LOOKED_AT]]
-        passages = self._database.run(_passages, user_id, hits, limit) if hits else []
+        rows, candidates = _candidates(raw, vector)
+        weighed = self._weigh(asked, looked_for, candidates, self._words)
+        order = [n for n in np.argsort(-weighed.scores, kind="stable").tolist() if weighed.scores[n] > -np.inf]
+        hits = [Hit(rows[n], candidates[n], float(weighed.scores[n])) for n in order[:_LOOKED_AT]]
+        passages = self._database.run(passages_of, user_id, hits, limit) if hits else []
         relevance = confidence.relevance(weighed, order)
         return Found(passages, notes, query, relevance, weighed.weights(looked_for))
 
@@ -135,7 +146,7 @@ class Retriever:
         by_words = matching.by_words(s, user_id, where, match, filters, CANDIDATES)
         by_vector: list[tuple[int, int]] = []
         if vector is not None:
-            by_vector = matching.by_vector(s, user_id, where, self._embedder.model, vector.bits, filters, CANDIDATES)
+            by_vector = matching.by_vector(s, user_id, where, self._embedder.model, vector.bits, filters, _COMPARED)
         ids = dict.fromkeys([number for number, _ in by_words] + [number for number, _ in by_vector])
         rows = chunks.load(s, user_id, list(ids))
         return _Raw(by_words, by_vector, [row for row in rows if admits(query, f"{_title(row)}\n{row.text}")])
@@ -163,14 +174,15 @@ class _WordVectors:
         return self._table[[self._rows[word] for word in words]]
 
 
-def _candidates(raw: _Raw, vector: Vector | None) -> list[Candidate]:
-    """The chunks that were found, with what was found out about each; the nearest by their whole vectors now."""
+def _candidates(raw: _Raw, vector: Vector | None) -> tuple[list[chunks.Passage], list[Candidate]]:
+    """The best that either search found, with what was found out about each; the nearest by their whole vectors now."""
     similar = _similarities(raw.rows, vector)
     near = sorted((number for number, _ in raw.by_vector if number in similar), key=lambda number: -similar[number])
-    vector_ranks = {number: rank for rank, number in enumerate(near, start=1)}
-    words_ranks = {number: rank for rank, (number, _) in enumerate(raw.by_words, start=1)}
+    vector_ranks = {number: rank for rank, number in enumerate(near[:CANDIDATES], start=1)}
     bm25 = dict(raw.by_words)
-    return [
+    words_ranks = {number: rank for rank, number in enumerate(bm25, start=1)}
+    rows = [row for row in raw.rows if row.id in bm25 or row.id in vector_ranks]
+    return rows, [
         Candidate(
             row.id,
             row.document_id,
@@ -182,7 +194,7 @@ def _candidates(raw: _Raw, vector: Vector | None) -> list[Candidate]:
             vector_ranks.get(row.id),
             similar.get(row.id, 0.0),
         )
-        for row in raw.rows
+        for row in rows
     ]
 
 
@@ -198,7 +210,7 @@ def _title(row: chunks.Passage) -> str:
     return f"{row.document_name} {row.heading}"
 
 
-def _passages(s: Session, user_id: int, hits: Sequence[_Hit], limit: int) -> list[Passage]:
+def passages_of(s: Session, user_id: int, hits: Sequence[Hit], limit: int) -> list[Passage]:
     """The best hits with their neighbours, as they stand in their documents."""
     pieces = [_piece(hit.row) for hit in hits]
     places = {
@@ -208,25 +220,21 @@ def _passages(s: Session, user_id: int, hits: Sequence[_Hit], limit: int) -> lis
         if one.position + step >= 0
     }
     around = [_piece(row) for row in chunks.at(s, user_id, sorted(places))]
-    made = []
-    for span in spans(pieces, around, limit):
+    made = spans(pieces, around, limit)
+    wanted = [(span.first.document_id, span.first.page) for span in made if span.first != span.last]
+    texts = documents.texts(s, user_id, wanted) if wanted else {}
+    passages = []
+    for span in made:
         hit = hits[span.hit]
-        text = hit.row.text if span.first == span.last else _text(s, user_id, span)
-        if text is not None:
-            made.append(_passage(hit, span, text))
-    return made
+        page = texts.get((span.first.document_id, span.first.page))
+        # A document may have gone between the two transactions.
+        if page is not None or span.first == span.last:
+            text = hit.row.text if page is None or span.first == span.last else page[span.start : span.end]
+            passages.append(_passage(hit, span, text))
+    return passages
 
 
-def _text(s: Session, user_id: int, span: Span) -> str | None:
-    """What stands there; None if the document has gone meanwhile."""
-    try:
-        found = documents.pages(s, user_id, span.first.document_id, span.first.page, span.first.page)
-    except errors.NotFound:
-        return None
-    return found[0].text[span.start : span.end] if found else None
-
-
-def _passage(hit: _Hit, span: Span, text: str) -> Passage:
+def _passage(hit: Hit, span: Span, text: str) -> Passage:
     row, candidate = hit.row, hit.candidate
     return Passage(
         chunk_id=row.id,

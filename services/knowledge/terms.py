@@ -11,19 +11,26 @@ from typing import Final
 
 MAX_TERMS: Final = 24
 _WORD: Final = re.compile(r"[^\W_]+(?:_[^\W_]+)*", re.UNICODE)
+_PART: Final = re.compile(r"[^\W_]+", re.UNICODE)
 _ENDINGS: Final = ("ations", "ation", "ingly", "ings", "ing", "edly", "ies", "ied", "ed", "es", "ly", "s", "y", "e")
 _MIN_STEM: Final = 4
 # Words that make no pair with their neighbours.
-SMALL: Final = frozenset(
-    "a an and are at be by can could do does for from how i if in is it its me my of on or s so t that the there this to"
-    " what when which who why with".split()
-)
+_SMALL: Final = """
+a an and are at be by can could do does for from how i if in is it its me my of on or s so t that the there this to what
+when which who why with
+"""
+SMALL: Final = frozenset(_SMALL.split())
 COMMON: Final = frozenset((Path(__file__).parent / "common_words.txt").read_text(encoding="utf-8").split())
 
 
 def words(text: str) -> list[str]:
     """All words, casefolded, in order; `pg_dump` is one."""
     return _WORD.findall(text.casefold())
+
+
+def parts(text: str) -> list[str]:
+    """All words, casefolded, in order; `pg_dump` is two."""
+    return _PART.findall(text.casefold())
 
 
 def terms(text: str, most: int = MAX_TERMS) -> list[str]:
@@ -40,13 +47,3 @@ def stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= (3 if ending == "s" else _MIN_STEM):
             return word.removesuffix(ending)
     return word
-
-
-def stems(text: str) -> set[str]:
-    """The stems of a text's words, and of the parts of those that are put together by `_`."""
-    found = set()
-    for word in words(text):
-        found.add(stem(word))
-        if "_" in word:
-            found.update(map(stem, word.split("_")))
-    return found

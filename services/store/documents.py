@@ -3,12 +3,24 @@
 What people do with documents is here; what the ingestion does to them is in `claims.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final, Literal, cast
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint, func, insert, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy import delete as delete_from
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -236,6 +248,19 @@ def pages(s: Session, user_id: int, document_id: str, first: int = 1, last: int 
     if last is not None:
         asked = asked.where(DocumentPage.number <= last)
     return [Page(number, words) for number, words in s.execute(asked.order_by(DocumentPage.number))]
+
+
+def texts(s: Session, user_id: int, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """The texts of some pages (document, number), as far as there are any and the person may read them."""
+    asked = (
+        select(DocumentPage.document_id, DocumentPage.number, DocumentPage.text)
+        .join(DocumentRow, DocumentRow.id == DocumentPage.document_id)
+        .where(
+            tuple_(DocumentPage.document_id, DocumentPage.number).in_(set(places)),
+            DocumentRow.base_id.in_(bases.readable(user_id)),
+        )
+    )
+    return {(document_id, number): text for document_id, number, text in s.execute(asked)}
 
 
 def page(s: Session, user_id: int, document_id: str, number: int) -> tuple[Document, Page, int]:
