@@ -37,6 +37,7 @@ _VISIBLE: Final = """() => {
 
 
 @pytest.mark.req("T43", "D1-8")
+@pytest.mark.timeout(600)  # some forty pages, and axe on each
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_complains_reaches_out_or_keeps_anybody_out(
     scheme: Any, storied: Storied, make_page: Callable[..., Page], shared_site: Site

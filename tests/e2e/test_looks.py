@@ -138,6 +138,7 @@ def test_on_paper_a_conversation_has_the_whole_sheet(width: int, model: Model, s
 # -- every page
 
 
+@pytest.mark.timeout(600)  # some forty pages
 def test_no_page_scrolls_sideways_on_a_phone(
     storied: Storied, make_page: Callable[..., Page], shared_site: Site
 ) -> None:
