@@ -38,7 +38,7 @@ test-model: setup-e2e ## The model door against a real model server (llama.cpp)
 	@$(PY) -m pytest -q -m model tests/services/llm
 
 test-postgres: setup-dev ## The store's tests on PostgreSQL
-	@$(PY) -m scripts.with_postgres $(PY) -m pytest -q -m 'not model' tests/services/store tests/services/media tests/blueprints/test_media.py $(ARGS)
+	@$(PY) -m scripts.with_postgres $(PY) -m pytest -q -m 'not model' tests/services/store tests/services/media tests/blueprints/test_media.py tests/blueprints/test_base_documents.py tests/blueprints/test_base_progress.py $(ARGS)
 
 bench: setup-e2e ## Measure the engine against its peers; fails on a missed ratio
 	@$(PY) -m bench $(ARGS)

@@ -18,7 +18,9 @@ export class Kept {
   }
 }
 
-/** Of each part of the page that a frame touches, how: name -> innerHTML, beforeend. */
+const REPLACES = new Set(["innerHTML", "innerMorph"])
+
+/** Of each part of the page that a frame touches, how: name -> innerHTML, innerMorph, beforeend. */
 function partsOf(html) {
   const template = document.createElement("template")
   template.innerHTML = html
@@ -27,5 +29,5 @@ function partsOf(html) {
 
 /** What a later frame replaces need not be shown first; what it adds to must be. */
 function forget(parts, later) {
-  for (const [name, swap] of later) if (swap === "innerHTML" && parts.get(name) === "innerHTML") parts.delete(name)
+  for (const [name, swap] of later) if (REPLACES.has(swap) && REPLACES.has(parts.get(name))) parts.delete(name)
 }
