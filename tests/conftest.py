@@ -3,6 +3,7 @@
 import app as _site  # noqa: F401 - before all others: its first line is the gevent patch
 
 # isort: split
+import gc
 import importlib.util
 import re
 import socket
@@ -35,6 +36,13 @@ _CSRF_META = re.compile(r'<meta name="csrf-token" content="([^"]+)">')
 
 # `make test` installs no browser; these modules import its driver, and run by `make e2e` only.
 collect_ignore = [] if importlib.util.find_spec("playwright") else ["e2e"]
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: it need not be looked through for cycles again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)

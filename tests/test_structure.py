@@ -1,6 +1,7 @@
 """Rules about the tree itself: what a reviewer would otherwise have to remember."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,9 +122,18 @@ def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def imported(path: Path) -> Iterator[str]:
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """The modules that a file imports when it runs; what only the type checker sees does not count."""
-    tree = ast.parse(path.read_text())
+    return frozenset(_imported(parsed(path)))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
     unseen = {
         id(inner)
         for node in ast.walk(tree)
@@ -256,7 +266,7 @@ def test_no_function_is_too_long() -> None:
     for path in sources("app.py", "blueprints", "services", "scripts"):
         if "versions" in path.parts:
             continue  # migrations are written once and never edited
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef):
                 body = node.body[1:] if ast.get_docstring(node) else node.body
                 length = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
@@ -281,7 +291,7 @@ def test_the_tests_import_app_before_anything_else() -> None:
 
 def test_nothing_imports_app() -> None:
     for path in sources("blueprints", "services"):
-        assert "app" not in set(imported(path)), named(path)
+        assert "app" not in imported(path), named(path)
 
 
 @pytest.mark.parametrize("package", sorted(DOORS))

@@ -5,6 +5,7 @@ from flask.testing import FlaskClient
 
 from services.streaming.answers import folded
 from tests.blueprints.people import PROBLEM, Person, text_of
+from tests.clocks import PATIENCE_S
 from tests.factories import make_answer, make_conversation, settle
 from tests.model_server import ModelServer
 
@@ -158,7 +159,7 @@ def test_deleting_a_conversation_stops_what_runs_in_it(person: Person, model: Mo
         assert person.client.delete(f"{URL}/{conversation_id}").status_code == 204
 
         assert stream.rest()[-1].name == "stream.close"
-    assert call.closed.wait(1)
+    assert call.closed.wait(PATIENCE_S)
     assert person.client.get("/api/streams").json == {"streams": []}
     assert person.client.get(f"{URL}/{conversation_id}").status_code == 404
     assert person.client.get(f"/api/streams/{stream_id}").status_code == 404

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from tests.blueprints.people import Person, names, text_of
+from tests.clocks import PATIENCE_S
 from tests.model_server import ModelServer, Script, refused_port
 from tests.sse import Frame
 
@@ -147,7 +148,7 @@ def test_a_deadline_is_an_error_and_what_came_is_kept(
     check_failed(frames, "DEADLINE")
     assert only(frames, "error")["retryable"] is True
     assert bool(text_of(frames)) is bool(words)
-    assert model.calls[0].closed.wait(1)
+    assert model.calls[0].closed.wait(PATIENCE_S)
     assert person.client.post(f"/api/streams/{stream_id}/continue").status_code == 201
 
 

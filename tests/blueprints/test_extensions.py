@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from services.streaming.embedded_valkey import private_valkey
 from tests.blueprints.conftest import bearer, login_token, register, same_person
+from tests.clocks import LATE_S, within
 
 
 def starts(client: FlaskClient, times: int) -> list[int]:
@@ -82,14 +83,13 @@ def test_identity_and_csrf_come_before_the_rate(site: Flask, newcomer: FlaskClie
 def test_without_redis_nothing_is_started(make_site: Callable[..., Flask], tmp_path: Path) -> None:
     site = make_site(REDIS_URL=f"unix://{tmp_path}/nobody")
     ana = same_person(site, register(make_site(), "ana@example.org"))
-    began = time.monotonic()
 
-    response = ana.post("/v1/create")
+    with within(2):
+        response = ana.post("/v1/create")
 
     assert response.status_code == 503
     assert response.json["code"] == "UNAVAILABLE"
     assert int(response.headers["Retry-After"]) >= 1
-    assert time.monotonic() - began < 2
 
 
 @pytest.mark.slow
@@ -111,5 +111,5 @@ def test_a_redis_that_hangs_is_given_up_within_two_seconds(make_site: Callable[.
         assert response.status_code == 503
         assert ready.status_code == 503
         assert ready.json["redis"] == "away"
-        assert took_s < 4, "each within two seconds"
+        assert took_s < 4 + LATE_S, "each within two seconds"
         assert ana.post("/v1/create").status_code == 200, "limits go on where they were"

@@ -2,9 +2,7 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from services.store import users
 from services.streaming.embedded_valkey import private_valkey
 from tests.blueprints.conftest import same_person
 from tests.blueprints.people import MESSAGES, PROBLEM, Person, text_of
+from tests.clocks import within
 from tests.conftest import sign_up
 from tests.factories import make_answer
 from tests.model_server import ModelServer
@@ -23,13 +22,6 @@ from tests.sse import frames
 IN_TIME_S = 2.0
 QUESTION = {"session_id": "s1", "problem_id": PROBLEM, "message": "How?"}
 CHROMIUM = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    assert time.monotonic() - began < seconds
 
 
 @pytest.fixture(scope="module")

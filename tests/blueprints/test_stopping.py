@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from tests.blueprints.people import Person, text_of
+from tests.clocks import PATIENCE_S
 from tests.conftest import sign_up
 from tests.factories import make_answer
 from tests.model_server import Call, ModelServer, Script
@@ -58,7 +59,7 @@ def test_a_confirmed_stop_has_closed_the_call_to_the_model(person: Person, model
 
     assert person.client.delete(f"/api/streams/{stream_id}").json["confirmed"] is True
 
-    assert call.closed.wait(1)
+    assert call.closed.wait(PATIENCE_S)
     assert call.outcome == "closed by client"
     assert person.client.get("/api/streams").json == {"streams": []}
 

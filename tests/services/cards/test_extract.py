@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +14,7 @@ from services.cards.made import (
     Made,
 )
 from services.cards.statements import statements
+from tests.clocks import cpu_within
 from tests.decks import ANSWER
 
 GERMAN = """Die Photosynthese wandelt Lichtenergie in chemische Energie um. Sie findet in den Chloroplasten statt.
@@ -118,12 +117,9 @@ def test_html_in_an_answer_is_not_carried_over() -> None:
     ["*", "> ", "[", "](", "**a ", "| a ", "$", "_a", "<a", "`", "1.", "a. ", "- - ", "A: b ", "\\(", "# ", "A b c. "],
 )
 def test_hostile_text_takes_no_time(piece: str) -> None:
-    began = time.process_time()
-
-    extract(piece * (200_000 // len(piece)))
-    extract((piece * 80 + "\n") * 2_000)
-
-    assert time.process_time() - began < 1.0
+    with cpu_within(1):
+        extract(piece * (200_000 // len(piece)))
+        extract((piece * 80 + "\n") * 2_000)
 
 
 @settings(deadline=None)

@@ -17,6 +17,7 @@ from services.store.database import Database, Session
 from services.store.decks import MAKING_AT_MOST, MAX_DECKS, Deck
 from services.store.points import Balance
 from services.store.users import User
+from tests.clocks import PATIENCE_S
 from tests.decks import ANSWER, NOON, cards_of, make_study_answer, reply_text
 from tests.factories import make_answer, make_user
 from tests.model_scripts import Script
@@ -146,7 +147,7 @@ def test_a_silent_model_is_not_waited_for(
 
     assert (deck.engine, deck.fallback) == ("built-in", True)
     assert len(model.calls) == 1, "no time was left for another attempt"
-    assert model.calls[0].closed.wait(2)
+    assert model.calls[0].closed.wait(PATIENCE_S)
 
 
 def test_a_model_that_is_away_is_stood_in_for(modelled: Cards, model: ModelServer, user: User, answer: str) -> None:
@@ -259,7 +260,7 @@ def test_two_tabs_at_once_make_one_deck(
 
     assert refused.value.code == "CARDS_BUSY"
     assert refused.value.retry_after_s
-    assert first.get(timeout=5)[1]
+    assert first.get(timeout=PATIENCE_S)[1]
     assert database.run(lambda s: s.query(Deck).count()) == 1
     assert database.run(ledger.audit) == []
 
@@ -277,7 +278,7 @@ def test_two_decks_of_one_person_may_be_in_the_making_and_not_three(
     model.release()
 
     assert refused.value.extra == {"limit": 2, "current": 2}
-    assert all(greenlet.get(timeout=5)[1] for greenlet in running)
+    assert all(greenlet.get(timeout=PATIENCE_S)[1] for greenlet in running)
 
 
 def test_too_few_points_are_said_before_anything_is_made(
@@ -368,7 +369,7 @@ def test_what_was_given_up_meanwhile_is_not_stored(
     model.release()
 
     with pytest.raises(errors.Unavailable):
-        late.get(timeout=5)
+        late.get(timeout=PATIENCE_S)
 
     assert database.run(card_store.listing, user.id) == []
 

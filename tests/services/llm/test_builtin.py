@@ -4,6 +4,7 @@ import gevent
 
 from services.llm.builtin import BuiltinEngine, remainder
 from services.llm.messages import Began, Delta, Finish, Message, Request, Usage
+from tests.clocks import PATIENCE_S
 
 AUTHORED = "Look at the pairs.\n\n```python\nfor a in b:\n    pass\n```\nThen **count**. "
 
@@ -55,7 +56,7 @@ def test_it_speaks_at_its_pace_and_lets_others_run() -> None:
 
     assert monotonic() - began_s >= 5 * 0.02
     assert len(ticks) == 3
-    other.join(timeout=1)
+    other.join(timeout=PATIENCE_S)
 
 
 def test_closing_it_from_another_greenlet_ends_it_at_once() -> None:
@@ -66,7 +67,7 @@ def test_closing_it_from_another_greenlet_ends_it_at_once() -> None:
 
     reply.close()
 
-    assert reader.get(timeout=1) == []
+    assert reader.get(timeout=PATIENCE_S) == []
 
 
 def test_it_keeps_to_its_limit_and_says_that_it_was_cut() -> None:

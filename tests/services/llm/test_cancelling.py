@@ -11,6 +11,7 @@ from gevent.queue import Queue
 from services.llm.call import Reply
 from services.llm.client import OpenAIEngine
 from services.llm.messages import Finish, Message, Request
+from tests.clocks import LATE_S, PATIENCE_S
 from tests.model_server import ModelServer
 
 from .conftest import MakeEngine, until_said
@@ -39,14 +40,14 @@ class Reader:
     def wait_for(self, tokens: int) -> None:
         """Return once so many tokens came and the reader waits for more."""
         if tokens:
-            until_said(iter(lambda: self.parts.get(timeout=5), ENDED), tokens)
+            until_said(iter(lambda: self.parts.get(timeout=PATIENCE_S), ENDED), tokens)
         gevent.idle()
 
     def close(self) -> None:
         self.reply.close()
 
     def kill(self) -> None:
-        self.greenlet.kill(Stopped, timeout=1)
+        self.greenlet.kill(Stopped, timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("end", [Reader.close, Reader.kill])
@@ -61,8 +62,8 @@ def test_the_upstream_connection_is_closed_within_a_second(
 
     end(reader)
 
-    assert call.closed.wait(1)
-    reader.greenlet.join(timeout=1)
+    assert call.closed.wait(1 + LATE_S)
+    reader.greenlet.join(timeout=PATIENCE_S)
     assert reader.greenlet.ready()
     assert reader.greenlet.exception is None, "it ended without an error"
     assert len(model_server.calls) == 1, "and nothing was retried"
@@ -81,8 +82,8 @@ def test_the_same_holds_under_tls(
 
     end(reader)
 
-    assert call.closed.wait(1)
-    reader.greenlet.join(timeout=1)
+    assert call.closed.wait(1 + LATE_S)
+    reader.greenlet.join(timeout=PATIENCE_S)
     assert reader.greenlet.ready()
     assert reader.greenlet.exception is None
     assert not engine.transport.pool.connections
@@ -105,7 +106,7 @@ def test_a_connection_attempt_and_a_handshake_are_ended_too(
 
             end(reader)
 
-            reader.greenlet.join(timeout=1)
+            reader.greenlet.join(timeout=PATIENCE_S)
             assert reader.greenlet.ready()
             assert reader.greenlet.exception is None
             assert not engine.transport.pool.connections
@@ -118,7 +119,7 @@ def test_a_reply_closed_by_another_greenlet_just_ends(make_engine: MakeEngine, m
 
     reader.close()
 
-    assert reader.parts.get(timeout=1) == ENDED
+    assert reader.parts.get(timeout=PATIENCE_S) == ENDED
 
 
 @pytest.mark.parametrize("end", [Reader.close, Reader.kill])
@@ -126,12 +127,12 @@ def test_a_pause_before_a_retry_is_ended_too(
     end: Callable[[Reader], None], make_engine: MakeEngine, model_server: ModelServer
 ) -> None:
     reader = Reader(make_engine(openai_model="status-429-30"))
-    assert model_server.wait_for_call().finished.wait(5)
+    assert model_server.wait_for_call().finished.wait(PATIENCE_S)
     gevent.idle()
 
     end(reader)
 
-    reader.greenlet.join(timeout=1)
+    reader.greenlet.join(timeout=PATIENCE_S)
     assert reader.greenlet.ready()
     assert reader.greenlet.exception is None
     assert len(model_server.calls) == 1
@@ -147,7 +148,7 @@ def test_a_closed_generator_around_a_reply_closes_the_connection(
     wrapped.close()
     del wrapped
 
-    assert model_server.calls[0].closed.wait(1)
+    assert model_server.calls[0].closed.wait(PATIENCE_S)
     assert not engine.transport.pool.connections
 
 
@@ -167,7 +168,7 @@ def test_a_hundred_ended_replies_leave_the_pool_as_it_was(
         for reader in readers:
             end(reader)
         for call in calls:
-            assert call.closed.wait(1)
+            assert call.closed.wait(PATIENCE_S)
 
     assert not engine.transport.pool.connections
     assert "Requests: 0 active, 0 queued" in repr(engine.transport.pool)

@@ -229,7 +229,7 @@ def test_a_pause_past_the_first_tokens_deadline_is_not_waited_for(
 
     failure = failure_of(make_engine(model_first_token_timeout_s=5.0))
 
-    assert monotonic() - began_s < 1
+    assert monotonic() - began_s < LATE_S
     assert (failure.code, failure.retry_after_s, failure.retryable) == ("MODEL_BUSY", 18, True)
     assert len(model_server.calls) == 1
 

@@ -10,6 +10,7 @@ from gevent.event import Event
 from services.llm.builtin import BuiltinEngine
 from services.llm.door import Door
 from services.llm.messages import Began, Delta, Finish, Message, Request, Usage
+from tests.clocks import PATIENCE_S
 from tests.model_server import ModelServer, Script, refused_port
 
 from .conftest import MakeEngine, MakeSettings
@@ -86,7 +87,7 @@ class TestEngine:
         readers = [gevent.spawn(lambda: list(engine.stream(REQUEST))) for _ in range(20)]
 
         for reader in readers:
-            assert "".join(part.text for part in reader.get(timeout=5) if isinstance(part, Delta)) == ANSWER
+            assert "".join(part.text for part in reader.get(timeout=PATIENCE_S) if isinstance(part, Delta)) == ANSWER
 
     def test_a_reader_that_is_killed_unwinds(self, engine: Any) -> None:
         has_begun, unwound = Event(), Event()
@@ -100,8 +101,8 @@ class TestEngine:
                 unwound.set()
 
         reader = gevent.spawn(read)
-        assert has_begun.wait(1)
-        reader.kill(timeout=1)
+        assert has_begun.wait(PATIENCE_S)
+        reader.kill(timeout=PATIENCE_S)
 
         assert unwound.is_set()
         assert list(engine.stream(REQUEST))[-1] == Finish("stop"), "the engine still works"

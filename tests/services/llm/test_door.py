@@ -8,6 +8,7 @@ import pytest
 from services.errors import ModelBroken, ModelUnreachable
 from services.llm.door import Door
 from services.llm.messages import Began, Delta, Finish, Message, Request
+from tests.clocks import PATIENCE_S
 from tests.model_server import ModelServer, refused_port
 
 from .conftest import MakeSettings, until_said
@@ -126,8 +127,8 @@ def test_closing_while_the_model_is_awaited_does_not_fall_back(
 
     reply.close()
 
-    assert reader.get(timeout=1) == []
-    assert call.closed.wait(1)
+    assert reader.get(timeout=PATIENCE_S) == []
+    assert call.closed.wait(PATIENCE_S)
 
 
 def test_closing_the_fallback_ends_it(make_model_settings: MakeSettings, doors: list[Door]) -> None:
@@ -139,4 +140,4 @@ def test_closing_the_fallback_ends_it(make_model_settings: MakeSettings, doors: 
 
     reply.close()
 
-    assert reader.get(timeout=1) == [Delta("The")]
+    assert reader.get(timeout=PATIENCE_S) == [Delta("The")]

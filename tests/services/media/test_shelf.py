@@ -21,6 +21,7 @@ from services.store import media as store
 from services.store import users
 from services.store.database import Database
 from tests import uploads
+from tests.clocks import PATIENCE_S
 from tests.factories import make_media
 
 NOTES = "# Light\n\nPlants make sugar of light."
@@ -273,7 +274,7 @@ def test_an_upload_that_is_given_up_leaves_nothing(make_shelf: Callable[..., She
     reader = Hanging()
     shelf = make_shelf(reader=reader)
     adding = gevent.spawn(shelf.add, user.id, "notes.md", BytesIO(NOTES.encode()))
-    assert reader.asked.wait(10)
+    assert reader.asked.wait(PATIENCE_S)
 
     adding.kill(timeout=10)
 

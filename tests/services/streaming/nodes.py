@@ -40,10 +40,10 @@ from services.streaming.state import NewRun
 from services.streaming.viewer import Viewer
 from services.streaming.views import Replay, StreamFacts
 from services.streaming.wire import HEARTBEAT, format_event_id, frame
+from tests.clocks import PATIENCE_S
 from tests.sse import Frame, Reader
 
 USER = UserId(7)
-PATIENCE_S = 8.0
 _numbers = itertools.count(1)
 
 

@@ -16,6 +16,7 @@ from services.streaming.events import DELTA, END, PROGRESS, Event, delta
 from services.streaming.flush import Flusher
 from services.streaming.state import Started
 from services.streaming.writer import Writer
+from tests.clocks import PATIENCE_S
 from tests.services.streaming.nodes import Node, Script, check_log, until
 from tests.services.streaming.proxy import Forgetful
 
@@ -65,7 +66,7 @@ def test_a_lost_reply_after_an_entry_neither_doubles_nor_loses_it(
     for number in range(10):
         proxy.lose_reply_to(f"<{number}>".encode())
         script.say(f"<{number}>")
-        assert proxy.lost.wait(5), "needs a lost reply"
+        assert proxy.lost.wait(PATIENCE_S), "needs a lost reply"
     text = "a" + "".join(f"<{number}>" for number in range(10))
     readers[1].wait_for_text(text)
 
@@ -227,7 +228,7 @@ def test_a_log_that_is_gone_ends_its_run_whose_text_is_kept(node: Node) -> None:
     node.redis.flushall()
     script.say("b")
 
-    assert script.closed.wait(5)
+    assert script.closed.wait(PATIENCE_S)
     until(lambda: node.settled)
     assert node.runs.active == 0
     assert [(end.outcome, end.text, end.last) for end in node.settled] == [("interrupted", "ab", 0)]

@@ -13,6 +13,7 @@ from services.streaming.hub import Finished
 from services.streaming.viewer import Viewer
 from services.streaming.views import StreamFacts
 from services.streaming.wire import format_event_id
+from tests.clocks import PATIENCE_S
 from tests.services.streaming.nodes import USER, Node, PlainDialect, Script, facts_of, make_spec, told, until
 from tests.services.streaming.proxy import Forgetful
 
@@ -31,7 +32,7 @@ def test_a_reader_gets_what_came_merged_and_then_what_comes(node: Node) -> None:
     late.wait_for("close")
 
     assert late.text == "abcd"
-    assert late.ended.wait(2)
+    assert late.ended.wait(PATIENCE_S)
     assert late.seqs == sorted(set(late.seqs))
 
 
@@ -79,7 +80,7 @@ def test_a_finished_stream_that_was_seen_whole_has_nothing_more(node: Node, othe
         assert isinstance(worker.subscribe(run.spec, last_event_id=format_event_id(run.spec.stream_id, last)), Finished)
         assert worker.watch(run.spec, last_event_id=format_event_id(run.spec.stream_id, last + 1)).verdict == "snapshot"
         again = worker.watch(run.spec)
-        assert again.ended.wait(2)
+        assert again.ended.wait(PATIENCE_S)
         assert again.text == "x"
 
 
@@ -174,7 +175,7 @@ def test_two_hundred_runs_whose_readers_left_leave_what_lingers_only(node: Node,
         run = node.run(told("x"))
         reader = node.watch(run.spec)
         reader.wait_for("close")
-        assert reader.ended.wait(2)
+        assert reader.ended.wait(PATIENCE_S)
     until(lambda: node.runs.active == 0 and node.hub.viewers == 0)
     assert len(node.hub._follows) == 200, "closed streams linger for readers who come back"
 
@@ -202,7 +203,7 @@ def test_old_connections_are_sent_away_but_those_of_a_post(node: Node) -> None:
 
     node.hub._retire(time.monotonic() + 4000)
 
-    assert by_get.ended.wait(2)
+    assert by_get.ended.wait(PATIENCE_S)
     assert by_get.reader.retry_ms is not None
     assert 100 <= by_get.reader.retry_ms <= 1000
     assert not by_post.ended.is_set()
@@ -218,7 +219,7 @@ def test_at_a_deploy_readers_are_told_to_come_back_at_different_times(node: Node
     node.hub.send_away(retry_ms=300)
 
     for reader in readers:
-        assert reader.ended.wait(2)
+        assert reader.ended.wait(PATIENCE_S)
         assert 300 <= (reader.reader.retry_ms or 0) <= 600
     assert len({reader.reader.retry_ms for reader in readers}) > 5
     assert not by_post.ended.is_set()

@@ -12,6 +12,7 @@ from services.streaming.events import DELTA, END, ERROR, METADATA, TESTS, Event,
 from services.streaming.producing import MAX_ANSWER_BYTES
 from services.streaming.runs import new_id
 from services.streaming.wire import parse_event_id
+from tests.clocks import PATIENCE_S
 from tests.services.streaming.nodes import Node, Script, check_log, told, until
 
 Nodes = Callable[..., Node]
@@ -149,12 +150,12 @@ def test_a_run_that_is_taken_while_redis_is_away_leaves_all_the_same(make_node: 
     node = make_node(url=proxy.url)
     script = Script()
     run = node.run(script)
-    assert script.asked.wait(5)
+    assert script.asked.wait(PATIENCE_S)
     proxy.refuse()
 
     run.writer.lose()
 
-    assert script.closed.wait(5)
+    assert script.closed.wait(PATIENCE_S)
     until(lambda: node.runs.active == 0)
     proxy.accept()
 
@@ -216,7 +217,7 @@ def test_an_idle_stream_takes_a_follow_up_from_the_other_node(node: Node, other:
     assert node.runs.stop(run.spec.user_id, run.spec.stream_id).outcome == "completed"  # type: ignore[union-attr]
     for watching in (here, there):
         assert watching.wait_for("close").json == {"reason": "stopped"}
-        assert watching.ended.wait(2)
+        assert watching.ended.wait(PATIENCE_S)
     check_log(node.entries(run.spec), runs=2)
 
 

@@ -10,6 +10,7 @@ from redis import Redis
 
 from services.streaming import connections
 from services.streaming.subscription import Subscription
+from tests.clocks import PATIENCE_S
 from tests.services.streaming.nodes import until
 from tests.services.streaming.proxy import Forgetful
 
@@ -79,8 +80,8 @@ def test_a_killed_connection_is_opened_again_with_all_channels(listen: Open, red
 
     redis.client_kill_filter(_type="pubsub")
 
-    assert listening.lost.wait(5)
-    assert listening.resumed.wait(5), "told when every channel is confirmed"
+    assert listening.lost.wait(PATIENCE_S)
+    assert listening.resumed.wait(PATIENCE_S), "told when every channel is confirmed"
     assert redis.publish("a", "1") == redis.publish("b", "2") == 1
     listening.wait_for(b"2")
 
@@ -105,10 +106,10 @@ def test_a_peer_that_vanished_without_a_word_is_left(listen: Open, redis: "Redis
 
     proxy.freeze()
 
-    assert listening.lost.wait(5)
+    assert listening.lost.wait(PATIENCE_S)
     listening.resumed.clear()
     proxy.thaw()
-    assert listening.resumed.wait(5)
+    assert listening.resumed.wait(PATIENCE_S)
     redis.publish("a", "1")
     listening.wait_for(b"1")
 
@@ -135,7 +136,7 @@ def test_a_receiver_that_fails_does_not_end_the_subscription(listen: Open, redis
 
     redis.publish("bad", "1")
 
-    assert listening.resumed.wait(5)
+    assert listening.resumed.wait(PATIENCE_S)
     redis.publish("good", "2")
     listening.wait_for(b"2")
 
@@ -187,7 +188,7 @@ def test_a_connection_that_was_given_up_while_a_message_was_read_is_opened_again
 
     redis.publish("a", "1")
 
-    assert listening.lost.wait(5)
-    assert listening.resumed.wait(5)
+    assert listening.lost.wait(PATIENCE_S)
+    assert listening.resumed.wait(PATIENCE_S)
     redis.publish("b", "2")
     listening.wait_for(b"2")

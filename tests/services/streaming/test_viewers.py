@@ -13,6 +13,7 @@ from services.streaming import keys
 from services.streaming.events import CLOSE, DELTA, END, Entry, Event, delta
 from services.streaming.push import MAX_BEHIND_BYTES
 from services.streaming.wire import format_event_id
+from tests.clocks import LATE_S, PATIENCE_S, cpu_within
 from tests.services.streaming.nodes import Node, PlainDialect, Script, told, until
 from tests.services.streaming.responses import Way
 from tests.sse import Frame
@@ -27,7 +28,7 @@ def way(request: pytest.FixtureRequest, make_node: Callable[..., Node]) -> Itera
     yield made
     for response in made.responses:
         response.close()
-        assert response.ended.wait(5)
+        assert response.ended.wait(PATIENCE_S)
 
 
 def _replayed(way: Way, run: Any) -> list[Frame]:
@@ -66,7 +67,7 @@ def test_an_answer_comes_whole_and_its_response_ends(way: Way) -> None:
     assert seqs == sorted(set(seqs))
     assert frames[-1].name == "close"
     assert response.was_clean
-    assert response.ended.wait(2)
+    assert response.ended.wait(PATIENCE_S)
     assert way.node.hub.viewers == 0
 
 
@@ -115,7 +116,7 @@ def test_a_reader_too_far_behind_is_cut_and_comes_back_without_loss(way: Way) ->
     assert 1.5 * MAX_BEHIND_BYTES < 90 * 20_000, "needs more than is kept"
     script.say("!").end()
 
-    assert slow.ended.wait(5), "its response is given up"
+    assert slow.ended.wait(PATIENCE_S), "its response is given up"
     whole = reading.get(timeout=10)
     seen += slow.rest()
     back = way.open(run.spec, last_event_id=[frame.id for frame in seen if frame.own_id][-1])
@@ -138,9 +139,9 @@ def test_a_client_that_leaves_is_noticed_at_once(way: Way, how: str) -> None:
         else:
             response.client.shutdown(socket.SHUT_WR)
         took.append(until(lambda: way.node.hub.viewers == 0))
-        assert response.ended.wait(2)
+        assert response.ended.wait(PATIENCE_S)
 
-    assert min(took) < 0.05
+    assert min(took) < 0.5
 
 
 def test_a_client_that_leaves_with_a_full_window_costs_nothing(way: Way) -> None:
@@ -150,13 +151,12 @@ def test_a_client_that_leaves_with_a_full_window_costs_nothing(way: Way) -> None
     response.until(said("begin"))
     script.say("x" * 200_000)
     until(lambda: run.writer.committed == 4)
-    began = time.process_time()
 
-    response.client.shutdown(socket.SHUT_WR)
+    with cpu_within(0.4):
+        response.client.shutdown(socket.SHUT_WR)
+        assert response.ended.wait(2 + LATE_S), "not kept until it is stalled for good"
 
-    assert response.ended.wait(2), "not kept until it is stalled for good"
     assert way.node.hub.viewers == 0
-    assert time.process_time() - began < 0.5
 
 
 def test_a_pipelined_request_does_not_disturb(way: Way) -> None:
@@ -165,9 +165,10 @@ def test_a_pipelined_request_does_not_disturb(way: Way) -> None:
     response = way.open(run.spec)
     response.until(said("a"))
     response.client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-    began = time.process_time()
-    assert not response.ended.wait(0.2)
-    assert time.process_time() - began < 0.1, "a watcher that is level-triggered would spin"
+    began, spent = time.monotonic(), time.thread_time()
+    assert not response.ended.wait(0.4)
+    spent, took = time.thread_time() - spent, time.monotonic() - began
+    assert spent < took / 2, "a watcher that is level-triggered would spin"
 
     script.say("b").end()
 
@@ -205,7 +206,7 @@ def test_a_reader_that_is_sent_away_but_takes_nothing_is_cut_the_second_time(way
     assert not response.ended.wait(0.6), "it may be on its way"
     response.viewer.dismiss(100)
 
-    assert response.ended.wait(2)
+    assert response.ended.wait(PATIENCE_S)
 
 
 def test_a_frame_larger_than_what_is_kept_reaches_those_who_read(way: Way) -> None:
@@ -282,7 +283,7 @@ def test_a_view_that_fails_costs_its_own_readers_only(way: Way) -> None:
     script.say("b").end()
 
     assert text_of(frames + response.rest()) == "ab"
-    assert broken.ended.wait(2), "its readers come back, to a new view"
+    assert broken.ended.wait(PATIENCE_S), "its readers come back, to a new view"
     back = way.open(run.spec, dialect=Fragile("fragile"))
     assert text_of(back.rest()) == "ab"
 

@@ -8,6 +8,7 @@ import pytest
 from gevent import socket
 
 from services.streaming.viewer import Viewer
+from tests.clocks import PATIENCE_S
 from tests.services.streaming.nodes import Node, Script, told, until
 from tests.services.streaming.responses import Response, Way
 
@@ -103,7 +104,7 @@ def test_a_client_that_leaves_with_unread_frames_is_noticed(pushed: tuple[Any, R
 
     response.client.close()
 
-    assert response.ended.wait(2)
+    assert response.ended.wait(PATIENCE_S)
 
 
 def test_a_client_that_left_a_moment_ago_is_noticed_by_what_is_sent(pushed: tuple[Any, Response]) -> None:
@@ -113,7 +114,7 @@ def test_a_client_that_left_a_moment_ago_is_noticed_by_what_is_sent(pushed: tupl
     response.viewer.take(b": nobody reads this\n\n")
 
     assert not response.viewer.is_ready or response.viewer._gone
-    assert response.ended.wait(2)
+    assert response.ended.wait(PATIENCE_S)
 
 
 def test_a_client_of_whom_nothing_came_stays(pushed: tuple[Any, Response]) -> None:
