@@ -10,7 +10,7 @@ import pytest
 from gevent import monkey
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.e2e import visiting
+from tests.e2e import searching, visiting
 from tests.e2e.browsing import FaultProxy, HostPages, Watch, sign_in
 from tests.e2e.chats import PROBLEM
 from tests.e2e.clients import Account
@@ -169,6 +169,33 @@ def study(make_page: Callable[..., Page], shared_site: Site, ada: Account) -> It
     watch = Watch(page)
     sign_in(page, ada)
     page.goto(STUDY)
+    page.wait_for_load_state()
+    yield page
+    assert watch.complaints == []
+    assert watch.foreign == []
+
+
+@pytest.fixture(scope="session")
+def tenant(shared_site: Site, browser: Browser) -> Account:
+    """Somebody who has put three files in to be searched, through the pages."""
+    account = Account(shared_site)
+    context = browser.new_context(base_url=f"http://127.0.0.1:{shared_site.port}")
+    page = sign_in(context.new_page(), account)
+    watch = Watch(page)
+    searching.new_base(page)
+    searching.put_in(page, *searching.FILES)
+    assert watch.complaints == []
+    context.close()
+    return account
+
+
+@pytest.fixture
+def search(make_page: Callable[..., Page], shared_site: Site, tenant: Account) -> Iterator[Page]:
+    """The tenant's page of a new search; nothing may be complained about or reached for."""
+    page = make_page(shared_site)
+    watch = Watch(page)
+    sign_in(page, tenant)
+    page.goto(searching.SEARCH)
     page.wait_for_load_state()
     yield page
     assert watch.complaints == []

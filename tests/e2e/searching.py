@@ -9,6 +9,7 @@ from tests.e2e.browsing import until, words
 from tests.e2e.chats import answer
 from tests.e2e.clients import Account
 from tests.e2e.files import pdf
+from tests.e2e.sites import Model
 
 SEARCH: Final = "/search"
 QUESTION: Final = "How much notice must a tenant give?"
@@ -25,6 +26,10 @@ FILES: Final = (
     ("faq.md", "text/markdown", f"# Money\n\n## Deposit\n\n{DEPOSIT}\n\n## Rent\n\nRent is due on the third.".encode()),
     ("minutes.txt", "text/plain", b"Minutes of May.\n\nThe tenants asked for a shorter notice. Nothing was decided."),
 )
+FIRST: Final = "Three months are needed [1]."
+HALF: Final = "Three months are needed"
+LAST: Final = "That is all there is to it."
+TEXT: Final = f"{FIRST}\n\nIt is given in writing [1], and what was said in May changes nothing [2].\n\n{LAST}"
 _READY_WITHIN_S: Final = 60.0
 
 
@@ -78,6 +83,19 @@ def ask(page: Page, question: str = QUESTION) -> None:
     page.get_by_label("Your question", exact=True).fill(question)
     page.get_by_label("Your question", exact=True).press("Enter")
     page.locator(".turn").nth(before).locator(".answer").wait_for()
+
+
+def asked(page: Page, model: Model, text: str = TEXT, question: str = QUESTION, **script: Any) -> None:
+    """Ask, and have it answered so."""
+    model.play(text=text, **script)
+    ask(page, question)
+
+
+def box(locator: Locator) -> dict[str, float]:
+    """Where an element is, in whole pixels."""
+    found = locator.bounding_box()
+    assert found
+    return {name: round(value) for name, value in found.items()}
 
 
 def cards(page: Page) -> Locator:
