@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from flask import Blueprint, Response, g, jsonify, request
 
-from blueprints import answered, body, identity, negotiate, repeats, search_pages, streams, waiting
+from blueprints import answered, body, identity, negotiate, repeats, search_commands, search_pages, streams, waiting
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import count_creation, services
 from blueprints.stored import answers_of, settle_ended
@@ -20,7 +20,8 @@ from services.assistants.turns import Ask, Asked, Kind
 from services.store.conversations import Message
 from services.streaming.events import StreamId
 
-blueprint = Blueprint("search", __name__)
+blueprint = Blueprint("search", __name__, cli_group=None)
+blueprint.cli.add_command(search_commands.search_client)
 
 # A form repeats a field that has several values, under either name.
 _LISTS: Final = ("kb_ids", "kb_ids[]")

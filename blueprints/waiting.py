@@ -9,6 +9,7 @@ from flask import request
 from blueprints import streams
 from blueprints.dialects.search import SearchDialect, SearchView, Told
 from blueprints.extensions import services
+from blueprints.reading import Reading
 from blueprints.stored import stored_stream
 from services import errors
 from services.streaming.events import StreamId, UserId
@@ -41,15 +42,16 @@ def for_the_end(user_id: int, stream_id: str) -> Told:
     viewer = services().hub.subscribe(facts, SearchDialect(), last_event_id=None, environ=environ, stays=True)
     assert not isinstance(viewer, Finished), "only a reader with a cursor can have read everything"
     until_s = time.monotonic() + services().settings.deadline_s("search") + _SPARE_S
+    body = Reading(viewer, facts)
     try:
-        for _ in viewer:
+        for _ in body:
             # Something comes at every heartbeat, if it is nothing else.
             if time.monotonic() > until_s:
                 break
         view = viewer.channel.view
         assert isinstance(view, SearchView), "the dialect's own"
     finally:
-        viewer.close()
+        body.close()
     if view.told.end is None:
         raise errors.Unavailable("The answer is still being written. Ask again for it, or follow its stream.")
     return view.told
