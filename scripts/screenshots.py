@@ -77,6 +77,12 @@ $$I \propto \frac{1}{\lambda^4}$$
 """
 
 
+_NEXT: Final = """
+<<<NEXT>>>
+Why is the evening sun red then?
+Why does the strength go with the fourth power?
+Why is the sky not violet?
+"""
 _CARDS: Final = [
     {"front": "Why is the sky blue?", "back": "Air scatters blue light about four times as much as red light."},
     {
@@ -246,7 +252,7 @@ def studies(camera: Camera, model: Model) -> None:
     composer(page).fill(QUESTION)
     page.get_by_text("About").last.wait_for()
     camera.take("study-files")
-    model.play(text=_STUDIED, stall_after=50)
+    model.play(text=_STUDIED + _NEXT, stall_after=50)
     ask(page, QUESTION)
     shows(page, "four times")
     composer(page).fill("And why is the evening sky red?")
@@ -255,7 +261,7 @@ def studies(camera: Camera, model: Model) -> None:
     page.get_by_role("button", name="Remove", exact=True).click()
     model.release()
     ended(page)
-    model.play(text=_STUDIED)
+    model.play(text=_STUDIED + _NEXT)
     page.get_by_role("button", name="Try again").click()
     page.get_by_role("group", name="Versions of this answer").wait_for()
     ended(page)
