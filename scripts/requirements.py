@@ -33,7 +33,11 @@ def main(arguments: list[str]) -> int:
         ),
         *(f"{name} has a test, and a reason why it can have none" for name in exempt if shown[name]),
         *(f"{name} is excused but not a requirement" for name in exempt if name not in known),
-        *(f"{name}, named by {shown[name][0]}, is no requirement" for name in shown if not name.startswith(PREFIXES)),
+        *(
+            f"{name}, named by {shown[name][0]}, is no requirement"
+            for name in shown
+            if name not in known and not name.startswith(PREFIXES)
+        ),
     ]
     text = page(table, exempt, shown)
     if "--check" not in arguments:
