@@ -29,7 +29,7 @@ test: setup-dev ## The tests, on SQLite and a private Valkey
 
 e2e: setup-e2e test-slow test-model ## The whole site in headless Chromium, test-slow and test-model
 	@sh scripts/browser.sh
-	@$(PY) -m pytest -q -m e2e --confcutdir=tests/e2e tests/e2e $(ARGS)
+	@$(PY) -m pytest -q -m e2e --confcutdir=tests/e2e --reruns 1 tests/e2e $(ARGS)
 
 test-slow: setup-dev ## The tests that take seconds each
 	@$(PY) -m pytest -q -m slow --ignore=tests/e2e tests

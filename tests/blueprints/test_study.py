@@ -198,7 +198,7 @@ def test_a_reader_that_was_cut_off_finds_the_rest(modelled_student: Student, mod
     with Stream(response) as stream:
         while stream.text("message", "type").count("token") < 1:
             stream.until("message")
-        cursor = stream.reader.last_id
+        cursor = stream.frames[-1].id
         seen = text_of([frame.json for frame in stream.frames])
     model.release()
 
@@ -220,8 +220,7 @@ def test_a_reader_that_was_cut_off_finds_the_rest(modelled_student: Student, mod
 def test_a_client_that_posts_its_question_again_with_its_last_id_is_not_charged_twice(student: Student) -> None:
     response = student.post("What is a cell?")
     with Stream(response) as stream:
-        stream.until("message")
-        early = stream.reader.last_id
+        early = stream.until("message")[-1].id
         stream.rest()
         last = stream.reader.last_id
 

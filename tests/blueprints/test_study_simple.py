@@ -53,8 +53,7 @@ def test_the_same_get_finds_its_answer_while_it_runs_and_just_after(
 @pytest.mark.req("U9", "A6-9")
 def test_a_get_that_comes_back_with_its_last_id_is_told_that_all_has_been_said(student: Student) -> None:
     with Stream(student.simple(message="What is a cell?")) as stream:
-        stream.until("message")
-        early = stream.reader.last_id
+        early = stream.until("message")[-1].id
         stream.rest()
         last = stream.reader.last_id
 

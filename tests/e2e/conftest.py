@@ -57,6 +57,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
 FAILED: Final = pytest.StashKey[bool]()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what failed and passed when it was run once more (`--reruns 1`): worth a look, and no failure."""
+    again = {report.nodeid for report in terminalreporter.getreports("rerun")}
+    failed = {report.nodeid for word in ("failed", "error") for report in terminalreporter.getreports(word)}
+    for name in sorted(again - failed):
+        terminalreporter.write_line(f"FLAKY {name}: failed, and passed when it was run again", yellow=True)
+
+
 @pytest.fixture
 def keep(request: pytest.FixtureRequest) -> Callable[[str], Path | None]:
     """Where a failed test may leave a file of this name; None if the test passed."""

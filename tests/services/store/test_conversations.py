@@ -332,7 +332,6 @@ def test_a_conversation_is_renamed_and_deleted_with_its_messages(database: Datab
         ("recent_messages", ["c", 5], {}),
         ("messages", [1, "c"], {}),
         ("path", [1, "c"], {}),
-        ("path_to", ["m"], {}),
         ("path_to", ["m", 3], {}),
         ("question_of", ["m"], {}),
         ("answers_to", ["m"], {}),
