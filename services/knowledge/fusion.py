@@ -42,6 +42,7 @@ FEATURES: Final = (
     "all",
     "pairs",
 )
+COSINE: Final = FEATURES.index("cosine")
 WEIGHTS: Final = np.array([10.0, 7.0, 0.9, 4.0, 2.2, 2.3, 0.6, 0.5, 0.1, 1.0, 0.9], np.float32)
 
 
@@ -81,13 +82,12 @@ class Weighed:
     has: Matrix
     near: Matrix
 
-    def weights(self, looked_for: Sequence[str]) -> dict[str, float]:
+    @property
+    def rarity(self) -> Matrix:
         """What each of the question's words weighs: more, the fewer of the candidates have it; together 1."""
-        if not looked_for:
-            return {}
-        share = self.has.mean(0) if len(self.has) else np.zeros(len(looked_for), np.float32)
+        share = self.has.mean(0) if len(self.has) else np.zeros(self.has.shape[1], np.float32)
         rare = np.log(1 + 1 / (share + _RARE))
-        return dict(zip(looked_for, (rare / rare.sum()).tolist(), strict=True))
+        return (rare / max(float(rare.sum()), 1e-9)).astype(np.float32)
 
 
 def weighed(text: str, looked_for: Sequence[str], candidates: Sequence[Candidate], vectors: WordVectors) -> Weighed:

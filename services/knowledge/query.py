@@ -2,8 +2,8 @@
 
 `+word` must be there, `-word` must not, `"a phrase"` must be there word for word (and not, as `-"a phrase"`),
 `file:name` (`file:"a name"`) keeps to documents with that in their name, `dt>=2024-01-01`, `dt<2024-02` and `dt=2024`
-to the days when they came in (UTC). A sign that makes no sense is an ordinary word or is left out, and said so: a search
-never fails by its own signs. Nothing here knows of FTS5's or PostgreSQL's own syntax: what comes out is plain words.
+to the days when they came in (UTC). A sign that makes no sense is an ordinary word or is left out, and said so: a
+search never fails by its own signs. Nothing here knows of FTS5's or PostgreSQL's own syntax: what comes out is words.
 """
 
 import re

@@ -119,7 +119,7 @@ class Retriever:
         hits = [Hit(rows[n], candidates[n], float(weighed.scores[n])) for n in order[:_LOOKED_AT]]
         passages = self._database.run(passages_of, user_id, hits, limit) if hits else []
         relevance = confidence.relevance(weighed, order)
-        return Found(passages, notes, query, relevance, weighed.weights(looked_for))
+        return Found(passages, notes, query, relevance, dict(zip(looked_for, weighed.rarity.tolist(), strict=True)))
 
     def _vector(self, text: str, notes: list[str]) -> Vector | None:
         try:
