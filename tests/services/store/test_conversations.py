@@ -347,6 +347,9 @@ def test_a_conversation_is_renamed_and_deleted_with_its_messages(database: Datab
         ("listing", [1], {}),
         ("listing", [1], {"assistant": "tutor"}),
         ("unsettled", [60, 10], {}),
+        ("unsettled", [60, 10], {"user_id": 1}),
+        ("tree", ["c"], {}),
+        ("streams_in", [1, "c"], {}),
     ],
 )
 def test_no_query_reads_a_whole_table(
