@@ -1,9 +1,11 @@
 """An ingestion at work on a test's database, and a look at what it made."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import gevent
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -118,3 +120,23 @@ def _made(s: Session, document_id: str) -> Made:
     signs = select(ChunkVector.model).where(ChunkVector.chunk_id.in_([chunk.id for chunk in chunks]))
     models = list(s.scalars(signs.where(ChunkVector.bits.is_not(None))))
     return Made(chunks, pages, len(models), set(models))
+
+
+def spans_of_the_loop(spans: list[float]) -> None:
+    """Note for ever how long others have the event loop between two turns of this greenlet.
+
+    In the thread's own time: what other processes take of the processor is nobody's fault here.
+    """
+    while True:
+        before_s = time.thread_time()
+        gevent.sleep(0.0005)
+        spans.append(time.thread_time() - before_s)
+
+
+def eventually(check: Callable[[], Any], within_s: float = 40.0) -> Any:
+    """The first true value of `check()`."""
+    until_s = time.monotonic() + within_s
+    while not (value := check()):
+        assert time.monotonic() < until_s, "it did not happen"
+        gevent.sleep(0.005)
+    return value

@@ -1,17 +1,11 @@
 """Documents become ready, each once, whatever happens to those who read them."""
 
-import sys
-import time
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import gevent
 import pytest
 
-from services.knowledge.lanes import Lanes
-from services.knowledge.workshop import COMMAND, Workshop
+from services.knowledge.workshop import Workshop
 from services.llm import static
 from services.store import chunks, claims, documents
 from services.store.base import utc_now
@@ -20,20 +14,12 @@ from services.store.database import Database
 from services.store.documents import Document, DocumentPage
 from tests import papers, uploads
 from tests.model_server import ModelServer
-from tests.services.knowledge.readers import Reader
+from tests.services.knowledge.readers import Reader, eventually, spans_of_the_loop
 
 BOOK = "\n\n".join(
     f"# Part {part}\n\n" + " ".join(f"Sentence {number} of part {part} says what it says." for number in range(120))
     for part in range(8)
 )
-
-
-def eventually(check: Callable[[], Any], within_s: float = 40.0) -> Any:
-    until_s = time.monotonic() + within_s
-    while not (value := check()):
-        assert time.monotonic() < until_s, "it did not happen"
-        gevent.sleep(0.005)
-    return value
 
 
 # -- what becomes of documents
@@ -218,91 +204,6 @@ def test_a_document_removed_while_it_is_read_leaves_nothing(reader: Reader) -> N
     assert [reader.count(table) for table in (Chunk, ChunkVector, DocumentPage)] == [0, 0, 0]
 
 
-def test_a_child_that_ends_is_replaced_once(reader: Reader, tmp_path: Path) -> None:
-    mark = tmp_path / "was here"
-    program = (
-        f"import os, pathlib; mark = pathlib.Path({str(mark)!r}); first = not mark.exists(); mark.touch()\n"
-        f"if not first: os.execv({sys.executable!r}, {list(COMMAND)!r})"
-    )
-    document = reader.add("Words.")
-
-    with closing(Workshop(command=(sys.executable, "-c", program))) as workshop:
-        reader.ingest(workshop=workshop).work()
-
-    assert reader.is_whole(document)
-    assert reader.get(document).attempts == 1
-
-
-@pytest.mark.parametrize(
-    "program",
-    [
-        "raise SystemExit(1)",
-        "import signal; signal.pause()",
-        "import socket; socket.socket(fileno=0).sendall(b'\\xff\\xff\\xff\\xff')",
-        "import socket; socket.socket(fileno=0).sendall(b'\\x00\\x00\\x00\\x02{}')",
-        "import socket; socket.socket(fileno=0).sendall(b'\\x00\\x00\\x00\\x02[]')",
-        "import socket; s = socket.socket(fileno=0); s.recv(9999); s.sendall(b'\\0\\0\\0\\x0d{\"chunks\":[]} ')",
-    ],
-)
-def test_a_child_that_makes_no_sense_fails_its_document_only(reader: Reader, program: str) -> None:
-    document = reader.add("Words.")
-
-    with closing(Workshop(command=(sys.executable, "-c", program), silence_s=1.0)) as workshop:
-        reader.ingest(workshop=workshop).work()
-
-    assert reader.get(document).state == "failed"
-    assert "too much memory or time" in (reader.get(document).error or "")
-
-
-def test_the_child_ends_after_a_while_without_work(reader: Reader) -> None:
-    workshop = Workshop()
-    document = reader.add("Words.")
-    reader.ingest(workshop=workshop).work()
-    assert workshop.pid is not None
-
-    workshop.rest(60.0)
-    assert workshop.pid is not None
-    workshop.rest(0.0)
-
-    assert workshop.pid is None
-    assert reader.is_whole(document)
-
-
-# -- lanes
-
-
-def test_no_more_than_its_lanes_work_on_one_machine(tmp_path: Path) -> None:
-    lanes = [Lanes(tmp_path, 2) for _ in range(3)]
-
-    with lanes[0].one() as first, lanes[1].one() as second, lanes[2].one() as third:
-        assert (first, second, third) == (0, 1, None)
-    with lanes[2].one() as again:
-        assert again == 0
-    with Lanes(tmp_path, 0).one() as none:
-        assert none is None
-
-
-def test_a_site_without_lanes_reads_nothing(reader: Reader) -> None:
-    document = reader.add("Words.")
-
-    reader.ingest(INGEST_PROCESSES="0").run_for_ever()
-
-    assert reader.get(document).state == "queued"
-
-
-def test_a_worker_that_is_woken_reads_at_once(reader: Reader) -> None:
-    ingest = reader.ingest()
-    at_work = gevent.spawn(ingest.run_for_ever)
-    gevent.sleep(0)
-    document = reader.add("Words.")
-
-    ingest.wake()
-
-    eventually(lambda: reader.get(document).is_at_rest)
-    at_work.kill()
-    assert reader.is_whole(document)
-
-
 # -- the provider's embeddings
 
 
@@ -386,15 +287,7 @@ def test_an_ingestion_never_takes_the_event_loop_for_long(reader: Reader) -> Non
     added = [reader.add(f"{BOOK} {number}", kind="markdown") for number in range(4)]
     added.append(reader.add("\n".join(f"{n},{n * n},text of row {n}" for n in range(4000)), kind="csv"))
     spans: list[float] = []
-
-    def watch() -> None:
-        while True:
-            # The thread's own time: what other processes take of the processor is nobody's fault here.
-            before_s = time.thread_time()
-            gevent.sleep(0.0005)
-            spans.append(time.thread_time() - before_s)
-
-    watching = gevent.spawn(watch)
+    watching = gevent.spawn(spans_of_the_loop, spans)
     reader.ingest().work()
     watching.kill()
 
