@@ -60,15 +60,15 @@ class Scope:
     filters: Filters
 
     def of_all(self) -> list[ColumnElement[bool]]:
-        """The conditions on `ChunkVector` for reading it in its order, base after base."""
+        """The conditions on `ChunkVector`, as they are."""
         found: list[ColumnElement[bool]] = [ChunkVector.base_id.in_(readable(self.user_id))]
         if self.base_ids is not None:
             found.append(ChunkVector.base_id.in_(self.base_ids))
         return found + self._of_documents(ChunkVector.document_id)
 
     def of_each(self) -> list[ColumnElement[bool]]:
-        """The same conditions for rows that are looked up one by one, by their chunk."""
-        # Expressions: with the bare columns, a row would be looked for in each base by itself.
+        """The same conditions for SQLite, where rows are looked up one by one, by their chunk."""
+        # Expressions: with the bare columns, it would look for a row in each base by itself.
         base_id, document_id = ChunkVector.base_id + "", ChunkVector.document_id + ""
         found: list[ColumnElement[bool]] = [base_id.in_(readable(self.user_id))]
         if self.base_ids is not None:
