@@ -112,10 +112,8 @@ def _supports(one: Question, document: str) -> bool:
 
 
 def _report(searched: corpus.Corpus, halves: dict[str, list[Question]], figures: dict[tuple[str, str], Figures]) -> str:
-    counts = ", ".join(
-        f"{sum(one.has_answer for one in ours)} with and {sum(not one.has_answer for one in ours)} without answer {name}"
-        for name, ours in halves.items()
-    )
+    each = [(name, sum(one.has_answer for one in ours), len(ours)) for name, ours in halves.items()]
+    counts = ", ".join(f"{name} {with_one} with and {all_ - with_one} without answer" for name, with_one, all_ in each)
     lines = [
         f"{corpus.PACKAGE} {searched.version} ({corpus.LICENCE}): {searched.passages:,} passages. Questions: {counts}.",
         "",

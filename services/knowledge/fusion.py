@@ -97,10 +97,14 @@ def weighed(text: str, looked_for: Sequence[str], candidates: Sequence[Candidate
         text: The question.
         looked_for: Its words that matter, as `terms` gives them.
     """
+    if not (looked_for and candidates):
+        nothing = np.zeros((len(candidates), len(looked_for)), np.float32)
+        features = np.zeros((len(candidates), len(FEATURES)), np.float32)
+        return Weighed(np.zeros(len(candidates), np.float32), features, nothing, nothing)
     bags = [_Bag(one) for one in candidates]
     has = _has(looked_for, bags)
     near = _near(looked_for, bags, vectors)
-    spread = (near - near.mean(0)) / (near.std(0) + _SPREAD) if len(near) else near
+    spread = (near - near.mean(0)) / (near.std(0) + _SPREAD)
     pairs = _pairs(text)
     top = max((one.bm25 for one in candidates), default=0.0) or 1.0
     columns = (

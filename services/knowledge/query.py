@@ -67,7 +67,8 @@ def parse(typed: str) -> Query:
     plain: list[str] = []
     at = 0
     notes = ["Only the beginning of the question was used: it is very long."] if len(typed) > MAX_CHARS else []
-    typed = typed[:MAX_CHARS]
+    # Half of a character, as JSON can hold one, is none.
+    typed = typed[:MAX_CHARS].encode(errors="replace").decode()
     for found in _PIECE.finditer(typed):
         plain.append(typed[at : found.start()])
         plain.append(parts.take(found))

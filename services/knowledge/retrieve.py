@@ -5,7 +5,7 @@ neighbours into passages that can be read and cited. `confidence.py` tells wheth
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -220,18 +220,19 @@ def passages_of(s: Session, user_id: int, hits: Sequence[Hit], limit: int) -> li
         if one.position + step >= 0
     }
     around = [_piece(row) for row in chunks.at(s, user_id, sorted(places))]
-    made = spans(pieces, around, limit)
+    # Documents go, and rights with them, also between two transactions.
+    there = set(around)
+    hits = [hit for hit, piece in zip(hits, pieces, strict=True) if piece in there]
+    made = spans([_piece(hit.row) for hit in hits], around, limit)
     wanted = [(span.first.document_id, span.first.page) for span in made if span.first != span.last]
     texts = documents.texts(s, user_id, wanted) if wanted else {}
-    passages = []
-    for span in made:
-        hit = hits[span.hit]
-        page = texts.get((span.first.document_id, span.first.page))
-        # A document may have gone between the two transactions.
-        if page is not None or span.first == span.last:
-            text = hit.row.text if page is None or span.first == span.last else page[span.start : span.end]
-            passages.append(_passage(hit, span, text))
-    return passages
+    return [_passage(hits[span.hit], span, _text(hits[span.hit], span, texts)) for span in made]
+
+
+def _text(hit: Hit, span: Span, texts: Mapping[tuple[str, int], str]) -> str:
+    if span.first == span.last:
+        return hit.row.text
+    return texts[span.first.document_id, span.first.page][span.start : span.end]
 
 
 def _passage(hit: Hit, span: Span, text: str) -> Passage:

@@ -19,7 +19,7 @@ def test_a_hit_takes_its_neighbours_along_up_to_the_limit() -> None:
 
 
 def test_the_same_heading_comes_before_what_follows() -> None:
-    around = pieces(2, heading="A") + [Piece("a", 2, "B", 1, 1004, 1504)]
+    around = [*pieces(2, heading="A"), Piece("a", 2, "B", 1, 1004, 1504)]
 
     (span,) = spans([around[1]], around, 1)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.knowledge.query import MAX_CHARS, MAX_TERMS, parse
+from services.knowledge.query import MAX_CHARS, MAX_TERMS, Query, parse
 
 
 def day(*numbers: int) -> datetime:
@@ -19,7 +19,7 @@ def test_a_plain_question_is_its_words_and_nothing_else() -> None:
 
     assert query.text == "How does pg_dump work, and WHY?"
     assert query.words == ("how", "does", "pg_dump", "work", "and", "why")
-    assert not (query.must or query.must_not or query.phrases or query.files or query.after or query.before)
+    assert query == Query(query.text, query.words)
 
 
 def test_signs_are_conditions_and_their_words_belong_to_the_question_unless_excluded() -> None:
