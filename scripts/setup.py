@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import venv
@@ -20,6 +21,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "rill-setup.json"
 # Each holds all of the one before it, in the same versions (tests/test_structure.py).
+# Ctrl-C, an end from outside, and a terminal that is closed.
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FILES = ("requirements.txt", "requirements-dev.txt", "requirements-e2e.txt")
 
 
@@ -70,19 +73,47 @@ def _remake() -> None:
     elif VENV.exists():
         shutil.rmtree(VENV)
     try:
-        venv.create(VENV, with_pip=True, symlinks=True)
-    except (OSError, subprocess.CalledProcessError) as problem:
+        venv.create(VENV, symlinks=True)
+    except OSError as problem:
         sys.exit(f"Cannot make {VENV}: {problem}")
+    status, said = _run("-m", "ensurepip", "--upgrade", "--default-pip", stdout=subprocess.PIPE)
+    if status:
+        sys.exit(f"Cannot make {VENV}: {said.decode(errors='replace').strip()}")
 
 
 def _install(name: str) -> None:
-    command = [PYTHON, "-I", "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "--no-user", "-q"]
-    command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "-r", str(ROOT / name)]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+    options = ["--require-hashes", "--only-binary", ":all:", "--no-user", "-q", "--no-input"]
+    options += ["--disable-pip-version-check", "--progress-bar", "off", "-r", str(ROOT / name)]
+    status, _ = _run("-m", "pip", "install", *options)
+    if status:
         sys.exit(f"pip could not install {name}; what it said is above. Mend that and run the same command again.")
 
 
+def _run(*arguments: str, stdout: int | None = None) -> tuple[int, bytes]:
+    """Run the new Python to its end; gives its status and, if they go to a pipe, its words.
+
+    However this program is stopped, that one and all that it has started are gone first: they would go on
+    to write into what the next set-up removes and makes again.
+    """
+    # A stop between the start and the `try` would lose the child. In a group of its own it hears no Ctrl-C.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    errors = subprocess.STDOUT if stdout else None
+    child = subprocess.Popen(
+        [PYTHON, "-I", *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stdout, stderr=errors, process_group=0
+    )
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        said = child.communicate()[0]
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        raise
+    return child.returncode, said or b""
+
+
 if __name__ == "__main__":
+    for stop in _STOPS:
+        signal.signal(stop, signal.default_int_handler)
     try:
         main(sys.argv[1])
     except KeyboardInterrupt:

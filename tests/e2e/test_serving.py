@@ -207,20 +207,38 @@ def test_a_set_up_that_is_not_whole_is_made_again(clone: Path, spoil: Callable[[
     assert set_up(folder).stdout == ""
 
 
-def test_a_set_up_that_is_stopped_says_what_to_do_and_is_made_again(clone: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stage", ["begun", "half made"])
+def test_a_set_up_that_is_stopped_says_what_to_do_and_is_made_again(clone: Path, number: int, stage: str) -> None:
+    sign = clone / (".venv" if stage == "begun" else ".venv/lib")
     command = ["/bin/sh", "scripts/setup.sh", "requirements.txt"]
     with subprocess.Popen(
         command, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as begun:
         assert begun.stdout
         assert begun.stdout.readline().startswith("Setting up")
-        eventually((clone / ".venv").exists)
-        os.killpg(begun.pid, signal.SIGINT)
+        eventually(lambda: sign.exists() and (stage == "begun" or any(sign.rglob("pip"))))
+        os.killpg(begun.pid, number)
         said = begun.communicate(timeout=30)[1]
 
+    assert processes_of(begun.pid) == [], "they would write into the next one"
+    assert not (clone / STAMP).exists(), "needs a set-up that was stopped before its end"
     assert said == "The set-up was stopped. Run the same command again: it begins anew.\n"
     assert "Setting up" in set_up(clone).stdout
     assert set_up(clone).stdout == ""
+
+
+def processes_of(session: int) -> list[str]:
+    """What lives in a session, by its command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append((process / "cmdline").read_text())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
 
 
 def test_new_requirements_are_installed_into_a_whole_set_up(clone: Path) -> None:
