@@ -148,6 +148,8 @@ def test_what_is_only_near_is_called_so(environment: Environment) -> None:
     fed(view, entries[:3])
 
     assert 'aria-label="Nearest passages"' in greeting(view)
+    fed(view, entries[3:])
+    assert "Also found" not in greeting(view), "they are all on the cards"
 
 
 @pytest.mark.req("Q6")
