@@ -3,10 +3,11 @@
 It makes nothing up: what it says stands in the documents, word for word. The same passages give the same answer.
 """
 
+import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,15 +29,18 @@ _ALIKE: Final = 0.7
 # What a word in the heading counts for, against one in the sentence; and how much later passages count less.
 _HEADING_WEIGHT: Final = 0.4
 _RANK_WEIGHT: Final = 0.12
-_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])")
+# Not after a list's number within a line: "in order: 1. Open it."
+_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])(?<!\s\d\.)[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])")
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])|\n(?=[ \t]*\|)")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*?(?:^[ \t]*(?:```|~~~)[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _LIST_SIGN = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 # A document's own Markdown, of which the words are quoted: what is strong, code, and the line between a table's parts.
 _STRONG = re.compile(r"\*\*(?=\S)([^*\n]{1,300})\*\*|`([^`\n]{1,300})`")
-_RULE = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|?)+[ \t]*$")
+_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?(?:[ \t]*\|[ \t]*:?-{2,}:?)*[ \t]*\|?[ \t]*$")
 _CELL_END: Final = " · "
+# A row of a sheet, as it is read: `Name: Lens; Price: 12`.
+_NAMED_ROW = re.compile(r"[ \t]*[^;:\s][^;:]{0,79}: [^;]*(?:; [^;:]{1,80}: [^;]*){2,}$")
 # It leans on the sentence before.
 _LEANING = re.compile(
     r"(?:it|its|they|this|that|these|those|he|she|such|however|therefore|then|otherwise)\b", re.IGNORECASE
@@ -129,7 +133,7 @@ def _lines(chosen: Sequence[_Sentence], sentences: Sequence[_Sentence]) -> list[
         place = (sentence.number, sentence.at)
         before = by_place.get((sentence.number, sentence.at - 1))
         text = _with_mark(sentence)
-        if last == (sentence.number, sentence.at - 1):
+        if last == (sentence.number, sentence.at - 1) and not _NAMED_ROW.match(sentence.text):
             lines[-1] += f" {text}"
         elif before is not None and _LEANING.match(sentence.text):
             lines.append(f"{_with_mark(before)} {text}")
@@ -148,7 +152,7 @@ def _with_mark(sentence: _Sentence) -> str:
 
 def sentences_of(text: str) -> list[str]:
     """The sentences of a passage, without its headings and blocks of code; a line break within one is a space."""
-    read = _FENCE.sub("\n\n", text[:_PASSAGE_CHARS])
+    read = "\n".join(_with_rows(_FENCE.sub("\n\n", text[:_PASSAGE_CHARS]).split("\n")))
     found: list[str] = []
     for paragraph in _PARAGRAPH_END.split(read):
         lines = [_plain(line) for line in paragraph.split("\n") if not _HEADING.match(line) and not _RULE.match(line)]
@@ -157,13 +161,43 @@ def sentences_of(text: str) -> list[str]:
     return [sentence for sentence in found if len(sentence) >= _LEAST_CHARS]
 
 
+def _with_rows(lines: Sequence[str]) -> Iterator[str]:
+    """The lines, where each row of a table stands apart and names its columns, if they are known."""
+    columns: list[str] = []
+    for line, after in itertools.zip_longest(lines, lines[1:], fillvalue=""):
+        is_rule = _RULE.match(line) is not None
+        cells = [] if is_rule else _cells(line)
+        is_named = _NAMED_ROW.match(line) is not None
+        if cells and (_RULE.match(after) or _NAMED_ROW.match(after)):
+            # What columns are called says nothing by itself.
+            columns = cells
+            yield ""
+        elif cells:
+            is_told = len(cells) == len(columns)
+            told = (
+                "; ".join(f"{name}: {cell}" for name, cell in zip(columns, cells, strict=True) if cell)
+                if is_told
+                else ""
+            )
+            yield from ("", told or _CELL_END.join(filter(None, cells)), "")
+        elif is_named:
+            yield from ("", line, "")
+        else:
+            columns = columns if is_rule else []
+            yield line
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a row, as Markdown and as documents are read; none if it is none."""
+    row = line.strip()
+    if len(row) > 2 and row.startswith("|") and row.endswith("|"):
+        return [cell.strip() for cell in row[1:-1].split("|")]
+    return [cell.strip() for cell in row.split(" | ")] if " | " in row else []
+
+
 def _plain(line: str) -> str:
-    """A line's words, where it is Markdown: links by what they are called, a row of a table by its cells."""
-    line = _STRONG.sub(lambda found: found[1] or found[2], LINK.sub(r"\1", line))
-    stripped = line.strip()
-    if not (stripped.startswith("|") and stripped.endswith("|") and len(stripped) > 2):
-        return line
-    return _CELL_END.join(cell for cell in map(str.strip, stripped.strip("|").split("|")) if cell)
+    """A line's words, where it is Markdown: links by what they are called."""
+    return _STRONG.sub(lambda found: found[1] or found[2], LINK.sub(r"\1", line))
 
 
 def _likeness(one: _Sentence, other: _Sentence) -> float:

@@ -26,7 +26,8 @@ _MAX_TERMS: Final = 24
 _PAUSE_EVERY: Final = 20
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?", re.UNICODE)
 _POSSESSIVE = re.compile(r"['’]s?(?![^\W_])")
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[^\s])")
+# Not after a list's number within a line: "in order: 1. Open it."
+_SENTENCE_END = re.compile(r"(?<=[.!?…])(?<!\s\d\.)[\"'”’)]*\s+(?=[^\s])")
 _ENDINGS: Final = ("ations", "ation", "ingly", "ings", "ing", "edly", "ies", "ied", "ed", "es", "ly", "s", "y", "e")
 _COMMON: Final = frozenset((Path(__file__).parent / "common_words.txt").read_text(encoding="utf-8").split())
 

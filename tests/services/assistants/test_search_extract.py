@@ -95,7 +95,6 @@ def test_of_a_documents_markdown_the_words_are_quoted() -> None:
     )
 
     assert sentences_of(text) == [
-        "Setting · Default",
         "MAX_STREAMS · 5 · Answers at once.",
         "400; 413 TOO_LARGE; 429; 503.",
         "See the page of __init__ and 3*4*5.",
@@ -150,3 +149,29 @@ def test_a_heading_is_shown_as_words() -> None:
     found = [passage("Text.", heading="Guide > 2.3 **Restoring** `tapes` from [cellar]")]
 
     assert questions("Who?", found, set()) == ["What does handbook.pdf say about “Restoring tapes from cellar”?"]
+
+
+def test_rows_of_tables_are_said_one_by_one_and_with_their_columns() -> None:
+    marked = passage("| Years | Extra days |\n| --- | --- |\n| 5 | 1 |\n| 10 | 2 |")
+    sheet = passage("Part | Name | Price\nPart: L-1; Name: Lens; Price: 3.40\nPart: L-2; Name: Lamp; Price: 12.50")
+
+    assert sentences_of(marked.text) == ["Years: 5; Extra days: 1", "Years: 10; Extra days: 2"]
+    assert authored("Which part has a price?", [sheet]) == (
+        "- Part: L-1; Name: Lens; Price: 3.40 [1]\n- Part: L-2; Name: Lamp; Price: 12.50 [1]"
+    )
+    assert authored("What is the lamp?", [sheet]) == "Part: L-2; Name: Lamp; Price: 12.50 [1]"
+
+
+def test_columns_whose_names_stand_elsewhere_are_not_guessed() -> None:
+    assert sentences_of("Three were heard.\nGreen Grain | 6.40 EUR | 3\nBistro Blue | 6.90 EUR | 2") == [
+        "Three were heard.",
+        "Green Grain · 6.40 EUR · 3",
+        "Bistro Blue · 6.90 EUR · 2",
+    ]
+
+
+def test_steps_within_a_line_keep_their_numbers() -> None:
+    assert sentences_of("To calibrate it: 1. Choose the lamp. 2. Wait for the light.") == [
+        "To calibrate it: 1. Choose the lamp.",
+        "2. Wait for the light.",
+    ]
