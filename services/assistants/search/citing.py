@@ -28,6 +28,10 @@ _LEAD: Final = re.compile(r"(?:[ \t]*(?:>|[-*+]|\d{1,9}[.)]))*")
 _FENCE: Final = re.compile(rf"{_LEAD.pattern}[ \t]*(?P<signs>`{{3,}}|~{{3,}})")
 # Stands for the line that opened a fence, which never closes it.
 _OPENING: Final = "!"
+# As much of what was given as the longest mark; and what stands for a number that goes where others would close up.
+_TAIL_CHARS: Final = 80
+_LEFT_OUT: Final = "…"
+_HALF_MARK: Final = re.compile(r"[\[【［][^\[\]【】［］\n]*\Z")
 
 
 class Cited(NamedTuple):
@@ -75,6 +79,8 @@ class Markers:
         self._cluster: set[int] = set()
         self._at_line_start = True
         self._line_has_text = False
+        self._line_has_words = False
+        self._tail = ""
         self._fence = ""
         self._fence_line = ""
         self._span = 0
@@ -120,7 +126,7 @@ class Markers:
         sign = self._held[at]
         if sign == "\n":
             self._give(at + 1)
-            self._at_line_start, self._line_has_text = True, False
+            self._begin_line()
             return True
         if sign == "\\":
             return self._escape(at, final)
@@ -130,9 +136,16 @@ class Markers:
         text, self._at = self._held[self._at : end], end
         if text.strip(" \t"):
             self._cluster.clear()
-            self._line_has_text = True
-        self._out.append(text)
+            self._line_has_text = self._line_has_words = True
+        self._say(text)
         return True
+
+    def _say(self, text: str) -> None:
+        self._out.append(text)
+        self._tail = (self._tail + text)[-_TAIL_CHARS:]
+
+    def _begin_line(self) -> None:
+        self._at_line_start, self._line_has_text, self._line_has_words = True, False, False
 
     # -- code
 
@@ -159,7 +172,7 @@ class Markers:
         if held[self._at : lead].strip(" \t"):
             # A list's sign or a quote's is no text: what comes next stands at the beginning of its line.
             self._give(lead)
-            self._line_has_text = False
+            self._line_has_text = self._line_has_words = False
         return True
 
     def _in_fence(self) -> bool:
@@ -171,7 +184,7 @@ class Markers:
             bare = self._fence_line.strip(" \t>\r\n")
             if len(bare) >= len(self._fence) and not bare.strip(self._fence[0]):
                 self._fence = ""
-                self._at_line_start, self._line_has_text = True, False
+                self._begin_line()
             self._fence_line = ""
         return True
 
@@ -234,17 +247,19 @@ class Markers:
         Returns:
             -1 if more must come before that can be said.
         """
+        if end < len(self._held) and self._held[end] == "(":
+            address = address_end(self._held, end)
+            if address < 0:
+                return (-1, "") if may_become_address(self._held, end) and not final else (end, " ")
+            end = address
         if end == len(self._held):
             return (end if final else -1), ""
-        if self._held[end] == "(":
-            address = address_end(self._held, end)
-            if address >= 0:
-                return address, ""
-            if may_become_address(self._held, end) and not final:
-                return -1, ""
-            return end, " "
-        # `[1]: address` at the beginning of a line would make every `[1]` of the text a link to it.
-        return end, " " if self._held[end] == ":" and not self._line_has_text else ""
+        sign = self._held[end]
+        if sign == "[" and mark_at(self._held, end) is None:
+            # `[1][name]` would be a link to what `name` is said to be.
+            return (-1, "") if may_become_mark(self._held, end) and not final else (end, " ")
+        # A second address; or `[1]: address` at the beginning of a line, a link of every `[1]` in the text.
+        return end, " " if sign == "(" or (sign == ":" and not self._line_has_words) else ""
 
     def _replace(self, at: int, end: int, sources: Sequence[int], guard: str) -> None:
         blank, self._at = self._held[self._at : at], end
@@ -260,9 +275,17 @@ class Markers:
                 self._out.append(Cited(number, source))
         if numbers:
             self._line_has_text = True
-            self._out.append(blank + "".join(f"[{number}]" for number in numbers) + guard)
-        elif not self._line_has_text:
-            self._out.append(blank)
+            self._say(blank + "".join(f"[{number}]" for number in numbers) + guard)
+            return
+        if not self._line_has_text and blank:
+            self._say(blank)
+        # What stands before and after a mark that goes must not become one, nor a link or a fence, by coming together.
+        if _HALF_MARK.search(self._tail) or (
+            self._tail[-1:] in ("`", "~") and self._held.startswith(self._tail[-1], end)
+        ):
+            self._say(_LEFT_OUT)
+        elif guard and self._tail.endswith("]"):
+            self._say(guard)
 
 
 def extract_citations(text: str, count: int) -> tuple[str, list[int]]:

@@ -1,5 +1,6 @@
 """The numbers in an answer: one form, no half ones, code left alone, however the text was cut."""
 
+import re
 import time
 from collections.abc import Sequence
 
@@ -114,6 +115,19 @@ def test_half_a_mark_is_never_shown(pieces: list[str]) -> None:
         ("[1]: http://evil.example\nA [1].", "[1] : http://evil.example\nA [1].", [1]),
         ("- [1]: http://evil.example", "- [1] : http://evil.example", [1]),
         ("Of [1]: this.", "Of [1]: this.", [1]),
+        ("A [1](http://a.example)(http://b.example).", "A [1] (http://b.example).", [1]),
+        ("[1](x): http://evil.example", "[1] : http://evil.example", [1]),
+        ("A [1][evil].\n\n[evil]: http://evil.example", "A [1] [evil].\n\n[evil]: http://evil.example", [1]),
+        # What is left when one goes is no mark, no link and no fence either.
+        ("A [2][9](b(c)).", "A [1] (b(c)).", [2]),
+        ("A [2] [9](b(c)).", "A [1] (b(c)).", [2]),
+        ("[2][9]: http://evil.example", "[1] : http://evil.example", [2]),
+        ("[2][2]: http://evil.example", "[1] : http://evil.example", [2]),
+        ("Of [2][9]: this.", "Of [1]: this.", [2]),
+        ("A [[9]7].", "A […7].", []),
+        ("A [1[9]2].", "A [1…2].", []),
+        ("A [[9]1](http://evil.example).", "A […1](http://evil.example).", []),
+        ("``[9]` [2]", "``…` [1]", [2]),
         # Code.
         ("Use `a[1]` [2].", "Use `a[1]` [1].", [2]),
         ("Use ``a`[1]`` [2].", "Use ``a`[1]`` [1].", [2]),
@@ -139,6 +153,16 @@ def test_half_a_mark_is_never_shown(pieces: list[str]) -> None:
 @pytest.mark.req("Q11")
 def test_marks_are_understood(said: str, shown: str, sources: list[int]) -> None:
     assert extract_citations(said, COUNT) == (shown, sources)
+
+
+@given(st.lists(st.sampled_from([piece for piece in PIECES if "`" not in piece and "~" not in piece]), max_size=12))
+@settings(max_examples=80, deadline=None)
+def test_every_number_that_is_shown_is_of_a_passage_and_leads_nowhere_else(pieces: list[str]) -> None:
+    shown, sources = extract_citations("".join(pieces), COUNT)
+
+    for found in re.finditer(r"(?<!\\)\[(\d{1,3})\](.?)", shown):
+        assert 1 <= int(found[1]) <= len(sources), shown
+        assert found[2] != "(", shown
 
 
 def test_a_number_is_told_before_the_text_that_it_stands_in() -> None:
