@@ -19,6 +19,7 @@ class Question:
     Attributes:
         context: The question before it, which it goes on from; empty if it stands alone.
         gold: Documents with a phrase each; a passage of that document with that phrase answers it. Empty: nothing does.
+        round: When it was written, 1 or 2 (README.md).
         is_unseen: Kept aside: nothing is chosen by how well it is answered.
     """
 
@@ -26,6 +27,7 @@ class Question:
     kind: str
     context: str = ""
     gold: Sequence[tuple[str, str]] = ()
+    round: int = 1
 
     @property
     def is_unseen(self) -> bool:
@@ -41,8 +43,8 @@ def load() -> list[Question]:
     found = []
     for line in _FILE.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
-        gold = tuple((document, phrase) for document, phrase in entry["gold"])
-        found.append(Question(entry["question"], entry["kind"], entry.get("context", ""), gold))
+        gold = tuple((document, phrase) for document, phrase in [*entry["gold"], *entry.get("pooled", [])])
+        found.append(Question(entry["question"], entry["kind"], entry.get("context", ""), gold, entry["round"]))
     return found
 
 

@@ -18,7 +18,7 @@ from typing import Final
 
 from evaluation import corpus, questions
 from evaluation.questions import Question
-from evaluation.ways import Way, pairs, ways
+from evaluation.ways import pairs, ways
 from services import settings
 from services.assistants.search import extract
 from services.knowledge import confidence
@@ -63,12 +63,13 @@ def main() -> int:
     embedder.start()
     asked = questions.load()
     halves = {name: [one for one in asked if one.is_unseen == aside] for name, aside in (("tuning", 0), ("unseen", 1))}
+    found = {name: [(one, way(one)) for one in asked] for name, way in ways(searched, embedder).items()}
     figures = {
-        (name, half): _figures(way, ours, is_ours=name == "hybrid")
-        for name, way in ways(searched, embedder).items()
+        (name, half): _figures([each for each in all_ if each[0] in ours], is_ours=name == "hybrid")
+        for name, all_ in found.items()
         for half, ours in halves.items()
     }
-    text = _report(searched, halves, figures)
+    text = _report(searched, halves, figures, found)
     print(text)
     missed = _missed({name: figures[name, "unseen"] for name, half in figures if half == "unseen"})
     for complaint in missed:
@@ -78,8 +79,7 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def _figures(way: Way, asked: Sequence[Question], *, is_ours: bool) -> Figures:
-    found = [(one, way(one)) for one in asked]
+def _figures(found: Sequence[tuple[Question, Found]], *, is_ours: bool) -> Figures:
     answered = [(one, what) for one, what in found if one.has_answer]
     places = [questions.first_gold(one, pairs(what.passages)) for one, what in answered]
     recall = sum(place is not None and place < FIRST for place in places) / len(places)
@@ -111,7 +111,35 @@ def _supports(one: Question, document: str) -> bool:
     return any(name == document for name, _ in one.gold)
 
 
-def _report(searched: corpus.Corpus, halves: dict[str, list[Question]], figures: dict[tuple[str, str], Figures]) -> str:
+def _by_kind(found: Sequence[tuple[Question, Found]]) -> list[str]:
+    """Recall and refusal of our search, on both halves, by what kind of question it was and when it was written."""
+    lines = ["| questions | round | tuning | unseen |", "| --- | --- | --- | --- |"]
+    for kind, written in dict.fromkeys((one.kind, one.round) for one, _ in found):
+        cells = []
+        for aside in (False, True):
+            ours = [
+                each for each in found if (each[0].kind, each[0].round, each[0].is_unseen) == (kind, written, aside)
+            ]
+            right = sum(_is_right(one, what) for one, what in ours)
+            cells.append(f"{right} of {len(ours)}")
+        lines.append(f"| {kind} | {written} | {cells[0]} | {cells[1]} |")
+    return lines
+
+
+def _is_right(one: Question, what: Found) -> bool:
+    """Whether the answer is among the first passages, or that there is none is said."""
+    if one.has_answer:
+        place = questions.first_gold(one, pairs(what.passages))
+        return place is not None and place < FIRST
+    return confidence.before(what) < confidence.THRESHOLD
+
+
+def _report(
+    searched: corpus.Corpus,
+    halves: dict[str, list[Question]],
+    figures: dict[tuple[str, str], Figures],
+    found: dict[str, list[tuple[Question, Found]]],
+) -> str:
     each = [(name, sum(one.has_answer for one in ours), len(ours)) for name, ours in halves.items()]
     counts = ", ".join(f"{name} {with_one} with and {all_ - with_one} without answer" for name, with_one, all_ in each)
     lines = [
@@ -123,7 +151,7 @@ def _report(searched: corpus.Corpus, halves: dict[str, list[Question]], figures:
     for name in dict.fromkeys(name for name, _ in figures):
         tuning, unseen = figures[name, "tuning"], figures[name, "unseen"]
         lines.append(f"| {name} | {tuning.recall:.3f} | {unseen.recall:.3f} | {tuning.mrr:.3f} | {unseen.mrr:.3f} |")
-    lines += ["", "| hybrid | tuning | unseen |", "| --- | --- | --- |"]
+    lines += ["", *_by_kind(found["hybrid"]), "", "| hybrid | tuning | unseen |", "| --- | --- | --- |"]
     tuning, unseen = figures["hybrid", "tuning"], figures["hybrid", "unseen"]
     for title, attribute in (
         ("citation precision", "precision"),
