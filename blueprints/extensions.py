@@ -95,7 +95,9 @@ def count_creation(assistant: str) -> None:
     if identity is None:
         raise NotSignedIn
     rates = services().settings.rate_limits[assistant]
-    _count(rates, ("create", assistant, str(identity.user.id)), "You may start {} here. Wait a moment and try again.")
+    _count(
+        rates, ("create", assistant, str(identity.user.id)), "At most {rate} can be started here. Try again in {wait}."
+    )
 
 
 def creation_allowance(assistant: str) -> dict[str, int] | None:
@@ -116,7 +118,9 @@ def count_registration(address: str) -> None:
         RateLimited: `REGISTRATION_RATE_LIMIT` is reached.
         limits.errors.StorageError: Redis is away; answered with 503.
     """
-    said = "From your network {} accounts may be made. Wait, or ask the site's admin for one."
+    said = (
+        "Too many new accounts from your network: {rate} at most. Try again in {wait}, or ask the site's admin for one."
+    )
     _count(services().settings.registration_rate_limit, ("register", _network(address)), said)
 
 
@@ -133,7 +137,7 @@ def refuse_sign_in_if_limited(email: str, address: str) -> None:
     """
     for limit, keys in _sign_in_limits(email, address):
         if not limiter().limiter.test(limit, *keys):
-            raise _refusal(limit, keys, "Too many failed attempts to sign in. Wait and try again.")
+            raise _refusal(limit, keys, "Too many failed attempts to sign in. Try again in {wait}.")
 
 
 def count_failed_sign_in(email: str, address: str) -> None:
@@ -156,11 +160,11 @@ def _sign_in_limits(email: str, address: str) -> list[tuple[RateLimitItem, tuple
 
 
 def _count(rates: str, keys: tuple[str, ...], message: str) -> None:
-    """Count once against each of the rates; `{}` in the message becomes the one that is reached."""
+    """Count once against each of the rates."""
     for limit in sorted(parse_many(rates)):
         if not limiter().limiter.hit(limit, *keys):
             services().metrics.refused("rate")
-            raise _refusal(limit, keys, message.format(limit))
+            raise _refusal(limit, keys, message)
 
 
 def _network(address: str) -> str:
@@ -174,8 +178,26 @@ def _network(address: str) -> str:
 
 
 def _refusal(limit: RateLimitItem, keys: tuple[str, ...], message: str) -> RateLimited:
+    """What is said at a limit: `{rate}` in the message becomes it, `{wait}` the time until there is room."""
     free_at, left = limiter().limiter.get_window_stats(limit, *keys)
     wait_s = max(1, math.ceil(free_at - time.time()))
+    said = message.format(rate=_rate(limit), wait=_wait(wait_s))
     return RateLimited(
-        message, retry_after_s=wait_s, extra={"limit": limit.amount, "current": limit.amount - max(left, 0)}
+        said, retry_after_s=wait_s, extra={"limit": limit.amount, "current": limit.amount - max(left, 0)}
     )
+
+
+def _rate(limit: RateLimitItem) -> str:
+    """A rate in words: "10 a minute", "3 in 15 minutes"."""
+    unit = limit.GRANULARITY.name
+    if limit.multiples > 1:
+        return f"{limit.amount} in {limit.multiples} {unit}s"
+    return f"{limit.amount} {'an' if unit == 'hour' else 'a'} {unit}"
+
+
+def _wait(seconds: int) -> str:
+    """A time in words, not shorter than it is."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds > 2 * length:
+            return f"{math.ceil(seconds / length)} {unit}s"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"

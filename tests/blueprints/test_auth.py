@@ -335,7 +335,7 @@ def test_so_many_accounts_come_from_one_network_and_then_429(make_site: Callable
     assert first == [303, 303, 303]
     assert refused.status_code == 429
     assert 3500 < int(refused.headers["Retry-After"]) <= 3600
-    assert "3 per 1 hour" in refused.text
+    assert "3 an hour at most. Try again in 60 minutes" in refused.text
     assert (by_api.status_code, by_api.json["code"], by_api.json["limit"]) == (429, "RATE_LIMITED", 3)
     assert site.extensions["rill"].database.run(users.count) == 3
     assert try_to_register(from_elsewhere(site), "b@example.org").status_code == 303, "others are not kept out"
