@@ -185,6 +185,9 @@ class Ingest:
             return self._failed(claim, reasons.of_reason(kinds.TOO_HEAVY), "child ended")
         except errors.ModelError as failure:
             return self._failed(claim, reasons.of_model(failure), failure.code)
+        except errors.InvalidInput as problem:
+            # The database will not hold it the next time either, and others wait behind it.
+            return self._failed(claim, reasons.NOT_KEPT, problem.code)
         return "ready", total
 
     def _failed(self, claim: Claim, words: str, reason: str) -> tuple[str, int]:

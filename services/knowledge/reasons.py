@@ -19,6 +19,12 @@ _WORDS: Final[Mapping[str, str]] = {
 _EMBEDDING: Final = "The text was read, but the model for embeddings did not answer ({code}). Try again later."
 
 
+# As when a driver refuses a sign that our own readers let pass.
+NOT_KEPT: Final = (
+    "What was read in this file cannot be stored. Save it anew, as plain text if need be, and add it again."
+)
+
+
 def of_reason(reason: str) -> str:
     """What the reader refused."""
     return _WORDS.get(reason, _WORDS[kinds.BROKEN])

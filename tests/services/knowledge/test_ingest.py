@@ -1,6 +1,7 @@
 """Documents become ready, each once, whatever happens to those who read them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import gevent
 import pytest
@@ -11,7 +12,7 @@ from services.store import chunks, claims, documents
 from services.store.base import utc_now
 from services.store.chunks import Chunk, ChunkVector, NewChunk
 from services.store.database import Database
-from services.store.documents import Document, DocumentPage
+from services.store.documents import Document, DocumentPage, Page
 from tests import papers, uploads
 from tests.model_server import ModelServer
 from tests.services.knowledge.readers import Reader, eventually, spans_of_the_loop
@@ -202,6 +203,25 @@ def test_a_document_removed_while_it_is_read_leaves_nothing(reader: Reader) -> N
 
     assert at_work.get() == 0
     assert [reader.count(table) for table in (Chunk, ChunkVector, DocumentPage)] == [0, 0, 0]
+
+
+class Lying(Workshop):
+    """A child that was taken over, and tells what no database can hold."""
+
+    def read(self, *_: Any, **__: Any) -> Iterator[Page]:
+        # Enough of them to be put into the database before the reading ends.
+        yield from [Page(2**64 - 1, "words")] * 40
+
+
+def test_what_no_database_can_hold_fails_and_keeps_nobody_waiting(reader: Reader) -> None:
+    document = reader.add("Words.")
+    other = reader.add("Words of another.")
+
+    assert reader.ingest(workshop=Lying()).work() == 2
+
+    assert (reader.get(document).state, reader.get(other).state) == ("failed", "failed")
+    assert "cannot be stored" in (reader.get(document).error or "")
+    assert reader.made(document).pages == {}
 
 
 # -- the provider's embeddings
