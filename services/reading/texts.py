@@ -12,7 +12,8 @@ _NOT_TEXT: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _LINE_END: Final = re.compile(r"\r\n?")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_BLANKS: Final = re.compile(r"[ \t\u00a0]+\n")
+# From the first blank of a run only: from each of them, a long run that ends no line would take time squared.
+_BLANKS: Final = re.compile(r"(?<![ \t\u00a0])[ \t\u00a0]+\n")
 _EMPTY_LINES: Final = re.compile(r"\n{3,}")
 # PDFium writes these for a hyphen at the end of a line: the word goes on in the next.
 _BROKEN_WORD: Final = re.compile(r"[\x02\ufffe]\s*")

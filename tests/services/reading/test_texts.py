@@ -1,4 +1,5 @@
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -58,3 +59,13 @@ def test_a_text_without_a_place_to_cut_is_cut_all_the_same() -> None:
 
 def test_a_page_of_a_pdf_has_its_words_whole() -> None:
     assert texts.of_page("photo\ufffe\r\nsynthesis is e\ufb03cient\x00 ") == "photosynthesis is efficient"
+
+
+@pytest.mark.parametrize("sign", [" ", "\t", "\u00a0"])
+def test_a_long_run_of_blanks_takes_no_long_time(sign: str) -> None:
+    began_s = time.process_time()
+
+    assert texts.tidy(f"a{sign * 400_000}b") == f"a{sign * 400_000}b"
+
+    # From each blank to the end of the run it would be minutes.
+    assert time.process_time() - began_s < 5
