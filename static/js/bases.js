@@ -35,10 +35,13 @@ export function attach(form) {
 
   form.querySelector("[data-plain]").hidden = true
   form.querySelector("[data-drop]").hidden = false
-  picker.addEventListener("change", () => {
+  const pick = () => {
     take([...picker.files])
     picker.value = ""
-  })
+  }
+  picker.addEventListener("change", pick)
+  // Chosen before this ran: the button that would have sent them is gone.
+  pick()
   document.addEventListener("paste", (event) => {
     const pasted = [...(event.clipboardData?.files ?? [])]
     if (pasted.length === 0) return

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests import uploads
 from tests.e2e import visiting
@@ -113,6 +113,20 @@ def test_files_are_dropped_picked_and_pasted(keeper: Keeper) -> None:
     assert keeper.names() == ["five.html", "four.pdf", "one.md", "three.csv", "two.txt"]
     page.reload()
     expect(page.locator(".bases__document")).to_have_count(5)
+
+
+def test_a_file_that_is_chosen_before_the_script_has_come_is_sent_too(keeper: Keeper) -> None:
+    page = keeper.page
+    held: list[Route] = []
+    page.route("**/js/bases.js*", lambda route: held.append(route))
+    page.goto(keeper.path, wait_until="commit")
+
+    page.get_by_label("Files").set_input_files({"name": "early.pdf", "mimeType": "", "buffer": uploads.pdf()})
+    until(page, lambda: bool(held), within_s=15, what="the script is not asked for")
+    held[0].continue_()
+
+    expect(page.locator(".bases__document")).to_have_count(1)
+    expect(page.get_by_role("button", name="Add", exact=True)).to_be_hidden()
 
 
 @pytest.mark.req("B5")
