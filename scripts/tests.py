@@ -23,6 +23,8 @@ import gevent
 import pytest
 from gevent.monkey import get_original
 
+from services.llm import static
+
 TESTS = Path("tests")
 E2E = TESTS / "e2e"
 # So many that the last to end is a short one, and so few that what each makes for itself is little.
@@ -130,6 +132,7 @@ def main() -> int:
     began = time.monotonic()
     # What pytest makes of the tests' asserts is kept, whatever the environment says: it takes a tenth of the time.
     sys.dont_write_bytecode = False
+    static.loaded()  # the parts share its memory
     records = []
     for record in run(parts(files(), PARTS), at_once=(os.cpu_count() or 1) * 3 // 2):
         records.append(record)

@@ -25,7 +25,7 @@ import orjson
 
 from services.knowledge.channel import Channel, Gone
 from services.knowledge.chunking import Chunk, chunks, embedded
-from services.llm.static import StaticModel
+from services.llm import static
 from services.llm.vectors import Vector, vectors
 from services.reading import documents, kinds
 from services.reading.confining import confine
@@ -66,7 +66,6 @@ class Work:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._model: StaticModel | None = None
 
     def do(self, asked: dict[str, Any]) -> None:
         """Do one thing and tell of it; what goes wrong with it is told too."""
@@ -105,8 +104,7 @@ class Work:
         return rows
 
     def _embed(self, texts: list[str]) -> list[Vector]:
-        self._model = self._model or StaticModel()
-        return vectors(self._model.embed(texts))
+        return vectors(static.loaded().embed(texts))
 
 
 def packed(vector: Vector) -> tuple[str, str]:

@@ -47,7 +47,6 @@ class Embedder:
         self._provider = _provider(settings)
         self._timeout_s = settings.model_first_token_timeout_s
         self._pause = pause
-        self._static: static.StaticModel | None = None
         self._known: dict[str, Vector] = {}
         self.is_built_in = self._provider is None
         self.model = static.NAME if self.is_built_in else settings.embedding_model
@@ -55,7 +54,7 @@ class Embedder:
     def start(self) -> None:
         """Load the built-in model, 0.2 s of this process' time: before anybody waits for its event loop."""
         if self.is_built_in:
-            self._built_in()
+            static.loaded()
 
     def query(self, text: str) -> Vector:
         """A question's vector. The built-in model takes below a millisecond for a short one.
@@ -85,21 +84,16 @@ class Embedder:
 
     def words(self, texts: Sequence[str]) -> Matrix:
         """The built-in model's rows for single words, whichever model embeds: for weighing what was found."""
-        return self._built_in().embed(list(texts))
+        return static.loaded().embed(list(texts))
 
     def close(self) -> None:
         """Close the provider's connections."""
         if self._provider is not None:
             self._provider.close()
 
-    def _built_in(self) -> static.StaticModel:
-        if self._static is None:
-            self._static = static.StaticModel()
-        return self._static
-
     def _embedded(self, texts: Sequence[str], ask: Callable[[Sequence[str]], list[Any]]) -> list[Vector]:
         if self.is_built_in:
-            return vectors(self._built_in().embed(list(texts)))
+            return vectors(static.loaded().embed(list(texts)))
         # An empty text is refused by most.
         answer = ask([text[:_MAX_TEXT_CHARS] if text.strip() else "-" for text in texts])
         try:

@@ -4,6 +4,7 @@ WordLlama's weights and tokenizer, from its package's folder; the package itself
 half a second of libraries that are not needed here.
 """
 
+import functools
 import importlib.util
 import os
 from pathlib import Path
@@ -44,6 +45,12 @@ class StaticModel:
     def count(self, text: str) -> int:
         """How many word pieces a text has."""
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+@functools.cache
+def loaded() -> StaticModel:
+    """The process' own: nothing in it changes, so that one is enough."""
+    return StaticModel()
 
 
 def _folder() -> Path:
