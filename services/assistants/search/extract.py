@@ -40,7 +40,7 @@ _STRONG = re.compile(r"\*\*(?=\S)([^*\n]{1,300})\*\*|`([^`\n]{1,300})`")
 _RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?(?:[ \t]*\|[ \t]*:?-{2,}:?)*[ \t]*\|?[ \t]*$")
 _CELL_END: Final = " · "
 # A row of a sheet, as it is read: `Name: Lens; Price: 12`.
-_NAMED_ROW = re.compile(r"[ \t]*[^;:\s][^;:]{0,79}: [^;]*(?:; [^;:]{1,80}: [^;]*){2,}$")
+_NAMED_ROW = re.compile(r"[ \t]*[^;:\s][^;:]{0,79}: [^;]*(?:; [^;:]{1,80}: [^;]*)+$")
 # It leans on the sentence before.
 _LEANING = re.compile(
     r"(?:it|its|they|this|that|these|those|he|she|such|however|therefore|then|otherwise)\b", re.IGNORECASE

@@ -156,6 +156,7 @@ def test_rows_of_tables_are_said_one_by_one_and_with_their_columns() -> None:
     sheet = passage("Part | Name | Price\nPart: L-1; Name: Lens; Price: 3.40\nPart: L-2; Name: Lamp; Price: 12.50")
 
     assert sentences_of(marked.text) == ["Years: 5; Extra days: 1", "Years: 10; Extra days: 2"]
+    assert authored("Extra days?", [marked]) == "- Years: 5; Extra days: 1 [1]\n- Years: 10; Extra days: 2 [1]"
     assert authored("Which part has a price?", [sheet]) == (
         "- Part: L-1; Name: Lens; Price: 3.40 [1]\n- Part: L-2; Name: Lamp; Price: 12.50 [1]"
     )
