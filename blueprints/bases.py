@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 from blueprints import body, identity
 from blueprints.extensions import services
 from services.knowledge.bases import MAX_NAME_CHARS, BaseView, Member
+from services.media import names
 
 blueprint = Blueprint("bases", __name__)
 
@@ -80,8 +81,12 @@ def remove_member(base_id: str) -> Response:
 
 
 def sent_name(fields: body.Fields) -> str:
-    """A base's name, on one line."""
-    return " ".join(fields.text("name", max_chars=MAX_NAME_CHARS).split())
+    """A base's name, on one line, and as it can be shown anywhere: those who share a base see it beside other texts."""
+    sent = fields.text("name", max_chars=MAX_NAME_CHARS)
+    name = " ".join(names.seen(" ".join(sent.split())).split())
+    if sent and not name.strip("\u200d"):
+        fields.wrong("name", "is missing")
+    return name
 
 
 def sent_flag(fields: body.Fields, name: str) -> bool | None:

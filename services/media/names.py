@@ -28,8 +28,7 @@ _NO_TEXT: Final = re.compile(
 def shown(name: str | None, mime: str) -> str:
     """The name without its folders and without what hides or reorders it; one by the type if nothing is left."""
     base = re.split(r"[/\\]", name or "")[-1]
-    kept = "".join(letter for letter in unicodedata.normalize("NFC", base) if _is_seen(letter))
-    kept = re.sub(r"\s+", " ", kept).strip(" .")
+    kept = re.sub(r"\s+", " ", seen(base)).strip(" .")
     if not kept:
         return f"file{_ENDINGS[mime]}"
     stem, dot, ending = kept.rpartition(".")
@@ -38,6 +37,11 @@ def shown(name: str | None, mime: str) -> str:
     if not stem or len(ending) > 10:
         return kept[:MAX_CHARS]
     return f"{stem[: MAX_CHARS - len(ending) - 1]}{dot}{ending}"
+
+
+def seen(name: str) -> str:
+    """What is seen of a name: nothing in it hides, or reorders what stands beside it."""
+    return "".join(letter for letter in unicodedata.normalize("NFC", name) if _is_seen(letter))
 
 
 def text_type(name: str) -> str | None:

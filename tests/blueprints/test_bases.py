@@ -26,6 +26,10 @@ def seen(keeper: Keeper) -> list[tuple[str, str]]:
     return [(base["name"], base["role"]) for base in keeper.call("GET", KBS).json["kbs"]]
 
 
+def test_nothing_hides_in_a_bases_name_or_turns_it_round(owner: Keeper) -> None:
+    assert owner.call("POST", KBS, json={"name": "Hand\u202e\u200bbook \u2066"}).json["name"] == "Handbook"
+
+
 @pytest.mark.req("B5")
 def test_a_base_is_made_renamed_shared_and_deleted(owner: Keeper) -> None:
     made = owner.call("POST", KBS, json={"name": "  Hand \n book "})
@@ -51,6 +55,7 @@ def test_a_base_is_made_renamed_shared_and_deleted(owner: Keeper) -> None:
         ({}, "name"),
         ({"name": ""}, "name"),
         ({"name": " \n "}, "name"),
+        ({"name": "\u202e\u200b\u200d"}, "name"),
         ({"name": "x" * 81}, "name"),
         ({"name": 7}, "name"),
         ({"name": "x", "shared": "perhaps"}, "shared"),
