@@ -96,7 +96,9 @@ def count_creation(assistant: str) -> None:
         raise NotSignedIn
     rates = services().settings.rate_limits[assistant]
     _count(
-        rates, ("create", assistant, str(identity.user.id)), "At most {rate} can be started here. Try again in {wait}."
+        rates,
+        ("create", assistant, str(identity.user.id)),
+        "At most {amount} answers {period} can be started here. Try again in {wait}.",
     )
 
 
@@ -119,7 +121,8 @@ def count_registration(address: str) -> None:
         limits.errors.StorageError: Redis is away; answered with 503.
     """
     said = (
-        "Too many new accounts from your network: {rate} at most. Try again in {wait}, or ask the site's admin for one."
+        "Too many new accounts from your network: {amount} {period} at most. "
+        "Try again in {wait}, or ask the site's admin for one."
     )
     _count(services().settings.registration_rate_limit, ("register", _network(address)), said)
 
@@ -178,21 +181,21 @@ def _network(address: str) -> str:
 
 
 def _refusal(limit: RateLimitItem, keys: tuple[str, ...], message: str) -> RateLimited:
-    """What is said at a limit: `{rate}` in the message becomes it, `{wait}` the time until there is room."""
+    """What is said at a limit: the message tells `{amount}`, `{period}` and the time to `{wait}`."""
     free_at, left = limiter().limiter.get_window_stats(limit, *keys)
     wait_s = max(1, math.ceil(free_at - time.time()))
-    said = message.format(rate=_rate(limit), wait=_wait(wait_s))
+    said = message.format(amount=limit.amount, period=_period(limit), wait=_wait(wait_s))
     return RateLimited(
         said, retry_after_s=wait_s, extra={"limit": limit.amount, "current": limit.amount - max(left, 0)}
     )
 
 
-def _rate(limit: RateLimitItem) -> str:
-    """A rate in words: "10 a minute", "3 in 15 minutes"."""
+def _period(limit: RateLimitItem) -> str:
+    """What a rate counts in: "a minute", "an hour", "in 15 minutes"."""
     unit = limit.GRANULARITY.name
     if limit.multiples > 1:
-        return f"{limit.amount} in {limit.multiples} {unit}s"
-    return f"{limit.amount} {'an' if unit == 'hour' else 'a'} {unit}"
+        return f"in {limit.multiples} {unit}s"
+    return f"{'an' if unit == 'hour' else 'a'} {unit}"
 
 
 def _wait(seconds: int) -> str:
