@@ -1,6 +1,7 @@
 """The limits of the search's API: how many at once, how often, how long; what fails, and what is counted."""
 
 import logging
+import re
 from typing import Any
 
 import gevent
@@ -35,9 +36,11 @@ def test_three_run_at_once_and_the_fourth_is_told_why_not(modelled_searcher: Sea
 def test_more_than_ten_questions_a_minute_are_refused(make_app: Any) -> None:
     somebody = Searcher(make_app(BUILTIN_PACE_MS="0", INGEST_PROCESSES="0"), has_documents=False)
 
-    statuses = [somebody.post(headers=JSON).status_code for _ in range(11)]
+    answers = [somebody.post(headers=JSON) for _ in range(11)]
 
-    assert statuses == [200] * 10 + [429]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    said = answers[-1].json["message"]
+    assert re.fullmatch(r"At most 10 answers a minute can be started here\. Try again in \d+ seconds?\.", said)
 
 
 @pytest.mark.req("R4")
