@@ -102,10 +102,19 @@ def chunks(
                 while path and path[-1][0] >= part.level:
                     path.pop()
                 path.append((part.level, part.title[:_MAX_HEADING_CHARS]))
-            heading = " > ".join(title for _, title in path)[:_MAX_PATH_CHARS]
+            heading = " > ".join(_once(title for _, title in path))[:_MAX_PATH_CHARS]
             for start, end in _packed(_paragraphs(text, part, most), target, most, overlap):
                 yield Chunk(position, heading, number, start, end, text[start:end])
                 position += 1
+
+
+def _once(titles: Iterable[str]) -> Iterator[str]:
+    """A web page's title is often its first heading, too."""
+    last = ""
+    for title in titles:
+        if title != last:
+            yield title
+        last = title
 
 
 def _packed(paragraphs: Sequence[Sequence[_Unit]], target: int, most: int, overlap: int) -> list[tuple[int, int]]:

@@ -79,6 +79,20 @@ _CELLS: Final = frozenset({"td", "th"})
 _HIDDEN: Final = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 # Signs that makers of documentation put beside headings.
 _SIGNS: Final = frozenset({"headerlink", "anchor", "anchorjs-link", "hash-link", "permalink"})
+# What shows the way around, as the makers of documentation and blogs mark it (DocBook, Sphinx, MkDocs, Hugo).
+_WAYS: Final = frozenset(
+    {
+        "navheader",
+        "navfooter",
+        "toc",
+        "breadcrumb",
+        "breadcrumbs",
+        "related",
+        "sphinxsidebar",
+        "md-nav",
+        "table-of-contents",
+    }
+)
 # Less text than this is no article, whatever the element is called.
 _MIN_MAIN_CHARS: Final = 200
 _CHARSET: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
@@ -159,6 +173,7 @@ def _is_unseen(node: LexborNode) -> bool:
         or attributes.get("aria-hidden") == "true"
         or attributes.get("role") == "navigation"
         or bool(_HIDDEN.search(attributes.get("style") or ""))
+        or (node.tag == "div" and not _WAYS.isdisjoint((attributes.get("class") or "").split()))
         or (node.tag == "a" and not _SIGNS.isdisjoint((attributes.get("class") or "").split()))
     )
 

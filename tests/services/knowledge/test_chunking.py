@@ -76,6 +76,13 @@ def test_headings_stand_over_what_is_under_them() -> None:
     ]
 
 
+def test_a_title_that_is_the_first_heading_too_stands_there_once() -> None:
+    assert [chunk.heading for chunk in cut("# Slots\n\n## Slots\n\nOne.\n\n### Leases\n\nTwo.")] == [
+        "Slots",
+        "Slots > Leases",
+    ]
+
+
 def test_headings_stand_over_the_next_page_too() -> None:
     found = list(chunks([(1, "# A\n\nOne.\n\n## B\n\nTwo."), (2, "Three."), (4, "# C\n\nFour.")]))
 

@@ -147,6 +147,13 @@ def test_a_page_without_a_heading_has_its_title() -> None:
     assert text_of("html", b"<title>On cats &amp; dogs</title><p>Both sleep.") == "# On cats & dogs\n\nBoth sleep."
 
 
+def test_what_leads_around_a_site_of_documentation_is_no_text() -> None:
+    page = """<h1>Slots</h1><div class="navheader"><table><tr><td>Prev</td><td>Next</td></tr></table></div>
+<div class="toc"><ul><li>Leases</li></ul></div><p>A slot is a lease.</p><div class="navfooter">Home</div>"""
+
+    assert text_of("html", page.encode()) == "# Slots\n\nA slot is a lease."
+
+
 @pytest.mark.parametrize(
     "content",
     [
