@@ -68,7 +68,8 @@ def once(user_id: int, key: str, fingerprint: str, start: Callable[[], Asked]) -
         NotFound: The first one's answer has been deleted since.
         Unavailable: The first one is still being stored, or Redis is away.
     """
-    for _ in range(2):
+    seen = ""
+    while True:
         record = first_answer(user_id, key, fingerprint)
         if record is None:
             asked = start()
@@ -78,8 +79,11 @@ def once(user_id: int, key: str, fingerprint: str, start: Callable[[], Asked]) -
                 return _places(record)
         if begun_answers_of(user_id, _places(record)["stream_id"]):
             return _places(record)
-        # The first one was refused at its last step, which leaves nothing of it: now this one is the first.
-    raise errors.NotFound("Stream not found")
+        if record == seen:
+            raise errors.NotFound("Stream not found")
+        # If the first one was refused at its last step, which leaves nothing of it, this one is the first now;
+        # unless another repeat has come before it, and may be refused as well.
+        seen = record
 
 
 def _places(record: str) -> dict[str, str]:

@@ -39,7 +39,6 @@ def site(valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "DATA_DIR": str(tmp_path_factory.mktemp("shared")),
         "SECRET_KEY": "a secret for the shared site of these tests",
         "REDIS_URL": valkey_url,
-        "BUILTIN_PACE_MS": "1",
         "REGISTRATION_RATE_LIMIT": "100000/hour",  # every test's newcomer comes from here
     }
     made = _with_probes(sites.build(settings.load(environ)))

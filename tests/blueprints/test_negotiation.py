@@ -50,7 +50,11 @@ def test_programs_get_places_whatever_they_accept(person: Person, headers: dict[
 @pytest.mark.req("T42", "R23", "R30", "A6-16")
 @pytest.mark.parametrize("headers", [HTMX_4, HTMX_2], ids=["htmx 4", "htmx 2"])
 @pytest.mark.parametrize("kind", ["json", "data"])
-def test_htmx_gets_the_connected_element(browser: FlaskClient, headers: dict[str, str], kind: str) -> None:
+def test_htmx_gets_the_connected_element(
+    browser: FlaskClient, model: ModelServer, headers: dict[str, str], kind: str
+) -> None:
+    model.play("stall-after-3")
+
     response = browser.post(MESSAGES, headers=headers, **{kind: FORM})
 
     assert response.status_code == 200, response.text

@@ -6,6 +6,10 @@ from typing import Any
 import gevent
 import pytest
 
+from blueprints import repeats
+from services import errors
+from services.assistants.turns import Asked
+from services.streaming.events import StreamId
 from tests.blueprints.students import CONVERSATION, JSON, SSE, Student, text_of
 from tests.model_scripts import Script
 from tests.model_server import ModelServer
@@ -109,6 +113,19 @@ def test_a_repeat_of_a_start_that_is_refused_at_its_last_step_is_refused_too(mod
         events = [frame.json for frame in frames([response.data])]
         assert events[-1]["type"] == "complete"
         assert text_of(events) == events[-1]["content"]
+
+
+def test_a_repeat_becomes_the_first_when_all_who_came_before_it_were_refused(modelled_student: Student) -> None:
+    refused = [Asked(StreamId(f"gone{n}"), "new", record=f'{{"stream_id": "gone{n}"}}') for n in range(5)]
+
+    def start() -> Asked:
+        if refused:
+            return refused.pop()
+        raise errors.NoSlotFree
+
+    with modelled_student.site.test_request_context(), pytest.raises(errors.NoSlotFree):
+        repeats.once(modelled_student.user.id, "", "", start)
+    assert not refused
 
 
 @pytest.mark.req("R4", "U9")
