@@ -11,8 +11,8 @@ from typing import Final
 MAX_CHARS: Final = 2_000
 # How far from a hit its neighbours are asked for.
 REACH: Final = 2
-# A document that has so many passages already gives way to others.
-MAX_OF_DOCUMENT: Final = 4
+# What a passage's score loses for each one of its document that is chosen already: others are worth a look, too.
+SAME_DOCUMENT: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +49,27 @@ class Span:
         return max(self.first.end, self.last.end)
 
 
-def spans(hits: Sequence[Piece], around: Iterable[Piece], limit: int) -> list[Span]:
-    """The passages of the first hits, the best first; no chunk is in two of them.
+def spans(hits: Sequence[Piece], scores: Sequence[float], around: Iterable[Piece], limit: int) -> list[Span]:
+    """The passages of the best hits, the best first; no chunk is in two of them.
 
     Args:
-        hits: The best first.
+        hits: Each once.
+        scores: Theirs; larger is better.
         around: Their neighbours, as many as are known.
     """
     known = {(one.document_id, one.position): one for one in (*around, *hits)}
     taken: set[tuple[str, int]] = set()
     of_document: dict[str, int] = {}
     made: list[Span] = []
-    for place, hit in enumerate(hits):
-        if len(made) == limit:
+    while len(made) < limit:
+        left = [place for place, hit in enumerate(hits) if (hit.document_id, hit.position) not in taken]
+        if not left:
             break
-        if (hit.document_id, hit.position) in taken or of_document.get(hit.document_id, 0) >= MAX_OF_DOCUMENT:
-            continue
-        span = _grown(place, hit, known, taken)
-        taken |= {(hit.document_id, number) for number in range(span.first.position, span.last.position + 1)}
-        of_document[hit.document_id] = of_document.get(hit.document_id, 0) + 1
+        best = max(left, key=lambda place: scores[place] - SAME_DOCUMENT * of_document.get(hits[place].document_id, 0))
+        span = _grown(best, hits[best], known, taken)
+        document_id = span.first.document_id
+        taken |= {(document_id, number) for number in range(span.first.position, span.last.position + 1)}
+        of_document[document_id] = of_document.get(document_id, 0) + 1
         made.append(span)
     return made
 

@@ -43,7 +43,7 @@ FEATURES: Final = (
     "pairs",
 )
 COSINE: Final = FEATURES.index("cosine")
-WEIGHTS: Final = np.array([10.0, 7.0, 0.9, 4.0, 2.2, 2.3, 0.6, 0.5, 0.1, 1.0, 0.9], np.float32)
+WEIGHTS: Final = np.array([11.0, 9.0, 0.8, 3.5, 1.5, 2.4, 0.7, 1.0, 0.1, 1.8, 1.2], np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,7 @@ def passages_of(s: Session, user_id: int, hits: Sequence[Hit], limit: int) -> li
     # Documents go, and rights with them, also between two transactions.
     there = set(around)
     hits = [hit for hit, piece in zip(hits, pieces, strict=True) if piece in there]
-    made = spans([_piece(hit.row) for hit in hits], around, limit)
+    made = spans([_piece(hit.row) for hit in hits], [hit.score for hit in hits], around, limit)
     wanted = [(span.first.document_id, span.first.page) for span in made if span.first != span.last]
     texts = documents.texts(s, user_id, wanted) if wanted else {}
     return [_passage(hits[span.hit], span, _text(hits[span.hit], span, texts)) for span in made]

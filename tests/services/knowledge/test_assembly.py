@@ -1,6 +1,14 @@
 """Chunks put together into passages."""
 
-from services.knowledge.assembly import MAX_CHARS, MAX_OF_DOCUMENT, Piece, spans
+from collections.abc import Sequence
+
+from services.knowledge import assembly
+from services.knowledge.assembly import MAX_CHARS, SAME_DOCUMENT, Piece, Span
+
+
+def spans(hits: Sequence[Piece], around: Sequence[Piece], limit: int) -> list[Span]:
+    """With scores that leave the order as it is, whichever document a hit is of."""
+    return assembly.spans(hits, [-100.0 * place for place in range(len(hits))], around, limit)
 
 
 def pieces(count: int, *, document: str = "a", chars: int = 500, page: int = 1, heading: str = "") -> list[Piece]:
@@ -62,10 +70,11 @@ def test_a_chunk_that_is_too_long_stands_alone() -> None:
     assert span.first == span.last
 
 
-def test_one_document_gives_way_to_others() -> None:
-    long = [Piece("a", 10 * n, "", n, 0, 100) for n in range(MAX_OF_DOCUMENT + 2)]
-    other = pieces(1, document="b")[0]
+def test_one_document_gives_way_to_others_that_are_nearly_as_good_and_to_no_worse_ones() -> None:
+    long = [Piece("a", 10 * n, "", n, 0, 100) for n in range(3)]
+    near, far = pieces(1, document="b")[0], pieces(1, document="c")[0]
+    scores = [9.0, 9.0, 9.0, 9.0 - SAME_DOCUMENT / 2, 1.0]
 
-    made = spans([*long, other], [], 20)
+    made = assembly.spans([*long, near, far], scores, [], 20)
 
-    assert [span.first.document_id for span in made] == ["a"] * MAX_OF_DOCUMENT + ["b"]
+    assert [span.first.document_id for span in made] == ["a", "b", "a", "a", "c"]
