@@ -60,8 +60,8 @@ class Corpus:
 
 def opened(settings: Settings) -> Corpus:
     """The corpus, made now if it is not there yet."""
-    folder, version = _unpacked()
-    path = CACHE / f"{PACKAGE}-{_fingerprint(version)}.sqlite3"
+    folder, version = unpacked()
+    path = CACHE / f"{PACKAGE}-{fingerprint()}.sqlite3"
     if not path.exists():
         making = path.with_suffix(f".{os.getpid()}.making")
         database = Database(f"sqlite:///{making}")
@@ -73,7 +73,7 @@ def opened(settings: Settings) -> Corpus:
     return Corpus(database, user_id, base_id, version, passages)
 
 
-def _unpacked() -> tuple[Path, str]:
+def unpacked() -> tuple[Path, str]:
     """The folder of the documentation, and the package's version."""
     installed = Path("/usr/share/doc") / PACKAGE / "html"
     if installed.is_dir():
@@ -92,8 +92,9 @@ def _unpacked() -> tuple[Path, str]:
     return folder / "usr/share/doc" / PACKAGE / "html", package.stem.split("_")[1]
 
 
-def _fingerprint(version: str) -> str:
-    digest = hashlib.sha256(version.encode())
+def fingerprint() -> str:
+    """Of all that decides what the store holds."""
+    digest = hashlib.sha256(unpacked()[1].encode())
     root = Path(str(services.__file__)).parent
     for name in _MADE_BY:
         path = root / name

@@ -16,17 +16,19 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
 import orjson
 
-from bench.end_to_end import _ACCOUNT, AnswerViewer, RillTutor
+from bench.end_to_end import _ACCOUNT as ACCOUNT
+from bench.end_to_end import _PASSWORD as PASSWORD
+from bench.end_to_end import AnswerViewer, RillTutor
 from bench.frames import Frame
 from bench.load import Load, Target
 from bench.measures import quantile
@@ -42,7 +44,7 @@ STREAMS: Final = 50
 # 20 s at a pace at which people read, and a document each moment.
 TOKENS, RATE = 400, 20.0
 ASKED: Final = 60
-FILES_AT_ONCE: Final = 25
+PAGES_EACH: Final = 30
 DOCS: Final = Path(ROOT) / "docs" / "search.md"
 BEGIN, END = "<!-- bench-search: begin -->", "<!-- bench-search: end -->"
 
@@ -112,15 +114,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the figures into docs/search.md")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="rill-", dir="/tmp") as folder:
-        Site.store = Path(folder) / "store.sqlite3"
-        _fill(Site.store)
-        found = json.loads(_store("time", Site.store))
-        with WithoutModel() as site:
-            first = _first_tokens(site)
-        with Site() as site:
-            alone = _lags(site)
-            during, per_s = _ingesting(site)
+    Site.store = _filled()
+    found = json.loads(_store("time", Site.store))
+    with WithoutModel() as site:
+        first = _first_tokens(site)
+    with Site() as site:
+        alone = _lags(site)
+        during, per_s = _ingesting(site)
     added = max(0.0, quantile(during, 0.99) - quantile(alone, 0.99)) * 1000
     rows = [
         ("finding passages, p50 ms", quantile(found, 0.5), None),
@@ -146,29 +146,33 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def _fill(path: Path) -> None:
-    environ = {**os.environ, "DATA_DIR": str(path.parent), "DATABASE_URL": f"sqlite:///{path}", "SECRET_KEY": "k" * 40}
-    for command in (["db", "migrate"], ["users", "create", _ACCOUNT, "--password-stdin"]):
-        subprocess.run(
-            python("-m", "flask", "--app", "app", *command),
-            cwd=ROOT,
-            env=environ,
-            input="a password for the bench\n",
-            text=True,
-            check=True,
-            capture_output=True,
-        )
-    began = time.monotonic()
-    _store("fill", path)
-    with sqlite3.connect(path) as database:
-        # One file to copy, without a log beside it.
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    print(f"filled in {time.monotonic() - began:.0f} s", file=sys.stderr)
+def _filled() -> Path:
+    """A store with 100,000 chunks, made now if it is not there yet."""
+    path = Path(_store("path"))
+    if not path.exists():
+        making = path.with_suffix(f".{os.getpid()}.making")
+        environ = {**os.environ, "DATABASE_URL": f"sqlite:///{making}", "SECRET_KEY": "for measuring only, long enough"}
+        for command in (["db", "migrate"], ["users", "create", ACCOUNT, "--password-stdin"]):
+            subprocess.run(
+                python("-m", "flask", "--app", "app", *command),
+                cwd=ROOT,
+                env=environ,
+                input=f"{PASSWORD}\n",
+                text=True,
+                check=True,
+                capture_output=True,
+            )
+        _store("fill", making)
+        with closing(sqlite3.connect(making)) as database:
+            # One file to copy, without a log beside it.
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        making.replace(path)
+    return path
 
 
-def _store(command: str, path: Path) -> str:
-    arguments = python("-m", "scripts.search_store", command, str(path), _ACCOUNT)
-    return subprocess.run(arguments, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE).stdout
+def _store(command: str, *paths: Path) -> str:
+    arguments = python("-m", "scripts.search_store", command, ACCOUNT, *map(str, paths))
+    return subprocess.run(arguments, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
 
 
 def _first_tokens(site: Site) -> list[float]:
@@ -221,8 +225,7 @@ def _streamed(site: Site) -> Iterator[list[float]]:
 def _ingesting(site: Site) -> tuple[list[float], float]:
     """The same while documents are taken in, and how many chunks a second these gave."""
     base = site._api("POST", "/api/v1/kbs", name="Arriving")["id"]
-    files = sorted((ROOT / "var" / "evaluation").glob("*/usr/share/doc/*/html/*.html"))
-    uploads = threading.Thread(target=_upload, args=(site, str(base), files), daemon=True)
+    uploads = threading.Thread(target=_upload, args=(site, str(base), _handbooks()), daemon=True)
     rates: list[tuple[float, int]] = []
     ended = threading.Event()
     counting = threading.Thread(target=_count, args=(site.data_dir / "rill.sqlite3", str(base), rates, ended))
@@ -236,31 +239,32 @@ def _ingesting(site: Site) -> tuple[list[float], float]:
     return lags, (at_end - at_begin) / (end - begin)
 
 
-def _upload(site: Site, base: str, files: Sequence[Path]) -> None:
-    for batch in _batches(files):
-        boundary = "a-line-that-is-in-no-page"
-        parts = [
-            b'--%b\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n'
-            b"Content-Type: text/html\r\n\r\n%b\r\n" % (boundary.encode(), file.name.encode(), file.read_bytes())
-            for file in batch
-        ]
-        body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+def _handbooks() -> Iterator[tuple[str, bytes]]:
+    """Documents of some hundred chunks each, made of the corpus' pages."""
+    pages = [page.read_bytes() for page in sorted(Path(_store("pages")).glob("*.html"))]
+    for number, start in enumerate(range(0, len(pages), PAGES_EACH)):
+        yield f"handbook-{number}.html", b"\n".join(pages[start : start + PAGES_EACH])
+
+
+def _upload(site: Site, base: str, files: Iterator[tuple[str, bytes]]) -> None:
+    boundary = "a-line-that-is-in-no-page"
+    for name, content in files:
+        body = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            "Content-Type: text/html\r\n\r\n"
+        ).encode()
         connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
         headers = {
             "Content-Type": f"multipart/form-data; boundary={boundary}",
             "Authorization": f"Bearer {site.token}",
         }
-        connection.request("POST", f"/api/v1/kbs/{base}/documents", body, headers)
+        path = f"/api/v1/kbs/{base}/documents"
+        connection.request("POST", path, body + content + f"\r\n--{boundary}--\r\n".encode(), headers)
         response = connection.getresponse()
         response.read()
         connection.close()
         if response.status != 202:
             raise SystemExit(f"a document was answered with {response.status}")
-
-
-def _batches(files: Sequence[Path]) -> Iterator[Sequence[Path]]:
-    for start in range(0, len(files), FILES_AT_ONCE):
-        yield files[start : start + FILES_AT_ONCE]
 
 
 def _count(path: Path, base: str, rates: list[tuple[float, int]], ended: threading.Event) -> None:

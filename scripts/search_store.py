@@ -1,7 +1,8 @@
 """A store of 100,000 chunks, and how fast it is searched: what scripts/bench_search.py runs beside the site.
 
-`python -m scripts.search_store fill FILE EMAIL` copies the evaluation's corpus often enough into the person's bases;
-`... time FILE EMAIL` searches it and prints milliseconds as JSON. A process of its own: both are gevent-patched.
+`python -m scripts.search_store fill EMAIL FILE` copies the evaluation's corpus often enough into the person's bases;
+`... time EMAIL FILE` searches it and prints milliseconds as JSON; `path` and `pages` say where such a file is kept and
+where the corpus' pages are. A process of its own: it is gevent-patched, and what measures the site must not be.
 """
 
 import app as site  # before all others: its first line is the gevent patch
@@ -108,8 +109,12 @@ def timed(database: Database, user_id: int) -> list[float]:
     return taken[WARM_UP:]
 
 
-def main(command: str, path: str, email: str) -> None:
+def main(command: str, email: str, path: str = "") -> None:
     """Do what was asked for."""
+    if command in ("path", "pages"):
+        place = corpus.CACHE / f"bench-{corpus.fingerprint()}.sqlite3" if command == "path" else corpus.unpacked()[0]
+        print(place)
+        return
     database = Database(f"sqlite:///{path}")
     user = database.run(users.by_email, email)
     assert user
