@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import gevent
 import numpy as np
 
 from services import errors
@@ -30,11 +31,11 @@ logger = logging.getLogger(__name__)
 
 LIMIT: Final = 8
 # Of each search; what is farther down is hardly ever an answer (docs/search.md).
-CANDIDATES: Final = 60
+CANDIDATES: Final = 40
 # Signs alone are compared first: so many are then compared by their whole vectors.
-_COMPARED: Final = 150
+_COMPARED: Final = 100
 # So many chunks, the best first, are looked at for passages.
-_LOOKED_AT: Final = 24
+_LOOKED_AT: Final = 16
 _NO_MEANING: Final = (
     "Passages were looked for by their words alone: the model that compares meanings cannot be reached."
 )
@@ -112,7 +113,7 @@ class Retriever:
         looked_for = terms(asked)
         notes = list(query.notes)
         vector = self._vector(asked, notes) if looked_for else None
-        raw = self._database.run(self._raw, user_id, list(base_ids or ()), query, looked_for, vector)
+        raw = self._raw(user_id, list(base_ids or ()), query, looked_for, vector)
         rows, candidates = _candidates(raw, vector)
         weighed = self._weigh(asked, looked_for, candidates, self._words)
         order = [n for n in np.argsort(-weighed.scores, kind="stable").tolist() if weighed.scores[n] > -np.inf]
@@ -130,26 +131,49 @@ class Retriever:
             return None
 
     def _raw(
-        self,
-        s: Session,
-        user_id: int,
-        base_ids: list[str],
-        query: Query,
-        looked_for: Sequence[str],
-        vector: Vector | None,
+        self, user_id: int, base_ids: list[str], query: Query, looked_for: Sequence[str], vector: Vector | None
     ) -> _Raw:
-        if base_ids and bases.unreadable(s, user_id, base_ids):
-            raise errors.NotFound("There is no such base.")
-        where = base_ids or None
-        filters = Filters(files=query.files, after=query.after, before=query.before)
-        match = Match(looked_for, [*query.must, *query.phrases], query.must_not)
-        by_words = matching.by_words(s, user_id, where, match, filters, CANDIDATES)
-        by_vector: list[tuple[int, int]] = []
-        if vector is not None:
-            by_vector = matching.by_vector(s, user_id, where, self._embedder.model, vector.bits, filters, _COMPARED)
+        """Search both ways at once: each waits for the database most of its time."""
+        where = _Where(user_id, base_ids, Filters(files=query.files, after=query.after, before=query.before))
+        nearest = gevent.spawn(self._by_vector, where, vector) if vector is not None else None
+        try:
+            match = Match(looked_for, [*query.must, *query.phrases], query.must_not)
+            by_words = self._database.run(_by_words, where, match)
+            by_vector = nearest.get() if nearest is not None else []
+        finally:
+            if nearest is not None:
+                nearest.kill(block=False)
+        if isinstance(by_vector, errors.AppError):
+            raise by_vector
         ids = dict.fromkeys([number for number, _ in by_words] + [number for number, _ in by_vector])
-        rows = chunks.load(s, user_id, list(ids))
+        rows = self._database.run(chunks.load, user_id, list(ids))
         return _Raw(by_words, by_vector, [row for row in rows if admits(query, f"{_title(row)}\n{row.text}")])
+
+    def _by_vector(self, where: "_Where", vector: Vector) -> list[tuple[int, int]] | errors.AppError:
+        # Its own greenlet: what it raised would be written to the log as if nobody had heard of it.
+        try:
+            return self._database.run(_by_vector, where, self._embedder.model, vector.bits)
+        except errors.AppError as problem:
+            return problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """What is searched."""
+
+    user_id: int
+    base_ids: Sequence[str]
+    filters: Filters
+
+
+def _by_words(s: Session, where: _Where, match: Match) -> list[tuple[int, float]]:
+    if where.base_ids and bases.unreadable(s, where.user_id, where.base_ids):
+        raise errors.NotFound("There is no such base.")
+    return matching.by_words(s, where.user_id, where.base_ids or None, match, where.filters, CANDIDATES)
+
+
+def _by_vector(s: Session, where: _Where, model: str, bits: bytes) -> list[tuple[int, int]]:
+    return matching.by_vector(s, where.user_id, where.base_ids or None, model, bits, where.filters, _COMPARED)
 
 
 class _WordVectors:
