@@ -8,11 +8,18 @@ import functools
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import event
 
 from services.store.database import Database
 
 _SQLITE = "sqlite:///"
 _copies: set[Path] = set()
+# What compiles statements, and what was compiled, of the first database for all: SQLAlchemy does both for each engine.
+_dialects: dict[str, sqlalchemy.Dialect] = {}
+_compiled: dict[Any, Any] = {}
 
 
 def prepare(url: str) -> None:
@@ -33,6 +40,13 @@ def template() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _migrate(f"{_SQLITE}{folder / 'rill.sqlite3'}")
     return folder / "rill.sqlite3"
+
+
+@event.listens_for(sqlalchemy.Engine, "engine_connect")
+def _share(connection: sqlalchemy.Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.dialect = _dialects.setdefault("sqlite", connection.dialect)
+        connection.execution_options(compiled_cache=_compiled)
 
 
 def _migrate(url: str) -> None:
