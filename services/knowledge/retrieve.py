@@ -31,11 +31,11 @@ logger = logging.getLogger(__name__)
 
 LIMIT: Final = 8
 # Of each search; what is farther down is hardly ever an answer (docs/search.md).
-CANDIDATES: Final = 40
+CANDIDATES: Final = 50
 # Signs alone are compared first: so many are then compared by their whole vectors.
-_COMPARED: Final = 100
+_COMPARED: Final = 120
 # So many chunks, the best first, are looked at for passages.
-_LOOKED_AT: Final = 16
+_LOOKED_AT: Final = 20
 _NO_MEANING: Final = (
     "Passages were looked for by their words alone: the model that compares meanings cannot be reached."
 )
