@@ -57,6 +57,7 @@ DOORS = {
         "services/knowledge/watching.py",  # one greenlet for all viewers of a base
         "services/knowledge/ingest.py",  # renews a claim while its document is read
         "services/cards/anki.py",  # packages off the event loop
+        "services/knowledge/retrieve.py",  # looks for words and for meaning at the same time
         "services/assistants/endings.py",  # the sweep of answers whose worker died waits between rounds
     },
 }
