@@ -11,7 +11,7 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import DateTime, Dialect, MetaData, Text
+from sqlalchemy import DateTime, Dialect, MetaData, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -122,6 +122,9 @@ def same_word(text: str) -> str:
 
 def insert_into(session: Session, row: type[Base]) -> "sqlite.Insert | postgresql.Insert":
     """The database's own INSERT, which knows ON CONFLICT; SQLAlchemy has no common one."""
-    if session.get_bind().dialect.name == "postgresql":
-        return postgresql.insert(row)
-    return sqlite.insert(row)
+    return insert_for(session.get_bind().dialect.name, row)
+
+
+def insert_for(dialect: str, row: type[Base] | Table) -> "sqlite.Insert | postgresql.Insert":
+    """The same by the database's name, for a statement that is built once."""
+    return postgresql.insert(row) if dialect == "postgresql" else sqlite.insert(row)

@@ -3,8 +3,10 @@
 What else there is of them (asking.py, answers.py, paths.py) is offered here too, so that callers need one name only.
 """
 
+from typing import Final
+
+from sqlalchemy import bindparam, func, select
 from sqlalchemy import delete as delete_from
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services import errors
@@ -73,13 +75,17 @@ __all__ = [
 ]
 
 
+# Built once: every question asks for it.
+_BY_CLIENT_NAME: Final = select(Conversation).where(
+    Conversation.user_id == bindparam("whose"),
+    Conversation.assistant == bindparam("who"),
+    Conversation.client_name == bindparam("its"),
+)
+
+
 def by_client_name(s: Session, user_id: int, assistant: str, name: str) -> Conversation | None:
     """The person's conversation with this assistant that the client calls `name`."""
-    return s.scalar(
-        select(Conversation).where(
-            Conversation.user_id == user_id, Conversation.assistant == assistant, Conversation.client_name == name
-        )
-    )
+    return s.scalar(_BY_CLIENT_NAME, {"whose": user_id, "who": assistant, "its": name})
 
 
 def messages(s: Session, user_id: int, conversation_id: str) -> list[Message]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, func, literal, or_, select, update
+from sqlalchemy import CTE, ColumnElement, bindparam, func, literal, or_, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
 from services import errors
@@ -72,6 +72,28 @@ class Said(NamedTuple):
     turn: Mapping[str, Any] | None = None
 
 
+def _above() -> CTE:
+    """A message, `last`, and those before it, `most` in all, by how many steps they are away."""
+    above = (
+        select(Message.id, Message.parent_id, literal(1).label("step"))
+        .where(Message.id == bindparam("last"))
+        .cte("above", recursive=True)
+    )
+    parent = aliased(Message)
+    onwards = select(parent.id, parent.parent_id, above.c.step + 1).join(above, parent.id == above.c.parent_id)
+    return above.union_all(onwards.where(above.c.step < bindparam("most")))
+
+
+# Built once: every question asks for what was said before it, and building takes longer than the database does.
+_ABOVE: Final = _above()
+_PATH_TO: Final = select(Message).join(_ABOVE, Message.id == _ABOVE.c.id).order_by(_ABOVE.c.step)
+_SAID: Final = (
+    select(Message.id, Message.parent_id, Message.role, Message.content, Message.outcome, Message.extras)
+    .join(_ABOVE, Message.id == _ABOVE.c.id)
+    .order_by(_ABOVE.c.step)
+)
+
+
 def get(s: Session, user_id: int, conversation_id: str) -> Conversation:
     """One of the person's conversations.
 
@@ -118,9 +140,7 @@ def path(s: Session, user_id: int, conversation_id: str) -> list[Message]:
 
 def path_to(s: Session, message_id: str, limit: int) -> list[Message]:
     """A message and those before it on its path, `limit` in all, the oldest first; the caller checks whose it is."""
-    above = _above(message_id, limit)
-    found = s.scalars(select(Message).join(above, Message.id == above.c.id).order_by(above.c.step))
-    return list(found)[::-1]
+    return list(s.scalars(_PATH_TO, {"last": message_id, "most": limit}))[::-1]
 
 
 def recent_messages(s: Session, conversation_id: str, limit: int) -> list[Message]:
@@ -138,9 +158,7 @@ def said(s: Session, message_id: str, limit: int, *, turns: int = 0) -> list[Sai
         limit: How many at most.
         turns: Of how many of them, from the last, `turn` is read.
     """
-    above = _above(message_id, limit)
-    columns = (Message.id, Message.parent_id, Message.role, Message.content, Message.outcome, Message.extras)
-    found = s.execute(select(*columns).join(above, Message.id == above.c.id).order_by(above.c.step)).all()
+    found = s.execute(_SAID, {"last": message_id, "most": limit}).all()
     last = [row[0] for row in found[:turns]]
     known: dict[str, Any] = {}
     if last:
@@ -224,18 +242,6 @@ def answers_to(s: Session, question_id: str) -> list[Message]:
     """The tries to answer a question, the oldest first; the caller checks whose it is."""
     tries = select(Message).where(Message.parent_id == question_id, Message.role == "assistant")
     return list(s.scalars(tries.order_by(Message.position)))
-
-
-def _above(message_id: str, limit: int) -> CTE:
-    """A message and those before it, by how many steps they are away."""
-    above = (
-        select(Message.id, Message.parent_id, literal(1).label("step"))
-        .where(Message.id == message_id)
-        .cte("above", recursive=True)
-    )
-    parent = aliased(Message)
-    onwards = select(parent.id, parent.parent_id, above.c.step + 1).join(above, parent.id == above.c.parent_id)
-    return above.union_all(onwards.where(above.c.step < limit))
 
 
 def _families(pairs: Iterable[Any]) -> dict[str, list[str]]:

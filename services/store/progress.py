@@ -1,11 +1,13 @@
 """Progress: how far a person has come with each problem, bundled or their own."""
 
+import functools
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import ForeignKey, case, select
+from sqlalchemy import ForeignKey, Insert, Table, case, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from services.store.base import Base, insert_into, utc_now
+from services.store.base import Base, insert_for, utc_now
 
 
 class Progress(Base):
@@ -46,20 +48,21 @@ def of_problem(s: Session, user_id: int, problem_id: str) -> Progress | None:
 
 
 def _note(s: Session, user_id: int, problem_id: str, *, highest_hint: int, solved: bool) -> None:
-    # One statement, so that two tabs cannot take a rung from each other.
-    fresh = insert_into(s, Progress).values(
-        user_id=user_id, problem_id=problem_id, highest_hint=highest_hint, solved=solved, updated_at=utc_now()
-    )
-    new = fresh.excluded
-    s.execute(
-        fresh.on_conflict_do_update(
-            index_elements=["user_id", "problem_id"],
-            set_={
-                "highest_hint": case(
-                    (new.highest_hint > Progress.highest_hint, new.highest_hint), else_=Progress.highest_hint
-                ),
-                "solved": Progress.solved | new.solved,
-                "updated_at": new.updated_at,
-            },
-        )
+    values = {"highest_hint": highest_hint, "solved": solved, "updated_at": utc_now()}
+    s.execute(_noting(s.get_bind().dialect.name), {"user_id": user_id, "problem_id": problem_id, **values})
+
+
+@functools.cache
+def _noting(dialect: str) -> Insert:
+    # One statement, so that two tabs cannot take a rung from each other; built once, for every question notes a rung.
+    table = cast(Table, Progress.__table__)
+    fresh = insert_for(dialect, table)
+    new, old = fresh.excluded, table.c
+    return fresh.on_conflict_do_update(
+        index_elements=["user_id", "problem_id"],
+        set_={
+            "highest_hint": case((new.highest_hint > old.highest_hint, new.highest_hint), else_=old.highest_hint),
+            "solved": old.solved | new.solved,
+            "updated_at": new.updated_at,
+        },
     )

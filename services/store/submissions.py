@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
-from sqlalchemy import ForeignKey, Index, delete, select
+from sqlalchemy import Delete, ForeignKey, Index, Integer, Table, bindparam, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from services.store import caps
@@ -39,6 +39,25 @@ class Submission(Base):
     hidden_total: Mapped[int]
     categories: Mapped[list[str]] = mapped_column(Json)
     created_at: Mapped[datetime]
+
+
+# Built once: every question asks for the newest.
+_LATEST: Final = (
+    select(Submission)
+    .where(Submission.user_id == bindparam("whose"), Submission.problem_id == bindparam("which"))
+    .order_by(Submission.id.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+
+
+def _trim() -> Delete:
+    table = cast(Table, Submission.__table__)
+    own = table.c.user_id == bindparam("whose"), table.c.problem_id == bindparam("which")
+    oldest_kept = select(table.c.id).where(*own).order_by(table.c.id.desc()).offset(KEPT_PER_PROBLEM - 1).limit(1)
+    return delete(table).where(*own, table.c.id < oldest_kept.correlate(None).scalar_subquery())
+
+
+_TRIM: Final = _trim()
 
 
 def add(
@@ -83,13 +102,10 @@ def add(
     )
     s.add(row)
     s.flush()
-    own = Submission.user_id == user_id, Submission.problem_id == problem_id
-    oldest_kept = select(Submission.id).where(*own).order_by(Submission.id.desc()).offset(KEPT_PER_PROBLEM - 1).limit(1)
-    s.execute(delete(Submission).where(*own, Submission.id < oldest_kept.correlate(None).scalar_subquery()))
+    s.execute(_TRIM, {"whose": user_id, "which": problem_id})
     return row.id
 
 
 def latest(s: Session, user_id: int, problem_id: str, limit: int) -> list[Submission]:
     """The person's last submissions to a problem, the newest first."""
-    own = select(Submission).where(Submission.user_id == user_id, Submission.problem_id == problem_id)
-    return list(s.scalars(own.order_by(Submission.id.desc()).limit(limit)))
+    return list(s.scalars(_LATEST, {"whose": user_id, "which": problem_id, "most": limit}))
