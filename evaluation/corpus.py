@@ -67,6 +67,8 @@ def opened(settings: Settings) -> Corpus:
         database = Database(f"sqlite:///{making}")
         _fill(database, sorted(folder.glob("*.html")), Embedder(settings))
         database.close()
+        for older in CACHE.glob("*.sqlite3"):
+            older.unlink()
         making.replace(path)
     database = Database(f"sqlite:///{path}")
     user_id, base_id, passages = database.run(_what_is_there)

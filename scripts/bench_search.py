@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -114,6 +115,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the figures into docs/search.md")
     options = parser.parse_args()
+    # Whoever ends it ends the servers that it started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     Site.store = _filled()
     found = json.loads(_store("time", Site.store))
     with WithoutModel() as site:
