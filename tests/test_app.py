@@ -16,6 +16,7 @@ def test_the_patch_comes_before_everything_else() -> None:
     assert (ROOT / "app.py").read_text().splitlines()[0].startswith("from gevent import monkey; monkey.patch_all()")
 
 
+@pytest.mark.slow
 def test_importing_the_application_patches_without_a_warning() -> None:
     program = "import app, gevent.monkey, sys; sys.exit(not gevent.monkey.is_module_patched('ssl'))"
 

@@ -213,6 +213,7 @@ def make_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
                 "SECRET_KEY": "a secret for a site that tests share",
                 "REDIS_URL": urls.pop(),
                 "TUTOR_RATE_LIMIT": "100000/minute",
+                "REGISTRATION_RATE_LIMIT": "100000/hour",
                 "MAX_STREAMING_CONNECTIONS": "10000",
                 "BUILTIN_PACE_MS": "0",
             }

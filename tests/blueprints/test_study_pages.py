@@ -2,20 +2,35 @@
 
 import io
 import re
+import secrets
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from blueprints import study_pages
 from services.assistants.study import notes
 from services.assistants.study.input import MAX_MEDIA
+from tests.sites import sign_up
 
 PAGE = {"Accept": "text/html"}
 HTMX = {"Accept": "text/html, text/event-stream", "HX-Request": "true"}
 ASK = "/api/stream/stream-conversation"
 TEXT = b"Blue light is scattered more than red light."
+
+
+@pytest.fixture
+def newcomer(plain: Flask) -> FlaskClient:
+    """Somebody on a site that answers as fast as it can."""
+    return sign_up(plain.test_client(), f"{secrets.token_hex(6)}@example.org")
+
+
+@pytest.fixture
+def ben(plain: Flask) -> FlaskClient:
+    """Somebody else there."""
+    return sign_up(plain.test_client(), f"{secrets.token_hex(6)}@example.org")
 
 
 def asked(client: FlaskClient, message: str = "What is photosynthesis?", **fields: str) -> dict[str, Any]:
