@@ -9,7 +9,7 @@ AppError
 ├── Conflict              409  (StreamBusy, IdempotencyMismatch)
 ├── TooLarge              413
 ├── UnsupportedType       415
-├── LimitReached          429  (NoSlotFree, RateLimited)
+├── LimitReached          429  (NoSlotFree, RateLimited, QuotaExhausted)
 ├── SiteFull              503
 ├── Unavailable           503  Redis or the database is away, or the site is stopping
 └── ModelError            an answer could not be made (never an HTTP status: an `error` event)
@@ -154,6 +154,16 @@ class NoSlotFree(LimitReached):
     """Every slot is held. `extra["running"]` lists the runs that hold them."""
 
     code = "NO_SLOT_FREE"
+
+
+class QuotaExhausted(LimitReached):
+    """A month's requests are used up. `extra` carries `current_usage`, `monthly_limit`, `remaining_quota` and
+    `reset_date`, an ISO date, besides `limit` and `current`.
+    """
+
+    code = "QUOTA_EXHAUSTED"
+    retryable = False
+    default_message = "Your requests of this month are used up."
 
 
 class SiteFull(AppError):

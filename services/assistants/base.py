@@ -86,6 +86,10 @@ Starts = Callable[[Session, Turn], object]
 Ends = Callable[[Session, Settled, Turn], Mapping[str, Any] | None]
 
 
+# What a run's first event tells of its turn besides: of the turn {question, facts, partial}, as it is stored.
+Tells = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What an assistant does besides answering; `registry.hooks` has each one's.
@@ -94,6 +98,7 @@ class Hooks:
         resolve: Needed for questions to be edited; None: they cannot be.
         before: What `resolve` is given of the path.
         affords: Raises what `starts` would for want of points, and writes nothing.
+        tells: What its API's first frames and last ones need to know, wherever they are made.
     """
 
     resolve: Resolver | None = None
@@ -101,3 +106,4 @@ class Hooks:
     affords: Starts | None = None
     starts: Starts | None = None
     ends: Ends | None = None
+    tells: Tells | None = None

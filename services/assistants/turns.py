@@ -271,6 +271,7 @@ class Turns:
                     "request_id": ask.request_id,
                     "engine": self._engine,
                     **({"partial": stored.partial} if stored.partial else {}),
+                    **self.told(ask.assistant, stored.turn),
                 },
             ),
             assistant_limit=self._settings.max_streams[ask.assistant],
@@ -283,6 +284,11 @@ class Turns:
             record=ask.record(stream_id, kind) if ask.record and ask.idempotency_key else "",
             fingerprint=ask.fingerprint,
         )
+
+    def told(self, assistant: str, turn: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What an assistant's first event tells of a turn besides, as it is stored."""
+        tells = self._hooks.get(assistant, Hooks()).tells
+        return tells(turn) if tells is not None else {}
 
     def _store(self, session: Session, ask: Ask, stored: _Stored, spec: NewRun) -> Turn:
         conversation = conversations.begin(
