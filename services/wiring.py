@@ -17,7 +17,8 @@ from services.cards import Cards
 from services.knowledge.bases import Library
 from services.knowledge.ingest import Ingest
 from services.knowledge.retrieve import Retriever
-from services.knowledge.watching import Watches
+from services.knowledge.watching import News as BaseNews
+from services.knowledge.watching import watches as base_watches
 from services.llm.door import Door
 from services.llm.embed import Embedder
 from services.media import Shelf
@@ -32,6 +33,7 @@ from services.streaming.log import EventLog
 from services.streaming.metrics import Metrics
 from services.streaming.runs import Runs
 from services.streaming.slots import SiteSlots
+from services.watching import Watches
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class Services:
     desk: Desk
     shelf: Shelf
     library: Library
-    watches: Watches
+    watches: Watches[BaseNews]
     embedder: Embedder
     retriever: Retriever
     ingest: Ingest
@@ -148,13 +150,13 @@ def build(settings: Settings) -> Services:
 
 def _documents(
     settings: Settings, database: Database, embedder: Embedder, hub: Hub, metrics: Metrics
-) -> tuple[Ingest, Library, Watches]:
+) -> tuple[Ingest, Library, Watches[BaseNews]]:
     def is_leaving() -> bool:
         return hub.draining
 
     ingest = Ingest(settings, database, embedder, is_leaving=is_leaving, ingested=metrics.ingested)
     library = Library(settings, database, wake=ingest.wake)
-    return ingest, library, Watches(library.pulse, library.readers, is_leaving=is_leaving)
+    return ingest, library, base_watches(library.pulse, library.readers, is_leaving=is_leaving)
 
 
 def _hub(settings: Settings, url: str, redis: Redis, log: EventLog) -> Hub:

@@ -54,7 +54,7 @@ DOORS = {
         "services/store/",
         "services/passwords.py",  # hashes off the event loop
         "services/media/fetching.py",  # one deadline for a look-up, redirects and content
-        "services/knowledge/watching.py",  # one greenlet for all viewers of a base
+        "services/watching.py",  # one greenlet for all viewers of one thing
         "services/knowledge/ingest.py",  # renews a claim while its document is read
         "services/cards/anki.py",  # packages off the event loop
         "services/knowledge/retrieve.py",  # looks for words and for meaning at the same time

@@ -187,7 +187,7 @@ def test_all_viewers_in_a_process_share_one_look(owner: Keeper) -> None:
 def test_whoever_is_taken_out_hears_the_end(
     make_keeper: Callable[[], Keeper], view: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.knowledge.watching.RECHECK_S", 0.0)
+    monkeypatch.setattr("services.watching.RECHECK_S", 0.0)
     ada, rex = make_keeper(), make_keeper()
     base_id = ada.base()
     ada.add(base_id)
@@ -203,7 +203,7 @@ def test_whoever_is_taken_out_hears_the_end(
 
 
 def test_a_base_that_is_deleted_ends_its_stream(owner: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.knowledge.watching.RECHECK_S", 0.0)
+    monkeypatch.setattr("services.watching.RECHECK_S", 0.0)
     base_id = owner.base()
     owner.add(base_id)
 
@@ -279,8 +279,8 @@ def test_who_leaves_is_forgotten(owner: Keeper) -> None:
 
     with following(owner, base_id) as frames:
         next(frames)
-        assert [viewer.base_id for viewer in viewers].count(base_id) == 1
+        assert [viewer.key for viewer in viewers].count(base_id) == 1
     unread = owner.client.get(path(base_id), headers=SSE)
     unread.close()
 
-    assert [viewer.base_id for viewer in viewers].count(base_id) == 0
+    assert [viewer.key for viewer in viewers].count(base_id) == 0
