@@ -21,7 +21,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
-from services.logs import KeyValueFormatter
+from services.logs import KeyValueFormatter, withheld
 from services.settings import load
 from services.streaming.embedded_valkey import EmbeddedValkey
 
@@ -86,10 +86,11 @@ class logger_class(Logger):  # noqa: N801 - gunicorn's name for the setting
             handler.setFormatter(KeyValueFormatter())
 
     def atoms(self, resp: object, req: object, environ: dict[str, Any], request_time: timedelta) -> dict[str, Any]:
-        """What the access log's format may name; the path as it was sent, in one word."""
+        """What the access log's format may name; the path as it was sent, in one word, without its secret."""
         known = super().atoms(resp, req, environ, request_time)
         sent = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return {**known, "U": quote(environ.get("PATH_INFO", ""), encoding="latin-1"), "t": sent, "p": os.getpid()}
+        path = withheld(quote(environ.get("PATH_INFO", ""), encoding="latin-1"))
+        return {**known, "U": path, "t": sent, "p": os.getpid()}
 
 
 def _without_query(record: logging.LogRecord) -> bool:

@@ -127,6 +127,17 @@ def count_registration(address: str) -> None:
     _count(services().settings.registration_rate_limit, ("register", _network(address)), said)
 
 
+def count_feed(address: str) -> None:
+    """Count a request for a calendar's feed from an address, before its secret is looked at.
+
+    Raises:
+        RateLimited: `TODOS_FEED_RATE_LIMIT` is reached.
+        limits.errors.StorageError: Redis is away; answered with 503.
+    """
+    said = "Feeds may be asked for at most {amount} times {period} from your network. Try again in {wait}."
+    _count(services().settings.todos_feed_rate_limit, ("feed", _network(address)), said)
+
+
 def refuse_sign_in_if_limited(email: str, address: str) -> None:
     """Refuse a sign-in after too many failures.
 

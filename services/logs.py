@@ -24,6 +24,8 @@ _PLAIN: Final = re.compile(r"[\w.:/@+,~-]+", re.ASCII)
 _ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 # What every record has by itself; the rest of its attributes came with `extra`.
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+# What comes after these in an address opens what it names to anybody (a calendar's feed).
+_SECRET_PATH: Final = re.compile(r"(/todos/feed/)[^\s'\"?]+", re.IGNORECASE)
 # Libraries that tell every request with its URL, or every statement, at INFO.
 _TALKATIVE: Final = ("httpx", "httpx2", "httpcore", "openai", "urllib3", "alembic")
 
@@ -63,7 +65,12 @@ class KeyValueFormatter(logging.Formatter):
             fields["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             fields["stack"] = record.stack_info
-        return " ".join(f"{name}={_shown(value)}" for name, value in fields.items() if value is not None)
+        return withheld(" ".join(f"{name}={_shown(value)}" for name, value in fields.items() if value is not None))
+
+
+def withheld(line: str) -> str:
+    """The line without the secrets of addresses that have one in their path; query strings are never logged at all."""
+    return _SECRET_PATH.sub(r"\1...", line)
 
 
 def configure(settings: Settings, *, stream: TextIO | None = None) -> None:

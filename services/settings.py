@@ -69,6 +69,7 @@ class Settings:
     rate_limits: Mapping[str, str] = field(default_factory=dict)
     max_streams: Mapping[str, int] = field(default_factory=dict)
     todos_monthly_quota: int = 200
+    todos_feed_rate_limit: str = "120/minute"
     study_points: int = 1000
     study_tokens_per_point: int = 30
     study_points_per_media: int = 2
@@ -220,6 +221,7 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "DRAIN_SECONDS": ("drain_s", _seconds(0, 3600)),
     "USER_MAX_STREAMS": ("user_max_streams", _whole(1, 1000)),
     "TODOS_MONTHLY_QUOTA": ("todos_monthly_quota", _whole(0, 10_000_000)),
+    "TODOS_FEED_RATE_LIMIT": ("todos_feed_rate_limit", _rate),
     "STUDY_POINTS": ("study_points", _whole(0, 10_000_000)),
     "STUDY_TOKENS_PER_POINT": ("study_tokens_per_point", _whole(1, 1_000_000)),
     "STUDY_POINTS_PER_MEDIA": ("study_points_per_media", _whole(0, 10_000)),

@@ -84,6 +84,23 @@ def test_the_access_log_names_neither_query_nor_referrer_and_cannot_be_forged(
     assert "duration_ms=12" in line
 
 
+@pytest.mark.parametrize("path", ["/todos/feed/s3cret.ics", "//Todos/feed/s3cret", "/todos/feed/s3cret/x"])
+def test_no_log_names_a_feed_by_its_secret(configured: Callable[..., Config], path: str) -> None:
+    config = configured()
+    log = config.logger_class(config)
+    environ = {"REQUEST_METHOD": "GET", "RAW_URI": path, "PATH_INFO": path, "SERVER_PROTOCOL": "HTTP/1.1"}
+    answer = SimpleNamespace(status="404 NOT FOUND", sent=5, headers=[("X-Request-Id", "r1")])
+    request = SimpleNamespace(headers=[])
+    failed = logging.LogRecord("gunicorn.error", 40, "", 1, "Error handling request %s", (path,), None)
+    handler = next(handler for handler in log.error_log.handlers if getattr(handler, "_gunicorn", False))
+
+    atoms = log.atoms_wrapper_class(log.atoms(answer, request, environ, timedelta(milliseconds=12)))
+    lines = [config.access_log_format % atoms, handler.format(failed)]
+
+    assert all("/feed/..." in line for line in lines)
+    assert not any("s3cret" in line for line in lines)
+
+
 def test_a_failed_request_is_logged_without_its_query(configured: Callable[..., Config]) -> None:
     config = configured()
     log = config.logger_class(config)

@@ -51,6 +51,14 @@ def test_fields_of_the_record_follow_its_event(written: io.StringIO) -> None:
     assert last_line(written).endswith('event="run ended" events=12 duration_s=0.5 resumed=true')
 
 
+def test_an_address_that_opens_something_by_itself_is_not_told(written: io.StringIO) -> None:
+    logging.getLogger("services.demo").error(
+        "Exception on /todos/feed/s3cret.ics [GET]", extra={"path": "/todos/feed/s3cret"}
+    )
+
+    assert last_line(written).endswith('event="Exception on /todos/feed/... [GET]" path=/todos/feed/...')
+
+
 def test_ids_stand_on_every_line_inside_and_on_none_outside(written: io.StringIO) -> None:
     logger = logging.getLogger("services.demo")
 
