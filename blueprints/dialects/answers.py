@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 
 from markupsafe import Markup
 
 from blueprints.dialects.evidence import Evidence, source
 from blueprints.dialects.markdown import BlockRenderer, render_markdown
+from blueprints.dialects.steps import Steps
 from services.streaming import events
 from services.streaming.events import Event, StreamId
 
@@ -22,6 +24,7 @@ class Answer:
         sources: What the answer cites, each {number, document_name, excerpt? (without marks), page?, media_id?,
             document_id?, url?}.
         evidence: What a search found, and how far it bears the answer.
+        steps: What the todo agent did, and what it asks.
         conversation_id: Where a question that goes on from it belongs; empty where nobody has said.
         summary: What was said before, where it was too long to go word for word.
         cached: Whether it is an earlier answer to the same question.
@@ -56,6 +59,7 @@ class Answer:
     feedback: Mapping[str, Any] = field(default_factory=dict)
     bookmarked: bool = False
     evidence: Evidence = field(default_factory=Evidence)
+    steps: Steps = field(default_factory=Steps)
     conversation_id: str = ""
 
     @property
@@ -66,7 +70,7 @@ class Answer:
     @property
     def has_text(self) -> bool:
         """Whether there is anything to go on from."""
-        return bool(self.blocks or self.tail)
+        return bool(self.blocks or self.tail or self.steps.all)
 
     @property
     def can_continue(self) -> bool:
@@ -77,6 +81,8 @@ class Answer:
 
 # Whose numbers in brackets are sources and nothing else, so that they lead there from the first.
 _CITING: Final = "search"
+# Who uses tools, each a step that is told.
+_ACTING: Final = "todos"
 
 
 def _cites(stream_id: str, assistant: str) -> str:
@@ -100,6 +106,7 @@ class Run:
 
     answer: Answer
     renderer: BlockRenderer = field(default_factory=BlockRenderer)
+    today: date | None = None
     changed: set[str] = field(default_factory=set)
     is_replaced: bool = False
     unread: list[str] = field(default_factory=list)
@@ -157,6 +164,24 @@ def _take_delta(run: Run, data: Mapping[str, Any]) -> None:
     run.wait_for("Writing…")
 
 
+def _take_call(run: Run, data: Mapping[str, Any]) -> None:
+    if run.answer.assistant != _ACTING:
+        _take_step(run, data)
+        return
+    run.answer.steps = run.answer.steps.called(data, run.today)
+    run.changed.add("steps")
+    run.wait_for(f"{run.answer.steps.all[-1].sentence.text}…")
+
+
+def _take_result(run: Run, data: Mapping[str, Any]) -> None:
+    if run.answer.assistant != _ACTING:
+        return
+    run.answer.steps = run.answer.steps.answered(data, run.today)
+    run.changed.add("steps")
+    running = [step for step in run.answer.steps.all if step.sentence.state == "running"]
+    run.wait_for(f"{running[-1].sentence.text}…" if running else "Thinking…")
+
+
 def _take_tests(run: Run, data: Mapping[str, Any]) -> None:
     tests = data.get("tests")
     if isinstance(tests, list):
@@ -178,6 +203,10 @@ def _take_message(run: Run, data: Mapping[str, Any]) -> None:
         _take_evidence(run, data)
         if data.get("kind") == "passages" and not (run.answer.has_text or run.unread):
             run.wait_for("Reading…")
+    elif run.answer.assistant == _ACTING:
+        run.answer.steps = run.answer.steps.asked(data)
+        run.changed.add("asks")
+        return
     _take_evidence(run, data)
 
 
@@ -205,6 +234,8 @@ def _take_end(run: Run, data: Mapping[str, Any]) -> None:
         run.answer.blocks, run.answer.tail = [whole], ""
     run.changed |= {"body"} if run.is_replaced else {"tail"}
     run.changed |= {"status", "error"}
+    # What was done can be undone from now on.
+    run.changed |= {"steps"} if run.answer.steps.all else set()
 
 
 _HANDLERS: Final = {
@@ -215,17 +246,23 @@ _HANDLERS: Final = {
     events.MESSAGE: _take_message,
     events.STEP: _take_step,
     events.PROGRESS: _take_step,
-    events.TOOL_CALL: _take_step,
+    events.TOOL_CALL: _take_call,
+    events.TOOL_RESULT: _take_result,
     events.ERROR: _take_error,
     events.END: _take_end,
 }
 
 
-def begin(stream_id: StreamId, data: Mapping[str, Any], assistant: str) -> Run:
-    """A run of this assistant's that has just begun; `data` is that of its `start`."""
+def begin(stream_id: StreamId, data: Mapping[str, Any], assistant: str, *, today: date | None = None) -> Run:
+    """A run of this assistant's that has just begun.
+
+    Args:
+        data: That of its `start`.
+        today: Dates of this year are told without it.
+    """
     searches = assistant == _CITING
     waiting_for = "Searching…" if searches else "Waiting for the model…"
-    run = Run(Answer(stream_id, waiting_for=waiting_for), BlockRenderer(_cites(stream_id, assistant)))
+    run = Run(Answer(stream_id, waiting_for=waiting_for), BlockRenderer(_cites(stream_id, assistant)), today)
     run.answer.message_id = str(data.get("message_id") or "")
     run.answer.assistant = assistant
     level = data.get("hint_level")

@@ -8,6 +8,7 @@ and shared by all viewers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from jinja2 import Environment
@@ -26,6 +27,7 @@ _PARTS: Final = {
     "engine": "streams/_metadata.html",
     "summary": "streams/_summary.html",
     "passages": "streams/_passages.html",
+    "steps": "streams/_steps.html",
     "body": "streams/_message.html",
     "blocks": "streams/_blocks.html",
     "tail": "streams/_delta.html",
@@ -33,6 +35,7 @@ _PARTS: Final = {
     "found": "streams/_found.html",
     "tests": "streams/_tests.html",
     "error": "streams/_error.html",
+    "asks": "streams/_asks.html",
     "status": "streams/_status.html",
     "related": "streams/_related.html",
 }
@@ -83,7 +86,9 @@ class HtmlView:
         self._environment = environment
         self._stream_id = stream.stream_id
         self._assistant = stream.assistant
-        self._run = begin(stream.stream_id, {}, stream.assistant)
+        # Of dates it decides only whether they are told with their year.
+        self._today = datetime.now(UTC).date()
+        self._run = begin(stream.stream_id, {}, stream.assistant, today=self._today)
         self._seq = 0
         self._sent_blocks = 0
         self._is_closed = False
@@ -103,7 +108,7 @@ class HtmlView:
         for entry in entries:
             self._seq = entry.seq
             if entry.event.name == events.START:
-                self._run = begin(self._stream_id, entry.event.data, self._assistant)
+                self._run = begin(self._stream_id, entry.event.data, self._assistant, today=self._today)
                 self._is_closed, was_closed, is_new_run = False, False, True
             elif entry.event.name == events.CLOSE:
                 self._close_run(entry.event.data)

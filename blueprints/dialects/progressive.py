@@ -1,11 +1,13 @@
 """The same answer for a browser without script: HTML in one response, that only ever grows."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment
 
 from blueprints.dialects.answers import begin
+from blueprints.dialects.steps import Step
 from services.streaming import events
 from services.streaming.events import Entry
 from services.streaming.views import Replay, StreamFacts
@@ -51,9 +53,11 @@ class ProgressiveView:
         self._environment = environment
         self._stream_id = stream.stream_id
         self._assistant = stream.assistant
-        self._run = begin(stream.stream_id, {}, stream.assistant)
+        self._today = datetime.now(UTC).date()
+        self._run = begin(stream.stream_id, {}, stream.assistant, today=self._today)
         self._all: list[bytes] = []
         self._sent_blocks = 0
+        self._sent_steps: set[str] = set()
         self._is_closed = False
 
     @property
@@ -71,7 +75,9 @@ class ProgressiveView:
             return b""
         for entry in entries:
             if entry.event.name == events.START:
-                self._run, self._sent_blocks = begin(self._stream_id, entry.event.data, self._assistant), 0
+                self._run = begin(self._stream_id, entry.event.data, self._assistant, today=self._today)
+                self._sent_blocks = 0
+                self._sent_steps.clear()
             else:
                 self._run.take(entry.event)
             self._is_closed = self._run.answer.outcome is not None or entry.event.name == events.CLOSE
@@ -91,11 +97,21 @@ class ProgressiveView:
         del idle_s
         return b"\n"
 
+    def _new_steps(self) -> list[Step]:
+        """Steps that have come to their end since the last look; what is said of them is final."""
+        steps = self._run.answer.steps.shown
+        new = [step for step in steps if step.sentence.state != "running" and step.call_id not in self._sent_steps]
+        self._sent_steps |= {step.call_id for step in new}
+        return new
+
     def _added(self) -> bytes:
         changed, blocks = self._run.changed, self._run.renderer.blocks
         # What a late link address would change stays as it is: this page cannot take anything back.
         html = self._environment.get_template("streams/progressive_part.html").render(
-            answer=self._run.answer, blocks=blocks[self._sent_blocks :], changed=frozenset(changed)
+            answer=self._run.answer,
+            blocks=blocks[self._sent_blocks :],
+            steps=self._new_steps(),
+            changed=frozenset(changed),
         )
         self._sent_blocks = len(blocks)
         changed.clear()

@@ -31,13 +31,13 @@ class Sentence:
         state: `running`: it has no result yet; `asks`: nothing is done before the person agrees; `looked`: nothing
             was changed.
         todo_id: The item that it leads to; empty where there is none, as after a deletion.
-        change_id: What it changed, by which that can be undone; empty where it changed nothing, or nobody has said.
+        change_ids: The changes that it made, in order: by these it can be undone. None where it changed nothing.
     """
 
     pieces: Sequence[Piece]
     state: State = "done"
     todo_id: str = ""
-    change_id: str = ""
+    change_ids: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -77,7 +77,7 @@ def tell(name: str, arguments: Mapping[str, Any], output: object = None, *, toda
     if status not in _DONE:
         return Sentence(_looked(name, arguments, result), "looked", _id(result.get("todo_id") or result.get("id")))
     todo_id = "" if status == "deleted" else _id(result.get("todo_id"))
-    return Sentence(_DONE[status](arguments, result, today), "done", todo_id, _id(result.get("change_id")))
+    return Sentence(_DONE[status](arguments, result, today), "done", todo_id, _changes(result))
 
 
 def waiting_for(name: str, arguments: Mapping[str, Any]) -> str:
@@ -109,11 +109,9 @@ _Told = Callable[[Mapping[str, Any], Mapping[str, Any], date | None], list[Piece
 
 
 def _created(arguments: Mapping[str, Any], result: Mapping[str, Any], today: date | None) -> list[Piece]:
-    told = [("Added ", False), *_items(result, arguments)]
-    subtasks = result.get("subtasks")
-    if isinstance(subtasks, Sequence) and not isinstance(subtasks, str) and subtasks:
-        told.append((f" with {_counted(len(subtasks), 'subtask')}", False))
-    return [*told, *_listed(", ", _facts({**arguments, **result}, today))]
+    if parts := _parts(result):
+        return [(f"Added {_counted(len(parts), 'subtask')} to ", False), *_items(result, arguments)]
+    return [("Added ", False), *_items(result, arguments), *_listed(", ", _facts({**arguments, **result}, today))]
 
 
 def _updated(arguments: Mapping[str, Any], result: Mapping[str, Any], today: date | None) -> list[Piece]:
@@ -126,7 +124,7 @@ def _updated(arguments: Mapping[str, Any], result: Mapping[str, Any], today: dat
         return [("Took the date from ", False), *named]
     facts = _facts(values, today) + [words for words in (_CHANGED.get(name, "") for name in sorted(asked)) if words]
     if "item" in arguments and not asked:
-        return [("Renamed it to ", False), *named]
+        return [("Renamed a todo to ", False), *named]
     return [("Changed ", False), *named, *_listed(": ", facts)]
 
 
@@ -157,7 +155,7 @@ _DONE: Final[Mapping[str, _Told]] = {
     "undone": _undone,
 }
 # What a change is called whose new value would be too much to say.
-_CHANGED: Final = {"notes": "new notes", "recurrence": "how it repeats", "parent_id": "where it belongs"}
+_CHANGED: Final = {"notes": "new notes", "parent_id": "where it belongs"}
 
 
 def _looked(name: str, arguments: Mapping[str, Any], result: Mapping[str, Any]) -> list[Piece]:
@@ -252,7 +250,7 @@ def _facts(values: Mapping[str, Any], today: date | None) -> list[str]:
     """What is worth saying of a todo besides its name."""
     facts = _days(values, today)
     recurrence = values.get("recurrence")
-    facts.append(_words(recurrence.get("text")) if isinstance(recurrence, Mapping) else "")
+    facts.append(_words(recurrence.get("text") if isinstance(recurrence, Mapping) else recurrence))
     importance = values.get("importance")
     facts.append(f"{importance} importance" if importance in ("low", "high") else "")
     tags = values.get("tags")
@@ -289,6 +287,17 @@ def _words(value: object) -> str:
 def _cut(value: object, chars: int) -> str:
     text = " ".join(str(value).split()) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     return text if len(text) <= chars else f"{text[: chars - 1].rstrip()}…"
+
+
+def _parts(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The subtasks that a result tells of."""
+    several = result.get("subtasks")
+    return [one for one in several if isinstance(one, Mapping)] if isinstance(several, list | tuple) else []
+
+
+def _changes(result: Mapping[str, Any]) -> tuple[str, ...]:
+    found = [_id(one.get("change_id")) for one in (result, *_parts(result))]
+    return tuple(one for one in found if one)
 
 
 def _id(value: object) -> str:
