@@ -97,15 +97,22 @@ def count_creation(assistant: str) -> None:
     rates = services().settings.rate_limits[assistant]
     _count(
         rates,
-        ("create", assistant, str(identity.user.id)),
+        _creation_keys(assistant, identity.user.id),
         "At most {amount} answers {period} can be started here. Try again in {wait}.",
     )
+
+
+def _creation_keys(assistant: str, user_id: int) -> tuple[str, ...]:
+    """What starts are counted under; the todo agent's specification names its own (D29)."""
+    if assistant == "todos":
+        return (f"stream_rate_limit:{user_id}",)
+    return ("create", assistant, str(user_id))
 
 
 def creation_allowance(assistant: str) -> dict[str, int] | None:
     """How many starts the current user has left: `remaining`, `limit`, `reset_s`; None when nobody knows."""
     limit = min(parse_many(services().settings.rate_limits[assistant]))
-    keys = ("create", assistant, str(g.identity.user.id))
+    keys = _creation_keys(assistant, g.identity.user.id)
     try:
         free_at, left = limiter().limiter.get_window_stats(limit, *keys)
     except StorageError:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from services.streaming.events import (
     METADATA,
     START,
     STOPPED,
+    TOOL_CALL,
+    TOOL_RESULT,
     Entry,
     Event,
     StreamId,
@@ -33,6 +35,7 @@ _STREAM_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 # How long another request may take from the stream that it makes to the turn that it stores, and how often to look.
 _BEGUN_WITHIN_S: Final = 2.0
 _LOOK_EVERY_S: Final = 0.02
+_STEPS: Final = frozenset({TOOL_CALL, TOOL_RESULT})
 _GONE: Final = "Nothing of this answer is kept. Ask again."
 _BROKEN_OFF: Final = "The answer did not come to its end. What came is kept; continue or try again."
 
@@ -50,12 +53,12 @@ class StoredStream:
         """The seq of the last answer's end in the log that there was; 0 if nobody knows."""
         return _last_of(self.answers[-1])
 
-    def has_been_read(self, last_event_id: str | None) -> bool:
-        """Whether a reader with this cursor has seen all of it."""
+    def has_been_read(self, last_event_id: str | None, shows: Callable[[Entry], bool]) -> bool:
+        """Whether a reader with this cursor has seen all that its dialect shows of it."""
         place = parse_event_id(last_event_id) if last_event_id else None
-        return bool(
-            place and place[0] == self.facts.stream_id and self.last and self.last <= place[1] <= self.entries[-1].seq
-        )
+        if not place or place[0] != self.facts.stream_id or not self.last or place[1] > self.entries[-1].seq:
+            return False
+        return not any(shows(entry) for entry in self.entries if entry.seq > place[1])
 
 
 def answers_of(user_id: int, stream_id: str) -> list[Message]:
@@ -127,30 +130,47 @@ def stored_stream(user_id: int, stream_id: StreamId) -> StoredStream:
     rows = settled_answers_of(user_id, stream_id)
     conversation = services().database.run(conversations.get, user_id, rows[-1].conversation_id)
     facts = StreamFacts(UserId(user_id), stream_id, conversation.assistant, conversation.id)
-    return StoredStream(facts, rows, entries_of(rows))
+    return StoredStream(facts, rows, _entries_of(conversation.assistant, rows))
 
 
-def entries_of(rows: Sequence[Message]) -> list[Entry]:
+def _entries_of(assistant: str, rows: Sequence[Message]) -> list[Entry]:
     """Stored answers as the events that a log would have held; their ends keep their places."""
     entries: list[Entry] = []
     for row in rows:
         first = entries[-1].seq + 1 if entries else 1
-        entries += [Entry(1, first + place, event) for place, event in enumerate(_events_of(row))]
-        last = max(_last_of(row), entries[-1].seq + 1)
-        entries.append(Entry(1, last, Event(END, _end(row))))
+        entries += [Entry(1, first + place, event) for place, event in enumerate(_events_of(assistant, row))]
+        closing = _closing(row)
+        first = max(_last_of(row) + 1 - len(closing), entries[-1].seq + 1)
+        entries += [Entry(1, first + place, event) for place, event in enumerate(closing)]
     reason = "stopped" if rows[-1].outcome == STOPPED else "idle"
     return [*entries, Entry(1, entries[-1].seq + 1, Event(CLOSE, {"reason": reason}))]
 
 
-def _events_of(row: Message) -> list[Event]:
+def _events_of(assistant: str, row: Message) -> list[Event]:
     extras = row.extras or {}
+    told = services().turns.told(assistant, row.turn or {})
     return [
-        Event(START, {"run_id": row.run_id, "message_id": row.id}),
+        Event(START, {"run_id": row.run_id, "message_id": row.id, "engine": row.engine or "", **told}),
         Event(METADATA, _metadata(row)),
+        *_steps(extras),
         *([Event(DELTA, {"text": row.content})] if row.content else []),
-        *(Event(name, data) for name, many in extras.items() if isinstance(many, list) for data in many),
-        *([Event(ERROR, _error(row))] if row.error_code else []),
+        *(
+            Event(name, data)
+            for name, many in extras.items()
+            if isinstance(many, list) and name not in _STEPS
+            for data in many
+        ),
     ]
+
+
+def _steps(extras: Mapping[str, Any]) -> Iterator[Event]:
+    """Calls of tools, each with its result, if it has one: what is stored does not tell where in the text they were."""
+    results = {str(data.get("id")): data for data in extras.get(TOOL_RESULT) or ()}
+    for call in extras.get(TOOL_CALL) or ():
+        yield Event(TOOL_CALL, call)
+        result = results.get(str(call.get("id")))
+        if result is not None:
+            yield Event(TOOL_RESULT, result)
 
 
 def _last_of(row: Message) -> int:
@@ -169,6 +189,14 @@ def _metadata(row: Message) -> dict[str, Any]:
         "media_count": int(facts.get("media_count") or 0),
         "cached": bool(extras.get("cached")),
     }
+
+
+def _closing(row: Message) -> list[Event]:
+    """The events that end a stored answer."""
+    if not row.error_code:
+        return [Event(END, _end(row))]
+    error = _error(row)
+    return [Event(ERROR, error), Event(END, {**_end(row), "error": error})]
 
 
 def _error(row: Message) -> dict[str, Any]:

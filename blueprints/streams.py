@@ -180,10 +180,11 @@ def _follow(facts: StreamFacts) -> Response:
 def _stored(user_id: int, stream_id: StreamId, dialect: Dialect | None = None) -> Response:
     """A stream whose log has expired: told from the stored answers, and never generated again."""
     stored, asked = stored_stream(user_id, stream_id), cursor()
-    if stored.has_been_read(asked) and not _wants_html():
+    dialect = dialect or _dialect(stored.facts)
+    if stored.has_been_read(asked, dialect.shows) and not _wants_html():
         return _finished(stream_id)
     services().metrics.resumed("gone")
-    view = (dialect or _dialect(stored.facts)).view(stored.facts)
+    view = dialect.view(stored.facts)
     view.prime(stored.entries)
     replay = Replay(asked, 0, stored.entries[-1].seq, "gone", stored.entries)
     return streaming([view.greeting(replay)], stream_id)

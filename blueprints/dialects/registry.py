@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from flask import current_app
+from flask import current_app, has_request_context, request
 
 from blueprints.dialects.html import HtmlDialect
 from blueprints.dialects.progressive import ProgressiveDialect
 from blueprints.dialects.search import SearchDialect
 from blueprints.dialects.study import StudyDialect
+from blueprints.dialects.todos import TodosDialect
 from blueprints.dialects.tutor import TutorDialect
 from blueprints.extensions import services
 from services.streaming.views import Dialect
@@ -16,6 +17,7 @@ _PUBLISHED: dict[str, Callable[[], Dialect]] = {
     "tutor": TutorDialect,
     "search": SearchDialect,
     "study": lambda: StudyDialect(services().points.prices),
+    "todos": lambda: todos(),
 }
 
 
@@ -27,6 +29,12 @@ def published(assistant: str) -> Dialect:
 def study_simple() -> StudyDialect:
     """The study chat's dialect without `metadata`."""
     return StudyDialect(services().points.prices, simple=True)
+
+
+def todos() -> TodosDialect:
+    """The todo agent's dialect in the framing that the current request asks for."""
+    asked = request.args if has_request_context() else {}
+    return TodosDialect(envelope=asked.get("frame") == "envelope", batch=asked.get("batch") == "1")
 
 
 def html() -> HtmlDialect:
