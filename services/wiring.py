@@ -24,6 +24,7 @@ from services.llm.embed import Embedder
 from services.media import Shelf
 from services.points import Points
 from services.settings import Settings
+from services.store import quotas
 from services.store.database import Database
 from services.streaming import connections
 from services.streaming.answers import Settled
@@ -33,6 +34,7 @@ from services.streaming.log import EventLog
 from services.streaming.metrics import Metrics
 from services.streaming.runs import Runs
 from services.streaming.slots import SiteSlots
+from services.todos.actions import Todos
 from services.watching import Watches
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class Services:
     retriever: Retriever
     ingest: Ingest
     search_desk: search.Desk
+    todos: Todos
     _greenlets: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
@@ -98,10 +101,11 @@ class Services:
             gevent.sleep(SWEEP_POINTS_S)
             try:
                 self.points.sweep()
+                self.database.run(quotas.sweep)
             except errors.AppError:
-                logger.warning("sweep of points must wait")
+                logger.warning("sweep of points and quotas must wait")
             except Exception:  # the top of a greenlet: the next sweep may go better
-                logger.exception("sweep of points failed")
+                logger.exception("sweep of points and quotas failed")
 
 
 def build(settings: Settings) -> Services:
@@ -113,6 +117,7 @@ def build(settings: Settings) -> Services:
     hub = _hub(settings, url, redis, log)
     database = Database(settings.database)
     points = Points(settings, database)
+    todos = Todos(settings, database)
     engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
     shelf = Shelf(settings, database)
     desk = Desk(database, shelf, points, budget_tokens=settings.study_context_tokens, engine=engine.name)
@@ -145,6 +150,7 @@ def build(settings: Settings) -> Services:
         retriever,
         ingest,
         search_desk,
+        todos,
     )
 
 

@@ -12,9 +12,13 @@ from services.store import (
     media,
     problems,
     progress,
+    quotas,
     sessions,
     submissions,
     threads,
+    todo_changes,
+    todo_feeds,
+    todos,
     tokens,
     users,
 )
@@ -51,6 +55,13 @@ TABLES = (
     documents.DocumentPage,
     chunks.Chunk,
     chunks.ChunkVector,
+    todos.TodoRow,
+    todos.TodoTag,
+    todo_changes.TodoList,
+    todo_changes.TodoChange,
+    todo_feeds.TodoFeed,
+    quotas.QuotaMonth,
+    quotas.QuotaReservation,
 )
 metadata = Base.metadata
 

@@ -1,0 +1,100 @@
+"""The order by hand: numbers with gaps, so that a move writes one row. All of a person's todos share one line.
+
+Where a gap is used up everything is numbered anew, and so are the places that changes remember.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from services.store.todo_changes import TodoChange
+from services.store.todos import TodoRow
+
+# Thirty-two moves to one place are possible before it is used up.
+GAP: Final = 1 << 32
+# JSON's numbers are exact up to here in every client.
+_FARTHEST: Final = 1 << 52
+
+
+class Places:
+    """Finds places in one person's order, within an edit."""
+
+    def __init__(self, s: Session, user_id: int) -> None:
+        self._session = s
+        self._user_id = user_id
+        self._renumbered: list[dict[int, int]] = []
+
+    def last(self) -> int:
+        """A place behind all others."""
+        return self._fitting(lambda: (self._edge(func.max) or 0) + GAP)
+
+    def first(self) -> int:
+        """A place before all others."""
+        return self._fitting(lambda: (self._edge(func.min) or 0) - GAP)
+
+    def after(self, row: TodoRow) -> int:
+        """A place right behind a todo."""
+        return self._fitting(lambda: self._between(row.position))
+
+    def moved(self, kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """What was kept of a todo before everything was numbered anew, with its place as it is called since."""
+        if kept is None:
+            return None
+        place = kept.get("position")
+        for numbers in self._renumbered:
+            place = None if place is None else _translated(numbers, place)
+        return dict(kept) if place is None else {**kept, "position": place}
+
+    def _fitting(self, find: Any) -> int:
+        place = find()
+        if place is None or abs(place) > _FARTHEST:
+            self._renumber()
+            place = find()
+        return int(place)
+
+    def _edge(self, which: Any) -> int | None:
+        return self._session.scalar(select(which(TodoRow.position)).where(TodoRow.user_id == self._user_id))
+
+    def _between(self, low: int) -> int | None:
+        behind = select(func.min(TodoRow.position)).where(TodoRow.user_id == self._user_id, TodoRow.position > low)
+        high = self._session.scalar(behind)
+        if high is None:
+            return low + GAP
+        middle = (low + high) // 2
+        return middle if middle > low else None
+
+    def _renumber(self) -> None:
+        s = self._session
+        own = select(TodoRow.id, TodoRow.position).where(TodoRow.user_id == self._user_id)
+        rows = s.execute(own.order_by(TodoRow.position, TodoRow.id)).all()
+        numbers = {old: number * GAP for number, (_, old) in enumerate(rows, start=1)}
+        s.execute(update(TodoRow), [{"id": key, "position": number * GAP} for number, (key, _) in enumerate(rows, 1)])
+        self._renumbered.append(numbers)
+        for row in s.identity_map.values():
+            if isinstance(row, TodoRow):
+                s.refresh(row, ["position"])
+        self._renumber_changes(numbers)
+
+    def _renumber_changes(self, numbers: Mapping[int, int]) -> None:
+        rows = self._session.scalars(select(TodoChange).where(TodoChange.user_id == self._user_id))
+        for row in rows:
+            row.states = {key: [_renumbered(numbers, state) for state in pair] for key, pair in row.states.items()}
+        self._session.flush()
+
+
+def _renumbered(numbers: Mapping[int, int], state: dict[str, Any] | None) -> dict[str, Any] | None:
+    if state is None or "position" not in state:
+        return state
+    return {**state, "position": _translated(numbers, state["position"])}
+
+
+def _translated(numbers: Mapping[int, int], place: int) -> int:
+    """The place between the same neighbours as before; half-way, for where nobody is now."""
+    if place in numbers:
+        return numbers[place]
+    known = sorted(numbers)
+    index = bisect_right(known, place)
+    return numbers[known[index - 1]] + GAP // 2 if index else GAP // 2
