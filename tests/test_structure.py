@@ -46,6 +46,7 @@ DOORS = {
     "selectolax": {"services/reading/"},
     "tokenizers": {"services/llm/static.py"},
     "openai": {"services/llm/client.py"},
+    "dateutil": {"services/todos/rules.py"},
     "sqlalchemy": {"services/store/"},
     "redis": {"services/streaming/"},
     "gevent": {
