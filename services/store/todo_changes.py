@@ -27,6 +27,8 @@ KEPT_BYTES: Final = 16_000_000
 # What is too old is looked for once in so many changes, and after a long one.
 _PRUNE_EVERY: Final = 25
 _LONG_BYTES: Final = 100_000
+# A statement with more values than this is cut into several.
+_AT_ONCE: Final = 500
 
 
 class TodoList(Base):
@@ -177,6 +179,18 @@ def get(s: Session, user_id: int, change_id: str) -> Change:
     if row is None:
         raise errors.NotFound("There is no such change, or it is too old to be undone.")
     return of_row(row)
+
+
+def undoings(s: Session, user_id: int, change_ids: Sequence[str]) -> dict[str, str]:
+    """Those of these changes that are the person's and still kept, each with the one that undid it, or nothing."""
+    found: dict[str, str] = {}
+    for start in range(0, len(change_ids), _AT_ONCE):
+        some = change_ids[start : start + _AT_ONCE]
+        rows = s.execute(
+            select(TodoChange.id, TodoChange.undone_by).where(TodoChange.id.in_(some), TodoChange.user_id == user_id)
+        )
+        found |= {change_id: undone_by or "" for change_id, undone_by in rows}
+    return found
 
 
 def newest(s: Session, user_id: int) -> Change | None:
