@@ -29,6 +29,9 @@ from blueprints import security as security
 from blueprints import streams as streams
 from blueprints import study as study
 from blueprints import study_pages as study_pages
+from blueprints import todo_pages as todo_pages
+from blueprints import todo_sheets as todo_sheets
+from blueprints import todo_stream as todo_stream
 from blueprints import tutor as tutor
 from blueprints import tutor_pages as tutor_pages
 
@@ -62,6 +65,9 @@ def register(app: Flask) -> None:
         search_pages,
         document_pages,
         study_pages,
+        todo_pages,
+        todo_sheets,
+        todo_stream,
         tutor,
         tutor_pages,
     ):

@@ -35,6 +35,8 @@ from services.streaming.metrics import Metrics
 from services.streaming.runs import Runs
 from services.streaming.slots import SiteSlots
 from services.todos.actions import Todos
+from services.todos.watching import News as TodoNews
+from services.todos.watching import watches as todo_watches
 from services.watching import Watches
 
 logger = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class Services:
     ingest: Ingest
     search_desk: search.Desk
     todos: Todos
+    todo_watches: Watches[TodoNews]
     _greenlets: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
@@ -85,6 +88,7 @@ class Services:
         self.ingest.leave()
         gevent.killall(self._greenlets)
         self.watches.close()
+        self.todo_watches.close()
         self.runs.close()
         self.engine.close()
         self.embedder.close()
@@ -151,6 +155,7 @@ def build(settings: Settings) -> Services:
         ingest,
         search_desk,
         todos,
+        todo_watches(todos.revision, is_leaving=lambda: hub.draining),
     )
 
 

@@ -241,7 +241,7 @@ def tags(s: Session, user_id: int) -> list[tuple[str, int]]:
         .where(TodoTag.user_id == user_id, TodoRow.status == OPEN)
         .group_by(TodoTag.tag_key)
     )
-    return _counted(s.execute(wanted).tuples())
+    return _counted(s.execute(wanted))
 
 
 def projects(s: Session, user_id: int) -> list[tuple[str, int]]:
@@ -251,7 +251,7 @@ def projects(s: Session, user_id: int) -> list[tuple[str, int]]:
         .where(TodoRow.user_id == user_id, TodoRow.project_key.is_not(None), TodoRow.status == OPEN)
         .group_by(TodoRow.project_key)
     )
-    return _counted(s.execute(wanted).tuples())
+    return _counted(s.execute(wanted))
 
 
 def moment(day: When | None) -> int | None:
