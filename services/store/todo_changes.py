@@ -193,6 +193,12 @@ def undoings(s: Session, user_id: int, change_ids: Sequence[str]) -> dict[str, s
     return found
 
 
+def some(s: Session, user_id: int, change_ids: Sequence[str]) -> list[Change]:
+    """Several of the person's changes, the newest first; those that are not kept any more are left out."""
+    own = select(TodoChange).where(TodoChange.user_id == user_id, TodoChange.id.in_(change_ids))
+    return [of_row(row) for row in s.scalars(own.order_by(TodoChange.revision.desc()))]
+
+
 def newest(s: Session, user_id: int) -> Change | None:
     """The latest change that was not undone, and is not itself an undoing."""
     own = select(TodoChange).where(

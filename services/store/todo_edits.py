@@ -86,6 +86,7 @@ class Edit:
         self._before: dict[str, dict[str, Any] | None] = {}
         self._rows: dict[str, TodoRow] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
+        self._new_tags: list[dict[str, Any]] = []
         self.places = Places(s, by.user_id)
 
     def row(self, todo_id: str) -> TodoRow:
@@ -114,40 +115,40 @@ class Edit:
         return self._tags[row.id]
 
     def add(self, values: Values, todo_id: str | None = None) -> TodoRow:
-        """Make a todo; all fields that have no natural default must be among the values."""
+        """Make a todo, after the one that it belongs to; `item` and `position` must be among the values."""
         todo_id = todo_id or str(uuid4())
         self._before.setdefault(todo_id, None)
-        tags = values.get("tags", ())
-        given = {key: value for key, value in values.items() if key != "tags"}
+        given = {key: _cleaned(value) for key, value in values.items() if key != "tags"}
         row = TodoRow(**{**_EMPTY, "created_at": self.now, "updated_at": self.now, **given})
         row.id, row.user_id = todo_id, self.by.user_id
         self._rows[todo_id] = row
         self._tags[todo_id] = ()
-        self._derive(row, tags)
+        self._put_tags(row, values.get("tags", ()))
+        self._derive(row)
         self.session.add(row)
-        self.session.flush()
-        self._put_tags(row, tags)
         return row
 
     def change(self, row: TodoRow, values: Values, *, silently: bool = False) -> bool:
         """Give a todo other values; whether that changed anything. `silently`: it counts as no change of it."""
         now = self.snapshot(row)
-        differing = {key: value for key, value in values.items() if _plain(value) != now[key]}
-        if not differing:
+        fresh = {key: _cleaned(value) for key, value in values.items() if key != "tags"}
+        differing = {key: value for key, value in fresh.items() if _plain(value) != now[key]}
+        has_other_tags = "tags" in values and list(_distinct(values["tags"]).values()) != now["tags"]
+        if not differing and not has_other_tags:
             return False
         self._before.setdefault(row.id, now)
-        for key in differing.keys() - {"tags"}:
-            setattr(row, key, differing[key])
+        for key, value in differing.items():
+            setattr(row, key, value)
         if not silently and "updated_at" not in values:
             row.updated_at = self.now
-        if "tags" in differing:
+        if has_other_tags:
             self._put_tags(row, values["tags"])
-        self._derive(row, self.tags(row))
-        self.session.flush()
+        self._derive(row)
         return True
 
     def remove(self, rows: Iterable[TodoRow]) -> None:
         """Take todos away; subtasks have to be among them."""
+        self.flush()
         gone = sorted(rows, key=lambda row: row.parent_id is None)
         for row in gone:
             self._before.setdefault(row.id, self.snapshot(row))
@@ -188,6 +189,7 @@ class Edit:
         states = self.states
         if not states:
             return None
+        self.flush()
         self._check_caps(states)
         return todo_changes.record(self.session, self.by, kind, todo_id, item, states, now=self.now, undoes=undoes)
 
@@ -199,23 +201,27 @@ class Edit:
             self._tags.setdefault(row.id, found.get(row.id, ()))
         return rows
 
-    def _derive(self, row: TodoRow, tags: Sequence[str]) -> None:
+    def flush(self) -> None:
+        """Write what has been done so far."""
+        self.session.flush()
+        if self._new_tags:
+            self.session.execute(insert(TodoTag), self._new_tags)
+            self._new_tags = []
+
+    def _derive(self, row: TodoRow) -> None:
         day = todos.when(row.due or row.start, row.zone)
         row.moment, row.is_timed = todos.moment(day), day is not None and day.at is not None
         row.project_key = None if row.project is None else same_word(row.project)
-        row.words = same_word("\n".join((row.item, row.notes, row.project or "", *tags)))
+        row.words = same_word("\n".join((row.item, row.notes, row.project or "", *self.tags(row))))
 
     def _put_tags(self, row: TodoRow, tags: Sequence[str]) -> None:
-        s = self.session
         if self._tags.get(row.id):
-            s.execute(delete_from(TodoTag).where(TodoTag.todo_id == row.id))
-        own = {same_word(tag): clean(tag) for tag in reversed(tags)}
-        self._tags[row.id] = tuple(reversed(own.values()))
-        if own:
-            same = {"todo_id": row.id, "user_id": row.user_id}
-            keys = list(reversed(own))
-            values = [{**same, "tag_key": key, "tag": own[key], "number": n} for n, key in enumerate(keys)]
-            s.execute(insert(TodoTag), values)
+            self.flush()
+            self.session.execute(delete_from(TodoTag).where(TodoTag.todo_id == row.id))
+        own = _distinct(tags)
+        same = {"todo_id": row.id, "user_id": row.user_id}
+        self._new_tags += [{**same, "tag_key": key, "tag": own[key], "number": n} for n, key in enumerate(own)]
+        self._tags[row.id] = tuple(own.values())
 
     def _check_caps(self, states: Mapping[str, tuple[State, State]]) -> None:
         more = [key for key, (before, after) in states.items() if _opens(before, after)]
@@ -257,6 +263,19 @@ _EMPTY: Final[Mapping[str, Any]] = {
     "source": "user",
     "completed_at": None,
 }
+
+
+def _cleaned(value: Any) -> Any:
+    # As the database will keep it: what a change remembers is compared with that.
+    return clean(value) if isinstance(value, str) else value
+
+
+def _distinct(tags: Sequence[str]) -> dict[str, str]:
+    """Tags by what they are compared by; of those that are the same, the first."""
+    found: dict[str, str] = {}
+    for tag in tags:
+        found.setdefault(same_word(tag), clean(tag))
+    return found
 
 
 def _plain(value: Any) -> Any:

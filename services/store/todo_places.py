@@ -26,10 +26,13 @@ class Places:
         self._session = s
         self._user_id = user_id
         self._renumbered: list[dict[int, int]] = []
+        # The last place, once it has been asked for: many todos at once need not ask again.
+        self._last: int | None = None
 
     def last(self) -> int:
         """A place behind all others."""
-        return self._fitting(lambda: (self._edge(func.max) or 0) + GAP)
+        self._last = self._fitting(lambda: (self._edge(func.max) or 0 if self._last is None else self._last) + GAP)
+        return self._last
 
     def first(self) -> int:
         """A place before all others."""
@@ -37,7 +40,9 @@ class Places:
 
     def after(self, row: TodoRow) -> int:
         """A place right behind a todo."""
-        return self._fitting(lambda: self._between(row.position))
+        place = self._fitting(lambda: self._between(row.position))
+        self._last = None if self._last is None else max(self._last, place)
+        return place
 
     def moved(self, kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
         """What was kept of a todo before everything was numbered anew, with its place as it is called since."""
@@ -68,12 +73,13 @@ class Places:
 
     def _renumber(self) -> None:
         s = self._session
+        self._last = None
         own = select(TodoRow.id, TodoRow.position).where(TodoRow.user_id == self._user_id)
         rows = s.execute(own.order_by(TodoRow.position, TodoRow.id)).all()
         numbers = {old: number * GAP for number, (_, old) in enumerate(rows, start=1)}
         s.execute(update(TodoRow), [{"id": key, "position": number * GAP} for number, (key, _) in enumerate(rows, 1)])
         self._renumbered.append(numbers)
-        for row in s.identity_map.values():
+        for row in list(s.identity_map.values()):
             if isinstance(row, TodoRow):
                 s.refresh(row, ["position"])
         self._renumber_changes(numbers)

@@ -136,7 +136,7 @@ def _conflict(change: Change, todo_id: str, fields: list[str], why: str) -> erro
     before, after = change.states[todo_id]
     name = (after or {}).get("item") or (before or {}).get("item") or change.item
     return errors.Conflict(
-        f"“{name}” {why}. Nothing was undone.",
+        f"“{name}” {why}.",
         code="TODO_CHANGED",
         extra={"todo_id": todo_id, "change_id": change.id, "changed": fields},
     )

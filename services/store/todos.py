@@ -186,6 +186,14 @@ def get(s: Session, user_id: int, todo_id: str) -> Todo:
     return whole(s, [row(s, user_id, todo_id)])[0]
 
 
+def some(s: Session, user_id: int, todo_ids: Sequence[str]) -> dict[str, Todo]:
+    """Several of the person's todos by their ids; those that are not there are left out."""
+    rows: list[TodoRow] = []
+    for ids in _parts(todo_ids):
+        rows += s.scalars(select(TodoRow).where(TodoRow.id.in_(ids), TodoRow.user_id == user_id))
+    return {todo.id: todo for todo in whole(s, rows)}
+
+
 def row(s: Session, user_id: int, todo_id: str) -> TodoRow:
     """The same as its row.
 

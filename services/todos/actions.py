@@ -5,7 +5,6 @@ same call of the same answer does something once: made again, it returns what th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,59 +19,9 @@ from services.store.todo_filters import Filter
 from services.store.todo_undo import Refused
 from services.store.todos import Draft, Todo, TodoRow
 from services.todos import drafts, series
+from services.todos.outcomes import Added, Done, Undone, added, done, told, undone
 
 __all__ = ["Added", "By", "Change", "Done", "Draft", "Filter", "Refused", "Todo", "Todos", "Undone"]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What an operation did.
-
-    Attributes:
-        todo: As it is now; a deleted one as it was.
-        change_id: By which it can be undone; empty where nothing had to be done.
-        following: The next one of its series, made because this one was completed.
-        repeated: Whether this very call had been made before; then nothing was done now.
-        revision: The list's after it.
-    """
-
-    todo: Todo
-    change_id: str
-    following: Todo | None = None
-    repeated: bool = False
-    revision: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """Several todos that were made at once, by one change."""
-
-    todos: tuple[Todo, ...]
-    change_id: str
-    repeated: bool = False
-    revision: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """What an undoing did.
-
-    Attributes:
-        changes: Those that were undone, the newest first.
-        refused: Those that were not, because of what has been changed since.
-        change_id: The undoing's own, by which it can be undone; empty if nothing was.
-        todos: Those that it touched, as they are now; a subtask within its todo.
-        gone: The ids of those that are no more.
-        repeated: As in `Done`.
-    """
-
-    changes: tuple[Change, ...]
-    refused: tuple[Refused, ...]
-    change_id: str
-    todos: tuple[Todo, ...]
-    gone: tuple[str, ...]
-    repeated: bool = False
-    revision: int = 0
 
 
 class Todos:
@@ -104,14 +53,14 @@ class Todos:
             edit = Edit(s, by, now=self._clock())
             known = todo_changes.of_call(s, by)
             if known is not None:
-                return _added(s, by.user_id, known, repeated=True)
+                return added(s, by.user_id, known, repeated=True)
             rows = [drafts.add(edit, draft) for draft in wanted]
             if not rows:
                 return Added((), "", revision=todo_changes.revision(s, by.user_id))
             item = rows[0].item if len(rows) == 1 else f"{rows[0].item} and {len(rows) - 1} more"
             written = edit.close("created", rows[0].id, item)
             assert written is not None, "todos were made"
-            return _added(s, by.user_id, written)
+            return added(s, by.user_id, written)
 
         return self._database.run(run)
 
@@ -185,7 +134,7 @@ class Todos:
             edit = Edit(s, by, now=self._clock())
             known = todo_changes.of_call(s, by)
             if known is not None:
-                return _done(s, by.user_id, known, repeated=True)
+                return done(s, by.user_id, known, repeated=True)
             row = edit.row(todo_id)
             was = todos.get(s, by.user_id, todo_id)
             edit.remove([row, *edit.children(todo_id)])
@@ -225,7 +174,7 @@ class Todos:
             edit = Edit(s, by, now=self._clock())
             known = todo_changes.of_call(s, by)
             if known is not None:
-                return _undone(s, by.user_id, known, repeated=True)
+                return undone(s, by.user_id, known)
             return _undo(edit, _wanted(s, by.user_id, change_id, message_id))
 
         return self._database.run(run)
@@ -293,13 +242,13 @@ class Todos:
             edit = Edit(s, by, now=self._clock())
             known = todo_changes.of_call(s, by)
             if known is not None:
-                return _done(s, by.user_id, known, repeated=True)
+                return done(s, by.user_id, known, repeated=True)
             kind, row = make(edit)
             written = edit.close(kind, row.id, row.item)
             if written is None:
                 now = todo_changes.revision(s, by.user_id)
                 return Done(todos.whole(s, [row])[0], "", revision=now)
-            return _done(s, by.user_id, written)
+            return done(s, by.user_id, written)
 
         return self._database.run(run)
 
@@ -307,24 +256,6 @@ class Todos:
 def _zone(s: Session, user_id: int) -> str:
     user = users.by_id(s, user_id)
     return "UTC" if user is None else user.zone
-
-
-def _done(s: Session, user_id: int, change: Change, *, repeated: bool = False) -> Done:
-    """What a change did, told from what is there now; of a todo that is gone, from what was kept of it."""
-    todo = _find(s, user_id, change.todo_id)
-    if todo is None:
-        todo = series.remembered(change, change.todo_id)
-    following = None
-    if change.kind == "completed":
-        made = [key for key in change.made if (change.states[key][1] or {}).get("parent_id") is None]
-        following = _find(s, user_id, made[0]) if made else None
-    return Done(todo, change.id, following, repeated, change.revision)
-
-
-def _added(s: Session, user_id: int, change: Change, *, repeated: bool = False) -> Added:
-    made = [key for key in change.made if (change.states[key][1] or {}).get("parent_id") not in change.states]
-    found = tuple(_find(s, user_id, key) or series.remembered(change, key) for key in made)
-    return Added(found, change.id, repeated, change.revision)
 
 
 def _wanted(s: Session, user_id: int, change_id: str | None, message_id: str | None) -> list[Change]:
@@ -356,30 +287,4 @@ def _undo(edit: Edit, wanted: list[Change]) -> Undone:
     s, user_id = edit.session, edit.by.user_id
     if written is None:
         return Undone(tuple(reverted), tuple(refused), "", (), (), revision=todo_changes.revision(s, user_id))
-    return _told(s, user_id, written, reverted, refused)
-
-
-def _undone(s: Session, user_id: int, written: Change, *, repeated: bool) -> Undone:
-    found = []
-    for change_id in written.undoes:
-        try:
-            found.append(todo_changes.get(s, user_id, change_id))
-        except errors.NotFound:  # pruned meanwhile
-            continue
-    return _told(s, user_id, written, found, [], repeated=repeated)
-
-
-def _told(
-    s: Session, user_id: int, written: Change, reverted: list[Change], refused: list[Refused], *, repeated: bool = False
-) -> Undone:
-    there = {key: _find(s, user_id, key) for key in written.states}
-    kept = tuple(todo for todo in there.values() if todo is not None and todo.parent_id not in there)
-    gone = tuple(key for key, todo in there.items() if todo is None)
-    return Undone(tuple(reverted), tuple(refused), written.id, kept, gone, repeated, written.revision)
-
-
-def _find(s: Session, user_id: int, todo_id: str) -> Todo | None:
-    try:
-        return todos.get(s, user_id, todo_id)
-    except errors.NotFound:
-        return None
+    return told(s, user_id, written, reverted, refused)
