@@ -57,14 +57,17 @@ class Fields:
         """Note a mistake."""
         self._errors.append(FieldError(name, message))
 
-    def check(self) -> None:
+    def check(self, message: str | None = None) -> None:
         """Raise for everything that was noted.
+
+        Args:
+            message: What is said of all of it, unless it is the usual sentence.
 
         Raises:
             InvalidInput: At least one field is wrong; it names them all.
         """
         if self._errors:
-            raise InvalidInput(self._errors)
+            raise InvalidInput(self._errors, message)
 
 
 def fields(request: Request) -> Fields:

@@ -1,4 +1,4 @@
-"""Todos for programs: list, make, change, complete, move, delete, undo. Pages are todo_pages.py's, files todo_files.py's.
+"""Todos for programs: list, make, change, complete, move, delete, undo. Pages are todo_pages.py's.
 
 Everything goes through the operations that the pages and the agent use (services/todos/actions.py).
 """
@@ -19,6 +19,7 @@ from services.store.todo_filters import VIEWS, View
 from services.store.todos import MAX_PROJECT, MAX_TAG
 from services.todos import fields
 from services.todos.actions import By, Change, Done, Filter, Todos, Undone
+from services.todos.fields import Changed
 
 blueprint = Blueprint("todo_items", __name__)
 
@@ -88,11 +89,8 @@ def read(todo_id: str) -> Response:
 @blueprint.patch("/api/todos/<todo_id>")
 def change(todo_id: str) -> Response:
     """Change what is sent of a todo; with `seen`, its `updated_at` as I know it, only if nobody else has meanwhile."""
-    sent = body.fields(request)
-    seen, status = _seen(sent), _status(sent)
-    sent.check()
+    seen, status, found = _sent_change()
     key, operations = known_id(todo_id), _todos()
-    found = fields.changed(sent.values, now=utc_now(), zone=zone())
     try:
         done = operations.update(by("update"), key, found.values, seen=seen)
     except Conflict as refused:
@@ -203,6 +201,20 @@ def undone_json(undone: Undone) -> dict[str, Any]:
 
 def _why(extra: Mapping[str, Any]) -> dict[str, Any]:
     return {"changed": extra["changed"]} if "changed" in extra else {}
+
+
+def _sent_change() -> tuple[datetime | None, str | None, Changed]:
+    """What is to be changed; all mistakes are told at once."""
+    sent = body.fields(request)
+    seen, status, found, message = _seen(sent), _status(sent), Changed({}, ()), None
+    try:
+        found = fields.changed(sent.values, now=utc_now(), zone=zone())
+    except InvalidInput as refused:
+        message = refused.message
+        for wrong in refused.errors:
+            sent.wrong(wrong.field, wrong.message)
+    sent.check(message)
+    return seen, status, found
 
 
 def _filter() -> tuple[Filter, int]:

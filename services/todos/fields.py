@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from services.errors import FieldError, InvalidInput
 from services.store import todos
-from services.store.todos import Draft, Todo
+from services.store.todos import Draft, Mode, Todo
 from services.todos import dates
 from services.todos import recurrence as repetition
 from services.todos.recurrence import Recurrence
@@ -71,7 +71,7 @@ def drafted(values: Mapping[str, Any], *, now: datetime, zone: str) -> Drafted:
 
 
 def changes(values: Mapping[str, Any], *, now: datetime, zone: str) -> dict[str, Any]:
-    """What somebody wants to have changed: the fields that were sent. Null takes a date, a project or a repetition away.
+    """What somebody wants to have changed: what was sent. Null takes a date, a project or a repetition away.
 
     Raises:
         InvalidInput: Names every field that is wrong.
@@ -94,20 +94,19 @@ def as_json(todo: Todo) -> dict[str, Any]:
     return told
 
 
+def draft_json(made: Draft) -> dict[str, Any]:
+    """A todo that is still to be made, as far as it is known."""
+    told = _said(made, (made.due and made.due.zone) or (made.start and made.start.zone))
+    told["subtasks"] = [draft_json(part) for part in made.subtasks]
+    return told
+
+
 def _alone(todo: Todo) -> dict[str, Any]:
     return {
         "id": todo.id,
-        "item": todo.item,
-        "notes": todo.notes,
-        "start_time": todo.start.text if todo.start else None,
-        "due_time": todo.due.text if todo.due else None,
-        "zone": todo.zone,
-        "importance": todo.importance,
-        "tags": list(todo.tags),
-        "project": todo.project,
+        **_said(todo, todo.zone),
         "parent_id": todo.parent_id,
         "status": todo.status,
-        "recurrence": _recurrence_json(todo),
         "position": todo.position,
         "source": todo.source,
         "series_id": todo.series_id,
@@ -117,9 +116,23 @@ def _alone(todo: Todo) -> dict[str, Any]:
     }
 
 
+def _said(told: Todo | Draft, zone: str | None) -> dict[str, Any]:
+    return {
+        "item": told.item,
+        "notes": told.notes,
+        "start_time": told.start.text if told.start else None,
+        "due_time": told.due.text if told.due else None,
+        "zone": zone,
+        "importance": told.importance,
+        "tags": list(told.tags),
+        "project": told.project,
+        "recurrence": _recurrence_json(told.rule, told.mode),
+    }
+
+
 def moment(at: datetime) -> str:
-    """A moment as it is told: `2026-01-15T13:00:00Z`."""
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    """A moment as it is told, to the microsecond: `2026-01-15T13:00:00.123456Z`."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def one_line(text: str) -> str:
@@ -140,10 +153,10 @@ def zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _recurrence_json(todo: Todo) -> dict[str, str] | None:
-    if todo.rule is None:
+def _recurrence_json(rule: str | None, mode: Mode | None) -> dict[str, str] | None:
+    if rule is None:
         return None
-    kept = Recurrence(todo.rule, todo.mode or "schedule")
+    kept = Recurrence(rule, mode or "schedule")
     return {"rule": kept.rule, "mode": kept.mode, "text": repetition.said(kept)}
 
 
