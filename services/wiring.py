@@ -121,7 +121,7 @@ def build(settings: Settings) -> Services:
     hub = _hub(settings, url, redis, log)
     database = Database(settings.database)
     points = Points(settings, database)
-    todos = Todos(settings, database)
+    todos = Todos(database)
     engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
     shelf = Shelf(settings, database)
     desk = Desk(database, shelf, points, budget_tokens=settings.study_context_tokens, engine=engine.name)

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from services import errors, when
-from services.settings import Settings
 from services.store import todo_changes, todo_filters, todo_undo, todos, users
 from services.store.base import utc_now
 from services.store.database import Database, Session
@@ -27,8 +26,7 @@ __all__ = ["Added", "By", "Change", "Done", "Draft", "Filter", "Refused", "Todo"
 class Todos:
     """Everybody's todos. Who is asked for in `By` or as `user_id` sees their own only: others' are `NotFound`."""
 
-    def __init__(self, settings: Settings, database: Database, *, clock: Callable[[], datetime] = utc_now) -> None:
-        self._settings = settings
+    def __init__(self, database: Database, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database
         self._clock = clock
 
