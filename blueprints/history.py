@@ -152,7 +152,8 @@ def conversation(conversation_id: str) -> Response | str:
     place = _PLACE_OF.get(row.assistant, _nowhere)(user.id, row)
     if place:
         at = request.args.get("at", "")
-        return negotiate.see_other(f"{place}?{urlencode({'at': at})}#at" if at else place)
+        mark = "&" if "?" in place else "?"
+        return negotiate.see_other(f"{place}{mark}{urlencode({'at': at})}#at" if at else place)
     _, turns = transcript.of_conversation(user.id, conversation_id)
     return render_template("history/conversation.html", user=user, conversation=row, turns=turns, names=NAMES)
 
@@ -230,6 +231,7 @@ def _places() -> Iterator[tuple[str, str]]:
     for path, name in (
         ("/study", "New study conversation"),
         ("/tutor", "Tutor: problems"),
+        ("/todos", "Todos"),
         ("/study/cards", "Flashcards"),
         ("/search", "New search in your documents"),
         ("/search/bases", "Documents to search"),
@@ -272,6 +274,11 @@ def _in_search(user_id: int, row: Conversation) -> str:
     return f"/search/{row.id}"
 
 
+def _at_list(user_id: int, row: Conversation) -> str:
+    del user_id
+    return f"/todos?session={row.id}"
+
+
 def _at_problem(user_id: int, row: Conversation) -> str:
     """The page of the problem, for a conversation that was begun there, while there is that problem."""
     name = row.client_name or ""
@@ -288,5 +295,6 @@ def _at_problem(user_id: int, row: Conversation) -> str:
 _PLACE_OF: Final[Mapping[str, Callable[[int, Conversation], str]]] = {
     "study": _in_study,
     "search": _in_search,
+    "todos": _at_list,
     "tutor": _at_problem,
 }

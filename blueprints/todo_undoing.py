@@ -51,7 +51,7 @@ def _all_of(user_id: int, message_id: str, wanted: Sequence[str]) -> str:
         return why.message
     left = [one for one in wanted if one not in {change.id for change in undone.changes}]
     refused = {one.change.id for one in undone.refused}
-    told = " ".join(dict.fromkeys(str(one.why) for one in undone.refused))
+    told = " ".join(dict.fromkeys(one.why.message for one in undone.refused))
     more = _each(user_id, [one for one in reversed(left) if one not in refused])
     return " ".join(words for words in (told, more) if words)
 

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from flask import request
 
+from blueprints import todo_undoing
 from blueprints.addresses import live
 from blueprints.conversations import load
 from blueprints.dialects.answers import Answer, stored_answer
 from blueprints.dialects.evidence import stored_evidence
+from blueprints.dialects.steps import stored_steps
 from blueprints.extensions import services
 from blueprints.stored import begun_answers_of
 from services import errors
@@ -22,6 +24,7 @@ from services.store.database import Session
 from services.store.feedback import Feedback
 from services.store.windows import Place, Side
 
+_PAGES: Final = {"study": "/study/{id}", "search": "/search/{id}", "todos": "/todos?session={id}"}
 _GONE: Final = "The answer did not come to its end."
 Families = Mapping[str, Sequence[str]]
 # A turn begins at most so many messages before its end: a question, and its answer continued again and again.
@@ -56,6 +59,7 @@ class TurnView:
         is_aside: Whether it is shown on a path that is not the conversation's own.
         is_meant: Whether it is the one that the request named.
         base_ids: Where a search looked; none: everywhere.
+        parts: Of an answer that was continued, what its earlier parts did, each as an answer of its own.
     """
 
     conversation_id: str
@@ -76,6 +80,7 @@ class TurnView:
     is_aside: bool = False
     is_meant: bool = False
     base_ids: Sequence[str] = ()
+    parts: Sequence[Answer] = ()
 
     @property
     def is_past(self) -> bool:
@@ -99,6 +104,7 @@ def of_conversation(user_id: int, conversation_id: str) -> tuple[Conversation, l
     )
     if not turns:
         return part.conversation, []
+    turns = _as_known(user_id, turns)
     turns = [replace(turn, is_aside=part.window.is_aside) for turn in turns]
     turns[0] = replace(turns[0], earlier=part.window.earlier)
     turns[-1] = replace(turns[-1], later=part.window.later)
@@ -127,7 +133,19 @@ def of_stream(user_id: int, stream_id: str) -> TurnView:
     shown = _turns(conversation, messages, families, {}) if conversation else []
     if not shown:
         raise errors.NotFound("Stream not found")
-    return shown[-1]
+    return _as_known(user_id, shown[-1:])[0]
+
+
+def _as_known(user_id: int, turns: Sequence[TurnView]) -> list[TurnView]:
+    """Turns whose steps are told as the todo list knows them now."""
+    told = [answer for turn in turns for answer in (*turn.parts, turn.answer) if answer is not None]
+    if not any(answer.steps.all for answer in told):
+        return list(turns)
+    known = iter(todo_undoing.known(user_id, told))
+    return [
+        replace(turn, parts=[next(known) for _ in turn.parts], answer=next(known) if turn.answer else None)
+        for turn in turns
+    ]
 
 
 def _latest(session: Session, user_id: int, stream_id: str) -> tuple[Conversation | None, list[Message], Families]:
@@ -150,17 +168,17 @@ def _turns(
 ) -> list[TurnView]:
     """The last questions with their answers. A continued answer is shown as one, by its last part."""
     question: Message | None = None
-    found: list[tuple[Message | None, Message, str]] = []
-    first = ""
+    found: list[tuple[Message | None, Message, Sequence[Message]]] = []
+    parts: list[Message] = []
     for row, after in zip(messages, [*messages[1:], None], strict=True):
         if row.role == "user":
-            question, first = row, ""
+            question, parts = row, []
             continue
-        first = first or row.id
         if after is not None and after.continues_id == row.id:
+            parts.append(row)
             continue
-        found.append((question, row, first))
-        question, first = None, ""
+        found.append((question, row, parts))
+        question, parts = None, []
     return [
         _turn(conversation, *parts, families, opinions.get(parts[1].id), is_bookmarked=parts[1].id in bookmarked)
         for parts in found[-last:]
@@ -171,13 +189,15 @@ def _turn(
     conversation: Conversation,
     question: Message | None,
     row: Message,
-    first: str,
+    parts: Sequence[Message],
     families: Families,
     opinion: Feedback | None,
     *,
     is_bookmarked: bool,
 ) -> TurnView:
-    """One turn; `first` is the first part of an answer that was continued."""
+    """One turn; `parts` are the earlier ones of an answer that was continued."""
+    first = parts[0].id if parts else row.id
+    earlier = [answer_of(conversation, part) for part in parts]
     facts = (row.turn or {}).get("facts") or {}
     files = [item for item in facts.get("media") or () if item.get("is_new", True)]
     return TurnView(
@@ -195,6 +215,7 @@ def _turn(
         hint_level=facts.get("hint_level"),
         page_url=page_url(conversation),
         base_ids=facts.get("base_ids") or (),
+        parts=[answer for answer in earlier if answer.steps.shown],
     )
 
 
@@ -209,7 +230,7 @@ def _versions(families: Families, message_id: str) -> Versions | None:
 
 def page_url(conversation: Conversation) -> str:
     """Where a person reads this conversation."""
-    return f"/{conversation.assistant}/{conversation.id}" if conversation.assistant in ("study", "search") else ""
+    return _PAGES[conversation.assistant].format(id=conversation.id) if conversation.assistant in _PAGES else ""
 
 
 def answer_of(
@@ -237,6 +258,7 @@ def answer_of(
         summary=_summary(extras),
         conversation_id=conversation.id,
         evidence=stored_evidence(extras),
+        steps=stored_steps(extras, today=row.created_at.date()),
         feedback={"value": opinion.value, "reason": opinion.reason} if opinion else {},
         bookmarked=is_bookmarked,
         took_s=(row.finished_at - row.created_at).total_seconds() if row.finished_at else None,

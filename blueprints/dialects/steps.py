@@ -3,8 +3,9 @@
 Source: docs/assistants.md, "Todos".
 """
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
@@ -23,19 +24,21 @@ class Step:
     """One use of a tool.
 
     Attributes:
-        is_undone: Whether what it did has been taken back.
+        changes: What it changed, each with the change that took it back, or nothing.
+        is_shared: Whether it was taken back together with others, so that it cannot be done again alone.
     """
 
     call_id: str
     name: str
     arguments: Mapping[str, Any]
     sentence: Sentence
-    is_undone: bool = False
+    changes: Mapping[str, str] = field(default_factory=dict)
+    is_shared: bool = False
 
     @property
-    def can_undo(self) -> bool:
-        """Whether it changed something that can be taken back, or be done again."""
-        return bool(self.sentence.change_ids)
+    def is_undone(self) -> bool:
+        """Whether what it did has been taken back."""
+        return bool(self.changes) and all(self.changes.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,14 @@ class Steps:
         return [step for step in self.all if step.name != _ASKS or step.sentence.state == "failed"]
 
     @property
+    def can_redo_all(self) -> bool:
+        """Whether several were taken back together, and none has been done again."""
+        return any(step.is_shared for step in self.changing) and not self.undoable
+
+    @property
     def changing(self) -> list[Step]:
         """Those that have changed something."""
-        return [step for step in self.all if step.can_undo]
+        return [step for step in self.all if step.changes]
 
     @property
     def undoable(self) -> list[Step]:
@@ -98,12 +106,21 @@ class Steps:
             return replace(self, options=[Option(f"Yes, delete {what}", is_grave=True), Option(f"No, keep {what}")])
         return self
 
-    def without(self, undone: Container[str]) -> "Steps":
-        """This, where these changes have been taken back."""
-        return replace(self, all=[replace(step, is_undone=_are_in(step, undone)) for step in self.all])
+    def known(self, undone_by: Mapping[str, str]) -> "Steps":
+        """This, as the list knows it now.
+
+        Args:
+            undone_by: The changes that are kept, each with the one that took it back, or nothing.
+        """
+        steps = [
+            replace(step, changes={one: undone_by[one] for one in step.sentence.change_ids if one in undone_by})
+            for step in self.all
+        ]
+        shared = Counter(by for step in steps for by in set(step.changes.values()) if by)
+        return replace(self, all=[replace(step, is_shared=_is_shared(step, shared)) for step in steps])
 
 
-def stored_steps(extras: Mapping[str, Any], *, today: date | None, undone: Container[str] = ()) -> Steps:
+def stored_steps(extras: Mapping[str, Any], *, today: date | None) -> Steps:
     """What an answer that is stored had done; `extras`: its events other than text, by name."""
     found = Steps()
     for data in _events(extras, TOOL_CALL):
@@ -112,7 +129,7 @@ def stored_steps(extras: Mapping[str, Any], *, today: date | None, undone: Conta
         found = found.answered(data, today)
     for data in _events(extras, MESSAGE):
         found = found.asked(data)
-    return found.without(undone)
+    return found
 
 
 def _events(extras: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -123,11 +140,12 @@ def _answered(step: Step, call_id: str, output: object, today: date | None) -> S
     if step.call_id != call_id:
         return step
     told = output if output is not None else {"error": "it gave no result"}
-    return replace(step, sentence=sentences.tell(step.name, step.arguments, told, today=today))
+    sentence = sentences.tell(step.name, step.arguments, told, today=today)
+    return replace(step, sentence=sentence, changes=dict.fromkeys(sentence.change_ids, ""))
 
 
-def _are_in(step: Step, undone: Container[str]) -> bool:
-    return step.can_undo and all(change_id in undone for change_id in step.sentence.change_ids)
+def _is_shared(step: Step, shared: Mapping[str, int]) -> bool:
+    return any(shared[by] > 1 for by in step.changes.values() if by)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -46,13 +46,13 @@ export function attach(form) {
   form.addEventListener("htmx:finally:request", () => { isSending = false })
   document.addEventListener("htmx:error", (event) => {
     const { sourceElement, response } = event.detail.ctx ?? {}
-    if (response || !sourceElement?.closest?.(".chat__foot, .chat__empty, .related")) return
+    if (response || !sourceElement?.closest?.(".chat__foot, .chat__empty, .related, .asks")) return
     isSending = false
     problem.replaceChildren(notice(LOST))
   })
   document.addEventListener("htmx:after:request", (event) => {
     const { sourceElement, response } = event.detail.ctx ?? {}
-    if (!sourceElement?.closest?.(".chat__foot, .chat__empty, .related") || !response || response.status >= 400) return
+    if (!sourceElement?.closest?.(".chat__foot, .chat__empty, .related, .asks") || !response || response.status >= 400) return
     problem.replaceChildren()
     // The button for the first hint goes away; the focus stays near.
     if (sourceElement.closest(".chat__empty")) document.getElementById("chat-log").focus({ preventScroll: true })

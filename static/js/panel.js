@@ -4,8 +4,10 @@ const isSmall = matchMedia("(max-width: 59.99rem)")
 export function attach(panel) {
   const fold = panel.querySelector("details")
   const settle = () => { fold.open = !isSmall.matches }
-  settle()
-  isSmall.addEventListener("change", settle)
+  if (!panel.hasAttribute("data-folded")) {
+    settle()
+    isSmall.addEventListener("change", settle)
+  }
 
   // A new conversation has no name yet when the page is made.
   const mark = () => {

@@ -1,7 +1,7 @@
 // Takes the next messages while an answer is being written, and sends them in turn. Without it they are sent at once.
 import { read, watch, write } from "./browser-store.js"
 
-const OF_THE_PAGE = new Set(["csrf_token", "interaction_id", "conversation_id"]) // not of the message
+const OF_THE_PAGE = new Set(["csrf_token", "interaction_id", "conversation_id", "session_id"]) // not of the message
 
 export function attach(box) {
   const form = document.getElementById("ask")

@@ -12,10 +12,12 @@ export function attach(log) {
     if (!turn?.isConnected) return
     // What is answered now is the end of its path.
     if (turn.querySelector(".waiting")) while (turn.nextElementSibling) turn.nextElementSibling.remove()
-    const { page } = turn.dataset
-    if (!page || location.pathname === page || location.pathname.startsWith("/conversations/")) return
-    history.replaceState(history.state, "", page)
-    named(page.split("/").at(-1))
+    const { page, conversation } = turn.dataset
+    if (!page || location.pathname.startsWith("/conversations/")) return
+    const place = addressOf(page)
+    if (place === location.pathname + location.search || location.pathname === page) return
+    history.replaceState(history.state, "", place)
+    named(conversation)
   }).observe(turns, { childList: true })
 
   // What goes on from an answer waits for its end.
@@ -45,13 +47,31 @@ export function attach(log) {
     if (!response?.ok) return form.submit()
     const whole = new DOMParser().parseFromString(await (await fetch(location.href, { headers: { Accept: "text/html" } })).text(), "text/html")
     // Where earlier turns were put in, the page as it is fetched does not hold this one.
-    if (fromEnd > whole.querySelectorAll("#turns .turn").length) return location.assign(`?at=${form.message_id.value}#at`)
+    if (fromEnd > whole.querySelectorAll("#turns .turn").length) return location.assign(at(form))
     turns.replaceChildren(...whole.getElementById("turns").childNodes)
     window.htmx.process(turns)
     const turn = turns.querySelectorAll(".turn")[number]
     stay(log, turn, place)
     turn?.querySelector(".versions__step:not(:disabled)")?.focus({ preventScroll: true })
   })
+}
+
+/** A conversation's page; where it has part of a page, the rest of that stays as it is. */
+function addressOf(page) {
+  const there = new URL(page, location.origin)
+  if (!there.search || there.pathname !== location.pathname) return page
+  const all = new URLSearchParams(location.search)
+  for (const passing of ["say", "at", "before", "after"]) all.delete(passing)
+  for (const [name, value] of there.searchParams) all.set(name, value)
+  return `${there.pathname}?${all}`
+}
+
+/** The page with the turns around the message that a form chooses. */
+function at(form) {
+  const there = new URL(addressOf(form.closest(".turn").dataset.page || location.pathname), location.origin)
+  there.searchParams.set("at", form.message_id.value)
+  there.hash = "at"
+  return there
 }
 
 function stay(log, turn, place) {
