@@ -32,6 +32,7 @@ from blueprints import study_pages as study_pages
 from blueprints import todo_items as todo_items
 from blueprints import todo_lines as todo_lines
 from blueprints import todo_pages as todo_pages
+from blueprints import todo_panel as todo_panel
 from blueprints import todo_sheets as todo_sheets
 from blueprints import todo_stream as todo_stream
 from blueprints import tutor as tutor
@@ -70,6 +71,7 @@ def register(app: Flask) -> None:
         todo_items,
         todo_lines,
         todo_pages,
+        todo_panel,
         todo_sheets,
         todo_stream,
         tutor,
