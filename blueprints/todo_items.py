@@ -5,6 +5,7 @@ Everything goes through the operations that the pages and the agent use (service
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -229,8 +230,8 @@ def _filter() -> tuple[Filter, int]:
     offset = _counted(sent, "cursor", 0, _FARTHEST, 0)
     sent.check()
     known: dict[str, View] = {name: name for name in VIEWS}
-    wanted = {"tag": tag or None, "project": project or None, "text": text or None}
-    return Filter(view=known[view], **wanted, limit=limit + 1, offset=offset), limit
+    wanted = Filter(view=known[view], tag=tag or None, project=project or None, text=text or None)
+    return replace(wanted, limit=limit + 1, offset=offset), limit
 
 
 def _number(name: str, low: int, high: int, default: int) -> int:

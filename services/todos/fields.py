@@ -17,7 +17,7 @@ from services.store.todos import Draft, Mode, Todo
 from services.todos import dates
 from services.todos import recurrence as repetition
 from services.todos.recurrence import Recurrence
-from services.when import InvalidDate, When
+from services.when import InvalidDate, When, parse
 
 # A date in words is a few of them; what is longer is a mistake, and reading it would take time.
 MAX_PHRASE: Final = 200
@@ -96,7 +96,8 @@ def as_json(todo: Todo) -> dict[str, Any]:
 
 def draft_json(made: Draft) -> dict[str, Any]:
     """A todo that is still to be made, as far as it is known."""
-    told = _said(made, (made.due and made.due.zone) or (made.start and made.start.zone))
+    zones_of = [day.zone for day in (made.due, made.start) if day is not None and day.zone]
+    told = _said(made, zones_of[0] if zones_of else None)
     told["subtasks"] = [draft_json(part) for part in made.subtasks]
     return told
 
@@ -126,7 +127,7 @@ def _said(told: Todo | Draft, zone: str | None) -> dict[str, Any]:
         "importance": told.importance,
         "tags": list(told.tags),
         "project": told.project,
-        "recurrence": _recurrence_json(told.rule, told.mode),
+        "recurrence": _recurrence_json(told.rule, told.mode, told.anchor),
     }
 
 
@@ -153,11 +154,11 @@ def zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _recurrence_json(rule: str | None, mode: Mode | None) -> dict[str, str] | None:
+def _recurrence_json(rule: str | None, mode: Mode | None, anchor: When | None) -> dict[str, str | None] | None:
     if rule is None:
         return None
-    kept = Recurrence(rule, mode or "schedule")
-    return {"rule": kept.rule, "mode": kept.mode, "text": repetition.said(kept)}
+    kept, first = Recurrence(rule, mode or "schedule"), anchor.day.isoformat() if anchor else None
+    return {"rule": kept.rule, "mode": kept.mode, "text": repetition.said(kept), "since": first}
 
 
 class _Reader:
@@ -190,6 +191,7 @@ class _Reader:
             parent_id=self._parent_id(),
             rule=repeats.rule if repeats else None,
             mode=repeats.mode if repeats else "schedule",
+            anchor=self._since(start or due) if repeats else None,
             subtasks=self._subtasks(),
         )
 
@@ -332,6 +334,19 @@ class _Reader:
             return repetition.checked(rule, mode)
         self._wrong("recurrence", "must be a text, or an object with `rule` and `mode`")
         return None
+
+    def _since(self, date: When | None) -> When | None:
+        """The first day of a series that began elsewhere; it never begins after the todo's own date."""
+        sent = self._values.get("recurrence")
+        since = sent.get("since") if isinstance(sent, Mapping) else None
+        if since is None or date is None:
+            return None
+        try:
+            found = When(parse(str(since)[:MAX_PHRASE], self._zone).day, date.at, date.zone)
+        except InvalidDate as wrong:
+            self._wrong("recurrence", wrong.message)
+            return None
+        return min(found, date, key=lambda each: each.day)
 
     def _subtasks(self) -> tuple[Draft, ...]:
         sent = self._values.get("subtasks")
