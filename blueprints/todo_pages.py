@@ -164,7 +164,7 @@ def answered(said: Said) -> Response:
         return negotiate.see_other(f"{place}{'&' if '?' in place else '?'}{mark}" if mark else place)
     shown = board()
     values = todo_said.values(said, shown.suffix)
-    return Response(render_template("todos/listed.html", board=shown, said=values, is_new_way=False, key=new_key()))
+    return Response(render_template("todos/listed.html", board=shown, said=values, is_new_way=False))
 
 
 def sheet(name: str, title: str, **values: Any) -> str:

@@ -30,6 +30,9 @@ import * as reveal from "./reveal.js"
 import * as share from "./share.js"
 import * as shortcuts from "./shortcuts.js"
 import * as theme from "./theme.js"
+import * as todoAgent from "./todo-agent.js"
+import * as todos from "./todos.js"
+import * as todosQuick from "./todos-quick.js"
 import * as turns from "./turns.js"
 import * as unread from "./unread.js"
 import * as upload from "./upload.js"
@@ -39,7 +42,8 @@ import * as waiting from "./waiting.js"
 const MODULES = new Map(Object.entries({
   announce, bases, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
   "copy-answer": copyAnswer, edit, estimate, feedback, fold, follow, keep, ladder, limit, math, more, opens, palette, panel, past,
-  "past-menu": pastMenu, queue, reader, reconnect, reveal, share, shortcuts, theme, turns, unread, upload, waiting,
+  "past-menu": pastMenu, queue, reader, reconnect, reveal, share, shortcuts, theme, "todo-agent": todoAgent, todos, "todos-quick": todosQuick,
+  turns, unread, upload, waiting,
 }))
 const attached = new WeakMap()
 
