@@ -118,6 +118,7 @@ class Draft:
         parent_id: The todo whose subtask it becomes.
         subtasks: Subtasks to be made with it; they have none of their own, and do not repeat.
         status, completed_at: For what comes from elsewhere; one that is done makes no following one.
+        id: The same: the one that it is known by from now on. None: a new one.
     """
 
     item: str
@@ -134,6 +135,7 @@ class Draft:
     subtasks: "tuple[Draft, ...]" = ()
     status: Status = "open"
     completed_at: datetime | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,14 @@ def some(s: Session, user_id: int, todo_ids: Sequence[str]) -> dict[str, Todo]:
     for ids in _parts(todo_ids):
         rows += s.scalars(select(TodoRow).where(TodoRow.id.in_(ids), TodoRow.user_id == user_id))
     return {todo.id: todo for todo in whole(s, rows)}
+
+
+def known(s: Session, user_id: int, todo_ids: Sequence[str]) -> set[str]:
+    """Which of some ids are those of todos of the person's."""
+    found: set[str] = set()
+    for ids in _parts(todo_ids):
+        found.update(s.scalars(select(TodoRow.id).where(TodoRow.user_id == user_id, TodoRow.id.in_(ids))))
+    return found
 
 
 def row(s: Session, user_id: int, todo_id: str) -> TodoRow:

@@ -97,7 +97,7 @@ def _add(edit: Edit, draft: Draft, parent_id: str | None) -> TodoRow:
     if draft.status == DONE:
         values["completed_at"] = draft.completed_at or edit.now
     own = {"parent_id": parent_id, "position": edit.places.last(), "source": edit.by.source, "status": draft.status}
-    return edit.add(Values(**values, **own))  # type: ignore[typeddict-item]
+    return edit.add(Values(**values, **own), draft.id)  # type: ignore[typeddict-item]
 
 
 def _timing(row: TodoRow, changes: Mapping[str, Any]) -> Values:
