@@ -10,6 +10,7 @@ from redis import Redis
 
 from services import errors
 from services.assistants import registry, search
+from services.assistants import todos as todo_agent
 from services.assistants.base import Assistant
 from services.assistants.study import Desk
 from services.assistants.turns import Turns
@@ -71,6 +72,7 @@ class Services:
     ingest: Ingest
     search_desk: search.Desk
     todos: Todos
+    todos_desk: todo_agent.Desk
     todo_watches: Watches[TodoNews]
     _greenlets: list[Any] = field(default_factory=list)
 
@@ -128,9 +130,11 @@ def build(settings: Settings) -> Services:
     embedder = Embedder(settings)
     retriever = Retriever(database, embedder)
     search_desk = search.Desk(database)
-    assistants = registry.build(engine, shelf, points.prices, retriever, search_desk)
+    todos_desk = todo_agent.Desk(database, quota=settings.todos_monthly_quota)
+    assistants = registry.build(engine, shelf, points.prices, retriever, search_desk, todos, todos_desk)
     runs = _runs(settings, redis, log, hub, metrics, lambda settled: turns.settle(settled))
-    turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=registry.hooks(desk, search_desk))
+    hooks = registry.hooks(desk, search_desk, todos_desk)
+    turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=hooks)
     cards = Cards(settings, database, engine, points)
     ingest, library, watches = _documents(settings, database, embedder, hub, metrics)
     return Services(
@@ -155,6 +159,7 @@ def build(settings: Settings) -> Services:
         ingest,
         search_desk,
         todos,
+        todos_desk,
         todo_watches(todos.revision, is_leaving=lambda: hub.draining),
     )
 

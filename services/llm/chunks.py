@@ -65,6 +65,8 @@ class ReplyState:
         """Why the reply ended; None while it has not, and when it was cut off."""
         if self._reason == "stop" and self._calls:
             return Finish("tool_calls")  # Ollama says "stop" after tool calls
+        if self._reason == "length" and self._calls:
+            return Finish("length", is_torn=True)
         return Finish(self._reason) if self._reason else None
 
     def take(self, data: bytes) -> str:

@@ -31,14 +31,14 @@ class Door:
         self.name = settings.openai_model if self._model else builtin.NAME
 
     def stream(self, request: Request) -> "Reply | FallbackReply":
-        """Speak the answer; see `Engine.stream`.
+        """Speak the answer; see `Engine.stream`. What is only to be spoken as it was written, no model is asked for.
 
         Raises:
             ModelUnreachable: Before the first token, and there is no falling back.
             ModelBroken: The model's answer broke off after its first token.
         """
-        if self._model is None:
-            return self._builtin.stream(request)
+        if self._model is None or request.authored_only:
+            return self._builtin.stream(request, fallback=self._model is not None)
         reply = self._model.stream(request)
         return FallbackReply(reply, request, self._builtin) if self._falls_back else reply
 

@@ -36,6 +36,8 @@ class Request:
         authored: The answer that the built-in engine speaks for the same turn.
         partial: What of the answer exists already (continue); an engine goes on right after it.
         tools: JSON schemas of the functions that the model may call.
+        authored_only: Whether the built-in engine speaks `authored` and no model is asked: for an assistant whose
+            answer the built-in engine has begun.
     """
 
     messages: Sequence[Message]
@@ -44,6 +46,7 @@ class Request:
     max_tokens: int | None = None
     temperature: float | None = None
     tools: Sequence[Mapping[str, Any]] = ()
+    authored_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +77,24 @@ class Usage:
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
+    def __add__(self, other: "Usage") -> "Usage":
+        """Of several calls; an estimate if any of them is."""
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            estimated=self.estimated or other.estimated,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Why the reply ended; always the last part of a whole reply."""
+    """Why the reply ended; always the last part of a whole reply.
+
+    `is_torn`: cut by its length in the middle of a tool call; none of the calls is given then.
+    """
 
     reason: Literal["stop", "length", "tool_calls"]
+    is_torn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

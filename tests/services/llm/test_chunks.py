@@ -140,7 +140,7 @@ def test_tool_calls_torn_by_the_length_are_dropped() -> None:
     _, state = take(piece(0, "a", "look", '{"at'), delta(finish="length"))
 
     assert state.tool_calls() == []
-    assert state.finish == Finish("length")
+    assert state.finish == Finish("length", is_torn=True)
 
 
 @pytest.mark.parametrize("usage", ['{"prompt_tokens": 3}', '{"prompt_tokens": null, "completion_tokens": 1}', '"many"'])

@@ -1,0 +1,79 @@
+"""What an answer has done, as the list's changes tell it: the truth, whatever became of its worker and its log."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.assistants.todos import telling
+from services.assistants.todos.steps import digest_in
+from services.store import conversations, todo_changes
+from services.store.database import Session
+from services.store.todo_changes import Change
+from services.streaming.events import TOOL_CALL, TOOL_RESULT
+
+_TOOL_OF: Final[Mapping[str, str]] = {
+    "created": "create_todo", "updated": "update_todo", "completed": "complete_todo", "reopened": "reopen_todo",
+    "deleted": "delete_todo", "moved": "move_todo", "undone": "undo",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """A change that an answer made, as the result of its step."""
+
+    digest: str
+    output: Mapping[str, Any]
+    made: tuple[str, ...] = ()
+
+
+def output_of(change: Change) -> dict[str, Any]:
+    """The result of the step that a change was."""
+    return {
+        "todo_id": change.todo_id,
+        "status": change.kind,
+        "item": change.item,
+        "change_id": change.id,
+    }
+
+
+def before(session: Session, user_id: int, message_id: str) -> list[Did]:
+    """What other answers to the same question have done and nobody has undone, the oldest first."""
+    question = conversations.question_of(session, message_id)
+    if question is None:
+        return []
+    found: list[Change] = []
+    for answer_id in _tries(session, question.id):
+        if answer_id != message_id:
+            found += todo_changes.of_answer(session, user_id, answer_id)
+    kept = sorted((one for one in found if one.undone_by is None), key=lambda one: one.revision)
+    return [Did(digest_in(one.call_id or ""), output_of(one), one.made) for one in kept]
+
+
+def completed(
+    session: Session, user_id: int, message_id: str, extras: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, Any] | None:
+    """What is kept of an answer's steps, with those that it did and could not tell any more; None: it told all."""
+    changes = todo_changes.of_answer(session, user_id, message_id)[::-1]
+    calls, results = list(extras.get(TOOL_CALL) or ()), list(extras.get(TOOL_RESULT) or ())
+    known, told = {one.get("id") for one in calls}, {one.get("id") for one in results}
+    missing = [change for change in changes if change.call_id and change.call_id not in told]
+    if not missing:
+        return None
+    names = {one.get("id"): str(one.get("name")) for one in calls}
+    for change in missing:
+        call_id = change.call_id or ""
+        name = names.get(call_id) or _TOOL_OF.get(change.kind, change.kind)
+        if call_id not in known:
+            calls.append(telling.tool_call(call_id, name, {}).data)
+        results.append(telling.tool_result(call_id, name, output_of(change)).data)
+    return {TOOL_CALL: calls, TOOL_RESULT: results}
+
+
+def _tries(session: Session, question_id: str) -> list[str]:
+    """All answers to a question, those included that go on with others."""
+    found: list[str] = []
+    level = [row.id for row in conversations.answers_to(session, question_id)]
+    while level:
+        found += level
+        level = [row.id for one in level for row in conversations.answers_to(session, one)]
+    return found

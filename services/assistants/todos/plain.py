@@ -1,0 +1,277 @@
+"""The engine without a model: plain sentences become the same tool calls, and it says what it cannot do. Pure.
+
+A plan is a generator: it gives the next calls, is sent their results, and returns what there is to say. What it is
+about is looked up by name in the list as it is; where several may be meant it asks, and each option stands for one
+certain call.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final
+
+from services.assistants.todos import phrases, pieces, wording
+from services.assistants.todos.matching import Item, find, named
+from services.assistants.todos.phrases import Wish
+from services.assistants.todos.viewing import Wanted, wanted
+from services.errors import InvalidInput
+from services.todos import dates, quick
+from services.todos.quick import Quick
+from services.when import InvalidDate, today
+
+MAX_OPTIONS: Final = 8
+MAX_SENTENCES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call that is certain."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+Results = Sequence[Mapping[str, Any]]
+Plan = Generator[list[Call], Results, str]
+_Part = Generator[list[Call], Results, list[str]]
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans one answer.
+
+    Args:
+        look: The list as it is: all open todos, or all that are done.
+        facts: The turn's: `chosen`, `may_delete`, `declined`.
+
+    Attributes:
+        choices: What each option of a question stands for: {text, name, arguments}.
+    """
+
+    question: str
+    now: datetime
+    zone: str
+    look: Callable[[bool], Sequence[Item]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    choices: list[dict[str, Any]] = field(default_factory=list)
+    _asked: bool = False
+
+    def plan(self) -> Plan:
+        """The steps, and at the end what there is to say."""
+        if chosen := self.facts.get("chosen"):
+            said = yield from self._do([Call(str(chosen["name"]), dict(chosen["arguments"]))])
+        elif agreed := self.facts.get("may_delete"):
+            said = yield from self._do([Call("delete_todo", {"todo_id": todo_id}) for todo_id in agreed])
+        elif self.facts.get("declined"):
+            said = [wording.KEPT]
+        else:
+            said = yield from self._read()
+        return "\n\n".join(text for text in said if text)
+
+    def _read(self) -> _Part:
+        lines = [line for line in self.question.splitlines() if line.strip()]
+        if len(lines) > 1:
+            first = phrases.read(lines[0])
+            if first.kind == "create" or pieces.is_heading(lines[0]):
+                return (yield from self._several(self.question))
+        said: list[str] = []
+        parts = phrases.sentences(self.question)
+        for part in parts[:MAX_SENTENCES]:
+            said += yield from self._one(part)
+            if self._asked:
+                break
+        return said + ([wording.TOO_MANY] if len(parts) > MAX_SENTENCES else [])
+
+    def _one(self, sentence: str) -> _Part:
+        wish = phrases.read(sentence)
+        try:
+            return (yield from self._wished(wish))
+        except InvalidInput as wrong:
+            return [wording.refused(wrong)]
+
+    def _wished(self, wish: Wish) -> _Part:
+        match wish.kind:
+            case "create":
+                return (yield from self._do([_creating(quick.read(wish.words, now=self.now, zone=self.zone))]))
+            case "list":
+                return (yield from self._listed(wish.words))
+            case "search":
+                return (yield from self._do([Call("search_todos", {"query": named(wish.words)})]))
+            case "tags":
+                return (yield from self._do([Call("list_tags", {})]))
+            case "undo":
+                return (yield from self._do([Call("undo", {})]))
+            case "help":
+                return [wording.HELP]
+            case "thanks":
+                return [wording.WELCOME]
+            case "unknown":
+                return [wording.UNKNOWN]
+        return (yield from self._about(wish))
+
+    # -- what is about todos that there are
+
+    def _about(self, wish: Wish) -> _Part:
+        is_done = wish.kind == "reopen"
+        if bulk := wanted(wish.name, now=self.now, zone=self.zone, whole=True):
+            return (yield from self._all(wish, bulk))
+        groups = self._meant(wish.name, is_done=is_done)
+        calls: list[Call] = []
+        for name, found in groups:
+            if not found:
+                return [wording.not_found(name, is_done=is_done)]
+            made = [self._call(wish, item) for item in found[: MAX_OPTIONS + 1]]
+            if len(found) > 1:
+                return (yield from self._which(wish, found, made))
+            if isinstance(made[0], str):
+                return [made[0]]
+            calls.append(made[0])
+        return (yield from self._do(calls))
+
+    def _meant(self, name: str, *, is_done: bool) -> list[tuple[str, list[Item]]]:
+        """The todos that a name may mean; several names if the whole is none."""
+        items = self.look(is_done)
+        whole = named(name)
+        found = find(whole, items)
+        if not found and not is_done and pieces.is_list(name):
+            parts = [(part, find(part, items)) for part in map(named, pieces.listed(name)) if part]
+            if parts and any(found for _, found in parts):
+                return parts
+        return [(whole, found)]
+
+    def _which(self, wish: Wish, found: Sequence[Item], made: Sequence[Call | str]) -> _Part:
+        """Ask which one is meant; each option stands for its own call."""
+        options = wording.options(wish.kind, found[:MAX_OPTIONS])
+        for option, call in zip(options, made, strict=False):
+            if isinstance(call, str):
+                return [call]
+            self.choices.append({"text": option, "name": call.name, "arguments": dict(call.arguments)})
+        self._asked = True
+        question = wording.which(named(wish.name), len(found))
+        yield [Call("ask_user", {"question": question, "options": options})]
+        return []
+
+    def _all(self, wish: Wish, bulk: Wanted) -> _Part:
+        """The same for every todo of a view."""
+        view = bulk.arguments if wish.kind != "reopen" else {**bulk.arguments, "view": "done"}
+        results = yield [Call("list_todos", view)]
+        listed = results[0].get("todos") or ()
+        if results[0].get("status") == "error" or not listed:
+            return [wording.result("list_todos", view, results[0], self._today)]
+        calls = []
+        for one in listed:
+            is_done = one.get("status") == "done"
+            if wish.kind == "complete" and is_done:
+                continue
+            made = self._call(wish, Item(str(one["todo_id"]), str(one.get("item")), is_done))
+            if isinstance(made, str):
+                return [made]
+            calls.append(made)
+        said = yield from self._do(calls)
+        return said + ([wording.MORE] if results[0].get("more") else [])
+
+    def _call(self, wish: Wish, item: Item) -> Call | str:
+        """The call that a wish is for a todo; or why there is none."""
+        todo = {"todo_id": item.id}
+        match wish.kind:
+            case "complete" | "reopen" | "delete":
+                return Call(f"{wish.kind}_todo", todo)
+            case "top":
+                return Call("move_todo", todo)
+            case "bottom" | "after":
+                return self._moved(wish, item)
+            case "rename":
+                return Call("update_todo", {**todo, "item": wish.words.strip(" .\"'“”")})
+            case "importance":
+                return Call("update_todo", {**todo, "importance": wording.importance(wish.words)})
+            case "project":
+                return Call("update_todo", {**todo, "project": named(wish.words)})
+            case "undate":
+                return Call("update_todo", {**todo, "start_time": "", "due_time": ""})
+            case "subtasks":
+                return Call("add_subtasks", {**todo, "items": pieces.listed(wish.words)})
+            case "tag" | "untag":
+                return self._tagged(wish, item)
+            case "reschedule" | "change":
+                return self._rescheduled(wish, item)
+        return wording.UNKNOWN
+
+    def _moved(self, wish: Wish, item: Item) -> Call | str:
+        others = [one for one in self.look(False) if one.id != item.id and not one.parent_id]
+        target = others[-1:] if wish.kind == "bottom" else find(named(wish.words), others)
+        if len(target) != 1:
+            return (
+                wording.not_found(named(wish.words)) if not target else wording.several(named(wish.words), len(target))
+            )
+        return Call("move_todo", {"todo_id": item.id, "after_id": target[0].id})
+
+    def _tagged(self, wish: Wish, item: Item) -> Call | str:
+        named_tags = [word.strip("# ") for word in pieces.listed(wish.words.replace("#", " ")) if word.strip("# ")]
+        tags = [tag for word in named_tags for tag in word.split()]
+        folded = {tag.casefold() for tag in tags}
+        if wish.kind == "untag":
+            kept = [tag for tag in item.tags if tags and tag.casefold() not in folded]
+        else:
+            kept = [*(tag for tag in item.tags if tag.casefold() not in folded), *tags]
+        return Call("update_todo", {"todo_id": item.id, "tags": kept})
+
+    def _rescheduled(self, wish: Wish, item: Item) -> Call | str:
+        words = wish.words.strip(" .")
+        if not words:
+            return wording.WHEN
+        is_due, phrase = pieces.dated(words)
+        try:
+            read = dates.read(phrase, now=self.now, zone=self.zone)
+        except InvalidDate as wrong:
+            if wish.kind == "change":
+                return Call("update_todo", {"todo_id": item.id, "item": words})
+            return wording.refused(wrong)
+        # A todo that is due stays one: its due date is what is put off.
+        name = "due_time" if is_due or item.has_due else "start_time"
+        return Call("update_todo", {"todo_id": item.id, name: read.when.text})
+
+    # -- steps and words
+
+    def _listed(self, words: str) -> _Part:
+        asked = wanted(words, now=self.now, zone=self.zone)
+        return (yield from self._do([Call("list_todos", asked.arguments if asked else {"view": "open"})]))
+
+    def _several(self, text: str) -> _Part:
+        """A pasted list: one todo a line, what is indented under one its subtasks."""
+        try:
+            lines = quick.read_lines(pieces.without_heading(text), now=self.now, zone=self.zone)
+        except InvalidInput as wrong:
+            return [wording.refused(wrong)]
+        return (yield from self._do([_creating(line) for line in lines]))
+
+    def _do(self, calls: list[Call]) -> _Part:
+        """Calls, and a sentence for each result."""
+        if not calls:
+            return [wording.NOTHING]
+        results = yield calls
+        told = [
+            wording.result(call.name, call.arguments, result, self._today)
+            for call, result in zip(calls, results, strict=False)
+        ]
+        return ["\n".join(text for text in told if text)]
+
+    @property
+    def _today(self) -> date:
+        return today(self.now, self.zone)
+
+
+def _creating(line: Quick) -> Call:
+    """The call that makes what a line means."""
+    given: dict[str, Any] = {"item": line.item}
+    if line.start is not None:
+        given["start_time"] = line.start.text
+    if line.due is not None:
+        given["due_time"] = line.due.text
+    given |= {"importance": line.importance} if line.importance else {}
+    given |= {"tags": list(line.tags)} if line.tags else {}
+    given |= {"project": line.project} if line.project else {}
+    if line.recurrence is not None:
+        given["recurrence"] = wording.repetition(line)
+    if line.children:
+        given["subtasks"] = [child.item for child in line.children]
+    return Call("create_todo", given)

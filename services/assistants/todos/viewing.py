@@ -1,0 +1,92 @@
+"""Which todos a phrase such as "overdue", "today", "#home" or "in project House" means. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from services.todos import dates
+from services.when import InvalidDate, today
+
+_I: Final = re.IGNORECASE
+_VIEWS: Final = (
+    ("overdue", re.compile(r"\b(?:overdue|over due|late|past due|missed)\b", _I)),
+    ("done", re.compile(r"\b(?:done|completed?|finished|closed)\b", _I)),
+    ("someday", re.compile(r"\b(?:someday|some day|without (?:a )?date|no date|undated|unscheduled)\b", _I)),
+    ("week", re.compile(r"\b(?:this week|week|next 7 days|coming days)\b", _I)),
+    ("today", re.compile(r"\b(?:today|tonight|now)\b", _I)),
+)
+_TAG: Final = re.compile(r"#([\w-]+)|\btag(?:ged)?(?: with| as)? #?([\w-]+)", _I)
+_PROJECT: Final = re.compile(
+    r"\b(?:in|of|from|for)(?: the| my)? project[: ]+[\"'“]?([\w -]+?)[\"'”]?$|\bproject[: ]+([\w -]+?)$|"
+    r"\b(?:in|from|of)(?: the)? ([\w-]+) project\b",
+    _I,
+)
+_IMPORTANCE: Final = re.compile(r"\b(?:(high|low|medium)[ -](?:importance|priority|prio)|(important|urgent))\b", _I)
+_ALL: Final = re.compile(r"^(?:all|everything|every|each|any)\b", _I)
+_WITH_DONE: Final = re.compile(r"\ball (?:my |the )?(?:todos|tasks|items)? ?(?:including|and) (?:done|completed)", _I)
+_NOISE: Final = re.compile(
+    r"\b(?:all|everything|every|each|any|of|my|the|todos?|tasks?|items?|list|open|that|which|is|are|on|in|for|with|due|"
+    r"ones?|things?|do|i|have|to|me|show|what|planned|scheduled|at|by|from|up|coming|next|left|how|many|there|must|should|"
+    r"be|done|need|get|and|please|does|need|going|happening)\b|[?.!,]",
+    _I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The arguments of list_todos for what is wanted."""
+
+    arguments: Mapping[str, Any]
+
+
+def wanted(words: str, *, now: datetime, zone: str, whole: bool = False) -> Wanted | None:
+    """What a phrase means as a filter.
+
+    Args:
+        whole: It must be about all of them ("everything overdue", "all done todos"); None if it is not.
+    """
+    text = words.strip()
+    if whole and not (
+        _ALL.match(text)
+        or re.fullmatch(r"(?:the |my )?(?:overdue|done|completed|open) ?(?:todos|tasks|items|ones)?", text, _I)
+    ):
+        return None
+    found: dict[str, Any] = {}
+    if tag := _TAG.search(text):
+        found["tag"] = tag[1] or tag[2]
+        text = text.replace(tag[0], " ")
+    if project := _PROJECT.search(text.strip(" ?.!")):
+        found["project"] = next(one for one in project.groups() if one).strip()
+        text = text.replace(project[0], " ")
+    if importance := _IMPORTANCE.search(text):
+        found["importance"] = (importance[1] or "high").casefold()
+        text = text.replace(importance[0], " ")
+    view = next((name for name, pattern in _VIEWS if pattern.search(text)), None)
+    if view is None and (day := _day(text, now, zone)):
+        return Wanted({"view": "open", "since": day, "until": day, **found})
+    left = _NOISE.sub(" ", text)
+    if whole and view is None and not found and left.split():
+        # "every todo about cheese" is no view.
+        return None
+    return Wanted({"view": view or "open", **found})
+
+
+def _day(text: str, now: datetime, zone: str) -> str:
+    """A day that is named in the phrase."""
+    if re.search(r"\btomorrow\b", text, _I):
+        return (today(now, zone) + timedelta(days=1)).isoformat()
+    left = " ".join(re.sub(r"\b(?:on|for|at|due)\b", " ", _NAMELESS.sub(" ", text)).split()).strip(" ?.!,")
+    if not left:
+        return ""
+    try:
+        return dates.read(left, now=now, zone=zone).when.day.isoformat()
+    except InvalidDate:
+        return ""
+
+
+_NAMELESS: Final = re.compile(
+    r"\b(?:all|everything|every|my|the|todos?|tasks?|items?|list|open|do|i|have|to|what|what's|is|are|planned|scheduled|there|show|me|must|should|need)\b|'s",
+    _I,
+)
