@@ -5,6 +5,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 import orjson
@@ -13,6 +14,8 @@ from flask import Blueprint, Response, request
 from blueprints import identity
 from blueprints.conversations import message_of, summary
 from blueprints.dialects.plain import plain
+from blueprints.dialects.steps import stored_steps
+from blueprints.dialects.untold import untold
 from blueprints.extensions import services
 from services import errors
 from services.errors import FieldError
@@ -71,21 +74,23 @@ def as_markdown(whole: Whole) -> str:
         f"# {_line(conversation.title)}",
         f"{conversation.assistant}, {conversation.created_at:%Y-%m-%d %H:%M} UTC",
     ]
-    continued = False
+    today, continued, at = conversation.created_at.date(), False, 0
     for row, after in zip(path := whole.path, [*path[1:], None], strict=True):
         if row.role == "user":
             parts += [part for part in ("## You", row.content, _files(after)) if part]
             continue
         if continued:
             # The text of one answer, in several parts: it may have been cut within a word.
-            parts[-1] += row.content
+            parts[at] += row.content
+            parts += _steps(row, today)
         else:
             mark = " ★" if row.id in whole.bookmarked else ""
-            parts += [f"## {_who(row)}{mark}", row.content]
+            parts += [f"## {_who(row)}{mark}", *_steps(row, today), _besides_steps(row, today)]
+            at = len(parts) - 1
         continued = after is not None and after.continues_id == row.id
         if not continued:
             parts += [part for part in (_ending(row), _sources(row)) if part]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def file_name(whole: Whole) -> str:
@@ -109,6 +114,18 @@ def _ending(row: Message) -> str:
     if row.outcome == "completed" and row.finish_reason == "length":
         return "*Cut off: too long.*"
     return f"*{endings[row.outcome]}*" if row.outcome in endings else ""
+
+
+def _steps(row: Message, today: date) -> list[str]:
+    """What the answer did, a line a step; nothing where it did nothing."""
+    done = stored_steps(row.extras or {}, today=today).shown
+    return ["\n".join(f"- {step.sentence.markdown}" for step in done)] if done else []
+
+
+def _besides_steps(row: Message, today: date) -> str:
+    """What it said besides."""
+    told = stored_steps(row.extras or {}, today=today).told
+    return untold(row.content, told).strip("\n") if told else row.content
 
 
 def _sources(row: Message) -> str:

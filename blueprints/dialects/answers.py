@@ -10,6 +10,7 @@ from markupsafe import Markup
 from blueprints.dialects.evidence import Evidence, source
 from blueprints.dialects.markdown import BlockRenderer, render_markdown
 from blueprints.dialects.steps import Steps
+from blueprints.dialects.untold import Untold, untold
 from services.streaming import events
 from services.streaming.events import Event, StreamId
 
@@ -95,6 +96,7 @@ def stored_answer(stream_id: str, text: str, *, outcome: str, **facts: Any) -> A
     Args:
         facts: Other attributes of `Answer`, by name.
     """
+    text = untold(text, facts["steps"].told) if facts.get("steps") else text
     blocks = [render_markdown(text, _cites(stream_id, facts.get("assistant", "")))] if text else []
     facts["sources"] = [source(one) for one in facts.get("sources", ())]
     return Answer(stream_id=stream_id, blocks=blocks, outcome=outcome, **facts)
@@ -110,6 +112,7 @@ class Run:
     changed: set[str] = field(default_factory=set)
     is_replaced: bool = False
     unread: list[str] = field(default_factory=list)
+    rest: Untold = field(default_factory=Untold)
 
     def take(self, event: Event) -> None:
         """Take one entry's event; names that are not known change nothing."""
@@ -120,7 +123,7 @@ class Run:
     def settle(self) -> None:
         """Render the text that came, once for however many deltas, and show it."""
         if self.unread:
-            self.renderer.add("".join(self.unread))
+            self.renderer.add(self.rest.add("".join(self.unread)))
             self.unread.clear()
         if not self.is_replaced:
             self.answer.blocks, self.answer.tail = list(self.renderer.blocks), self.renderer.tail
@@ -177,6 +180,7 @@ def _take_result(run: Run, data: Mapping[str, Any]) -> None:
     if run.answer.assistant != _ACTING:
         return
     run.answer.steps = run.answer.steps.answered(data, run.today)
+    run.rest.told |= run.answer.steps.told
     run.changed.add("steps")
     running = [step for step in run.answer.steps.all if step.sentence.state == "running"]
     run.wait_for(f"{running[-1].sentence.text}…" if running else "Thinking…")
@@ -228,6 +232,9 @@ def _take_end(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.points = run.answer.usage.get("points_cost")
     run.answer.waiting_for = ""
     run.settle()
+    if left := run.rest.finish():
+        run.renderer.add(left)
+        run.settle()
     whole = run.renderer.finish()
     if whole is not None:
         run.is_replaced = True

@@ -67,6 +67,11 @@ class Steps:
         return [step for step in self.all if step.name != _ASKS or step.sentence.state == "failed"]
 
     @property
+    def told(self) -> set[str]:
+        """What they say, as Markdown."""
+        return {step.sentence.markdown for step in self.shown if step.sentence.state != "running"}
+
+    @property
     def can_redo_all(self) -> bool:
         """Whether several were taken back together, and none has been done again."""
         return any(step.is_shared for step in self.changing) and not self.undoable

@@ -3,7 +3,7 @@ export function attach(button) {
   button.hidden = false
   button.addEventListener("click", async () => {
     const answer = document.getElementById(button.dataset.answer)
-    const text = textOf(answer.querySelector(".answer__body")) + sourcesOf(answer)
+    const text = stepsOf(answer) + textOf(answer.querySelector(".answer__body")) + sourcesOf(answer)
     let words = "Copied"
     try {
       await navigator.clipboard.writeText(text)
@@ -13,6 +13,12 @@ export function attach(button) {
     button.textContent = words
     setTimeout(() => { button.textContent = "Copy" }, 2000)
   })
+}
+
+/** What an answer has done, a line a step. */
+function stepsOf(answer) {
+  const lines = [...answer.querySelectorAll(".step__told")].map((step) => `- ${step.textContent.trim()}`)
+  return lines.length ? `${lines.join("\n")}\n\n` : ""
 }
 
 /** The documents that an answer cites, each with the place where it opens. */

@@ -1,0 +1,74 @@
+"""What an answer says besides the sentences of its steps, which a page has told already. Pure.
+
+The built-in engine says in its text what it has done, in the very words of the steps; shown twice that would only be
+noise. A line that is such a sentence is left out, and of one that goes on after it what follows is kept.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+_BULLET = "- "
+
+
+@dataclass(slots=True)
+class Untold:
+    """Takes a text as it grows, cut anywhere; what is not told yet comes out of it.
+
+    Attributes:
+        told: The sentences of the steps so far, as Markdown.
+    """
+
+    told: set[str] = field(default_factory=set)
+    _held: str = ""
+    _is_within: bool = False
+    _announces: bool = False
+
+    def add(self, text: str) -> str:
+        """What of the text can be shown by now."""
+        self._held += text
+        shown = ""
+        while "\n" in self._held:
+            line, _, self._held = self._held.partition("\n")
+            shown += self._whole(line, "\n")
+        if self._held and (self._is_within or not self._may_be_told(self._held)):
+            shown += self._whole(self._held, "")
+            self._held, self._is_within = "", True
+        return shown
+
+    def finish(self) -> str:
+        """What was held back to the end."""
+        held, self._held = self._held, ""
+        return self._whole(held, "") if held else ""
+
+    def _whole(self, line: str, end: str) -> str:
+        """What is left of a line that has come to its end, or that is none of ours."""
+        left = line if self._is_within else self._left(line)
+        is_within, self._is_within = self._is_within, False
+        if left.strip():
+            is_item = self._announces and left.lstrip().startswith(_BULLET)
+            self._announces = is_item or left.rstrip().endswith(":")
+        return "" if not left and line and not is_within else left + end
+
+    def _left(self, line: str) -> str:
+        said = self._bare(line)
+        for sentence in sorted(self.told, key=len, reverse=True):
+            if said == sentence or said.startswith(f"{sentence}."):
+                return said[len(sentence) + 1 :].strip()
+        return line
+
+    def _may_be_told(self, line: str) -> bool:
+        said = self._bare(line)
+        return any(f"{sentence}.".startswith(said) or said.startswith(f"{sentence}.") for sentence in self.told)
+
+    def _bare(self, line: str) -> str:
+        """A line without its bullet; after words that announce a list, its items stay."""
+        said = line.strip()
+        if self._announces and said.startswith(_BULLET.strip()):
+            return line
+        return said.removeprefix(_BULLET)
+
+
+def untold(text: str, told: Iterable[str]) -> str:
+    """What a whole text says besides these sentences."""
+    rest = Untold(set(told))
+    return rest.add(text) + rest.finish()
