@@ -33,8 +33,10 @@ from blueprints import todo_items as todo_items
 from blueprints import todo_lines as todo_lines
 from blueprints import todo_pages as todo_pages
 from blueprints import todo_panel as todo_panel
+from blueprints import todo_sessions as todo_sessions
 from blueprints import todo_sheets as todo_sheets
 from blueprints import todo_stream as todo_stream
+from blueprints import todos as todos
 from blueprints import tutor as tutor
 from blueprints import tutor_pages as tutor_pages
 
@@ -72,8 +74,10 @@ def register(app: Flask) -> None:
         todo_lines,
         todo_pages,
         todo_panel,
+        todo_sessions,
         todo_sheets,
         todo_stream,
+        todos,
         tutor,
         tutor_pages,
     ):

@@ -91,6 +91,16 @@ NOT_SHOWN = {
         events.SEAL: "no dialect shows it",
         events.CLOSE: "`done` is the last event",
     },
+    "todos": {
+        events.STEP: "the agent has no workflow; its steps are calls of tools",
+        events.PROGRESS: "nobody knows how many steps there will be",
+        events.CITATION: "the agent cites nothing",
+        events.TESTS: "the agent suggests no tests",
+        events.CHECK: "what is withheld never becomes an event",
+        events.ERROR: "told by the last event, in the place of the history",
+        events.HISTORY: "the last event tells it, made of the first one and the answer",
+        events.SEAL: "no dialect shows it",
+    },
     "study": {
         events.START: "`metadata` says who answers, and where",
         events.STEP: "the specification has no frame for it; what it waits for comes next",
@@ -107,6 +117,7 @@ NOT_SHOWN = {
     },
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
+    events.MESSAGE: {"kind": "said", "content": "a"},
     events.DELTA: {"text": "a"},
     events.TESTS: {"tests": []},
     events.END: {"usage": {"total_tokens": 1}, "finish_reason": "stop", "content_length": 0, "content_sha256": ""},

@@ -15,6 +15,7 @@ from blueprints.security import accepts_uploads
 from services import errors, settings
 from services.streaming.embedded_valkey import private_valkey
 from tests import sites
+from tests.blueprints.doers import Doer
 from tests.blueprints.people import Person
 from tests.blueprints.searchers import Searcher
 from tests.blueprints.streams import Streams
@@ -360,6 +361,34 @@ def other_searcher(searching: Flask) -> Searcher:
 def modelled_searcher(modelled_searching: Flask, model: ModelServer) -> Iterator[Searcher]:
     """Somebody with documents, on a site whose model is `model`."""
     somebody = Searcher(modelled_searching)
+    yield somebody
+    model.release()
+    somebody.stop_all()
+
+
+@pytest.fixture(scope="session")
+def keeping(make_shared: Callable[..., Flask]) -> Flask:
+    """A site without a model, where people talk to the todo agent."""
+    return make_shared(TODOS_RATE_LIMIT="100000/minute")
+
+
+@pytest.fixture(scope="session")
+def modelled_keeping(make_shared: Callable[..., Flask], _model: ModelServer) -> Flask:
+    """The same with a model that is scripted."""
+    limits = {"TODOS_RATE_LIMIT": "100000/minute"}
+    return make_shared(OPENAI_BASE_URL=_model.base_url, OPENAI_MODEL="scripted", **limits)
+
+
+@pytest.fixture
+def doer(keeping: Flask) -> Doer:
+    """Somebody with an empty list."""
+    return Doer(keeping)
+
+
+@pytest.fixture
+def modelled_doer(modelled_keeping: Flask, model: ModelServer) -> Iterator[Doer]:
+    """Somebody with an empty list, on a site whose model is `model`."""
+    somebody = Doer(modelled_keeping)
     yield somebody
     model.release()
     somebody.stop_all()
