@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, cast
 from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from services import errors
 from services.store import search
 from services.store.base import utc_now
 from services.store.threads import Conversation, Message
@@ -42,6 +43,7 @@ _ANSWERED: Final = (
     .values(updated_at=bindparam("at"), answered_at=bindparam("at"))
     .returning(_CONVERSATIONS.c.user_id, _CONVERSATIONS.c.assistant)
 )
+_HOLD: Final = select(_MESSAGES.c.outcome).where(_MESSAGES.c.id == bindparam("its")).with_for_update(read=True)
 _ADD_EXTRAS: Final = update(_MESSAGES).where(_MESSAGES.c.id == bindparam("its")).values(extras=bindparam("extras"))
 
 
@@ -108,6 +110,19 @@ def settle(
     user_id, assistant = s.execute(_ANSWERED, {"its": conversation_id, "at": now}).one()
     search.add(s, user_id, conversation_id, {message_id: text})
     return Ended(user_id, assistant, conversation_id, turn or {})
+
+
+def hold(s: Session, message_id: str) -> None:
+    """Keep an answer from being settled before this transaction has ended: what it does here, its end will know of.
+
+    On SQLite this transaction must be the one that writes (`database.write_next`). An unknown answer is held by nobody.
+
+    Raises:
+        Conflict: Code `ANSWER_ENDED`: it is settled already.
+    """
+    found = s.execute(_HOLD, {"its": message_id}).one_or_none()
+    if found is not None and found[0] is not None:
+        raise errors.Conflict("This answer has ended; nothing was done.", code="ANSWER_ENDED")
 
 
 def put_extras(s: Session, message_id: str, extras: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from services import errors
-from services.store import todo_changes, todos
+from services.store import answers, todo_changes, todos
 from services.store.base import clean, same_word
 from services.store.database import write_next
 from services.store.todo_changes import By, Change, Kind, State
@@ -78,8 +78,15 @@ class Edit:
     """What is being done to one person's list."""
 
     def __init__(self, s: Session, by: By, *, now: datetime) -> None:
-        """Wait for this person's turn; to be called before the first query of a transaction."""
+        """Wait for this person's turn; to be called before the first query of a transaction.
+
+        Raises:
+            Conflict: It is an answer's, and that has ended meanwhile (code `ANSWER_ENDED`): whoever was told how it
+                ended was told all that it did.
+        """
         write_next(s, turn=f"todos of {by.user_id}")
+        if by.source == "ai" and by.message_id:
+            answers.hold(s, by.message_id)
         self.session = s
         self.by = by
         self.now = now

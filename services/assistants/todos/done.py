@@ -17,6 +17,12 @@ _TOOL_OF: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
+_CUT_OFF: Final[Mapping[str, str]] = {
+    "status": "error",
+    "error": "The answer ended before this step was done. It changed nothing.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Did:
     """A change that an answer made, as the result of its step."""
@@ -57,7 +63,8 @@ def completed(
     calls, results = list(extras.get(TOOL_CALL) or ()), list(extras.get(TOOL_RESULT) or ())
     known, told = {one.get("id") for one in calls}, {one.get("id") for one in results}
     missing = [change for change in changes if change.call_id and change.call_id not in told]
-    if not missing:
+    cut_off = [one for one in calls if one.get("id") not in told | {change.call_id for change in missing}]
+    if not missing and not cut_off:
         return None
     names = {one.get("id"): str(one.get("name")) for one in calls}
     for change in missing:
@@ -66,6 +73,8 @@ def completed(
         if call_id not in known:
             calls.append(telling.tool_call(call_id, name, {}).data)
         results.append(telling.tool_result(call_id, name, output_of(change)).data)
+    # No change can come after this: the transaction that settles an answer is the last that knows of it.
+    results += [telling.tool_result(str(one.get("id")), str(one.get("name")), _CUT_OFF).data for one in cut_off]
     return {TOOL_CALL: calls, TOOL_RESULT: results}
 
 

@@ -14,9 +14,7 @@ _NEARLY: Final = 0.82
 _QUOTES: Final = "\"'“”„‘’«»`"
 _WORD: Final = re.compile(r"\w+")
 _BEFORE: Final = re.compile(r"^(?:the|my|a|an|this|that|our)\s+", re.IGNORECASE)
-_KIND_BEFORE: Final = re.compile(
-    r"^(?:todos?|tasks?|items?|one)\s+(?:(?:called|named|about|for|to)\s+)?", re.IGNORECASE
-)
+_KIND_BEFORE: Final = re.compile(r"^(?:todos?|tasks?|items?)\s+(?:(?:called|named|about|for|to)\s+)?", re.IGNORECASE)
 _KIND_AFTER: Final = re.compile(r"\s+(?:todos?|tasks?|items?|one)$", re.IGNORECASE)
 _FROM_LIST: Final = re.compile(r"\s+(?:from|off|on|in)\s+(?:my|the)\s+(?:todo\s*)?lists?$", re.IGNORECASE)
 
