@@ -81,7 +81,7 @@ def _answer(user_id: int, sent: TodosInput, places: Mapping[str, str]) -> Respon
         return streams.attached(user_id, stream_id, dialects.todos(), stays=True)
     row = answers_of(user_id, stream_id)[-1]
     if wanted == "json":
-        session_id = ((row.turn or {}).get("facts") or {}).get("session_id")
+        session_id = str(((row.turn or {}).get("facts") or {}).get("session_id") or "")
         return answered.as_json({**places, "session_id": session_id, "conversation_id": row.conversation_id})
     return todo_panel.asked(
         user_id, stream_id, row.conversation_id, question=sent.question, as_fragment=wanted == "fragment"

@@ -5,6 +5,7 @@ deletes its reservation has settled it, so that it is settled once, however many
 messages by a foreign key: deleting a conversation gives nothing back.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -88,7 +89,7 @@ def check(s: Session, user_id: int, limit: int, now: datetime | None = None) -> 
     """
     found = usage(s, user_id, limit, now)
     if found.left == 0:
-        raise exhausted(found)
+        raise exhausted(found, now)
     return found
 
 
@@ -106,7 +107,7 @@ def reserve(s: Session, user_id: int, message_id: str, limit: int, now: datetime
     month = month_of(now)
     used = _one_more(s, user_id, month, limit)
     if used is None:
-        raise exhausted(usage(s, user_id, limit, now))
+        raise exhausted(usage(s, user_id, limit, now), now)
     held = insert_into(s, QuotaReservation).values(message_id=message_id, user_id=user_id, month=month, created_at=now)
     once = held.on_conflict_do_nothing(index_elements=["message_id"]).returning(QuotaReservation.message_id)
     if s.scalar(once) is None:
@@ -154,11 +155,13 @@ def sweep(s: Session, limit: int = 200, *, now: datetime | None = None) -> int:
     return sum(end(s, message_id, outcome or "stopped") for message_id, outcome in found)
 
 
-def exhausted(found: Usage) -> errors.QuotaExhausted:
+def exhausted(found: Usage, now: datetime | None = None) -> errors.QuotaExhausted:
     """The refusal of somebody who has nothing left."""
+    resets_at = next_month(now or utc_now())
     day = f"{found.reset_date:%B} {found.reset_date.day}, {found.reset_date.year}"
     return errors.QuotaExhausted(
         f"You have used {found.used} of your {found.limit} requests for this month. New ones come on {day}.",
+        retry_after_s=math.ceil((resets_at - (now or utc_now())).total_seconds()),
         extra={
             "current_usage": found.used,
             "monthly_limit": found.limit,
