@@ -254,10 +254,10 @@ def whole(s: Session, rows: Sequence[TodoRow]) -> list[Todo]:
 def tags(s: Session, user_id: int) -> list[tuple[str, int]]:
     """The tags of the person's open todos, and how many have each; the most frequent first."""
     wanted = (
-        select(func.min(TodoTag.tag), func.count().label("times"))
+        select(TodoTag.tag_key, TodoTag.tag, func.count())
         .join(TodoRow, TodoRow.id == TodoTag.todo_id)
         .where(TodoTag.user_id == user_id, TodoRow.status == OPEN)
-        .group_by(TodoTag.tag_key)
+        .group_by(TodoTag.tag_key, TodoTag.tag)
     )
     return _counted(s.execute(wanted))
 
@@ -265,9 +265,9 @@ def tags(s: Session, user_id: int) -> list[tuple[str, int]]:
 def projects(s: Session, user_id: int) -> list[tuple[str, int]]:
     """The projects of the person's open todos, and how many are in each; the largest first."""
     wanted = (
-        select(func.min(TodoRow.project), func.count())
+        select(TodoRow.project_key, TodoRow.project, func.count())
         .where(TodoRow.user_id == user_id, TodoRow.project_key.is_not(None), TodoRow.status == OPEN)
-        .group_by(TodoRow.project_key)
+        .group_by(TodoRow.project_key, TodoRow.project)
     )
     return _counted(s.execute(wanted))
 
@@ -328,8 +328,15 @@ def _todo(row: TodoRow, tags: tuple[str, ...]) -> Todo:
     )
 
 
-def _counted(rows: Iterable[tuple[str | None, int]]) -> list[tuple[str, int]]:
-    return sorted(((name or "", times) for name, times in rows), key=lambda each: (-each[1], each[0].casefold()))
+def _counted(rows: Iterable[tuple[str | None, str | None, int]]) -> list[tuple[str, int]]:
+    """Names and how often they occur, whatever their case; spelled as they are most often."""
+    spelled: dict[str | None, list[tuple[int, str]]] = {}
+    for key, name, times in rows:
+        spelled.setdefault(key, []).append((times, name or ""))
+    found = [
+        (min(names, key=lambda each: (-each[0], each[1]))[1], sum(n for n, _ in names)) for names in spelled.values()
+    ]
+    return sorted(found, key=lambda each: (-each[1], each[0].casefold()))
 
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:

@@ -14,6 +14,7 @@ from services.store.schema import metadata
 from services.store.users import User
 from tests import databases
 from tests.factories import make_user
+from tests.services.store.lists import TodoList
 from tests.services.store.purses import Purse
 
 _schemas = count(1)
@@ -112,3 +113,13 @@ def stranger(database: Database) -> User:
 @pytest.fixture
 def purse(database: Database, user: User) -> Purse:
     return Purse(database, user)
+
+
+@pytest.fixture
+def todo_list(database: Database, user: User) -> TodoList:
+    return TodoList(database, user)
+
+
+@pytest.fixture
+def foreign_list(database: Database, stranger: User) -> TodoList:
+    return TodoList(database, stranger)
