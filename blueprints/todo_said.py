@@ -18,7 +18,16 @@ _WORDS: Final[Mapping[str, str]] = {
     "reopened": "Open again: {item}",
     "deleted": "Deleted {item}",
     "moved": "Moved {item}",
-    "undone": "Undid {item}",
+    "undone": "Undid a change of {item}",
+}
+_UNDONE: Final[Mapping[str, str]] = {
+    "created": "Taken back: {item}",
+    "updated": "As before: {item}",
+    "completed": "Open again: {item}",
+    "reopened": "Done again: {item}",
+    "deleted": "Back again: {item}",
+    "moved": "Moved back: {item}",
+    "undone": "Done again: {item}",
 }
 _FIELDS: Final[Mapping[str, str]] = {
     "item": "its words",
@@ -78,7 +87,9 @@ def of_done(kind: str, done: Done, notes: Sequence[str] = (), *, zone: str) -> S
 def of_undone(undone: Undone) -> Said:
     """One change was undone, or all of an answer."""
     one = undone.changes[0] if undone.changes else None
-    text = f"Undone: {of_change(one)}" if one and len(undone.changes) == 1 else f"Undone: {len(undone.changes)} changes"
+    text = f"Undone: {len(undone.changes)} changes"
+    if one is not None and len(undone.changes) == 1:
+        text = _UNDONE[one.kind].format(item=quoted(one.item))
     notes = [str(refused.why) for refused in undone.refused]
     return Said(text, notes, undone.change_id, label="Redo")
 
@@ -96,12 +107,12 @@ def of_change(change: Change) -> str:
         names = dict.fromkeys(_FIELDS[name] for name in after if name in _FIELDS)
         text += f": {', '.join(names)}" if names else ""
     others = len(change.states) - 1
-    if change.kind in {"created", "deleted"} and before_or_after_has_steps(change, others):
+    if change.kind in {"created", "deleted"} and _has_steps(change, others):
         text += f", with {steps(others)}"
     return text
 
 
-def before_or_after_has_steps(change: Change, others: int) -> bool:
+def _has_steps(change: Change, others: int) -> bool:
     """Whether all else that a change touched are steps of its todo."""
     parts = [state for pair in change.states.values() for state in pair if state is not None]
     return others > 0 and sum(state.get("parent_id") == change.todo_id for state in parts) == others

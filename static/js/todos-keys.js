@@ -15,8 +15,8 @@ export function attach({ move, sheet }) {
 
   function elsewhere(event) {
     if (event.key === "ArrowDown" && !event.altKey && event.target.matches?.("#todos-title, .filters__link")) return focus(rows()[0])
-    if (event.key !== "a" || event.shiftKey || !isOn() || (!event.altKey && isTyping(event.target))) return false
-    return add()
+    if (event.shiftKey || !isOn() || (!event.altKey && isTyping(event.target))) return false
+    return { a: add, z: undo }[event.key]?.() ?? false
   }
 
   function inList(event, row) {
@@ -28,6 +28,7 @@ export function attach({ move, sheet }) {
     const path = `/todos/${row.dataset.todo}`
     const act = {
       a: add,
+      z: undo,
       d: () => row.querySelector(".todo__check").click(),
       e: () => sheet.open(path, row.querySelector(".todo__item")),
       s: () => sheet.open(`${path}/when`, row.querySelector(".todo__item")),
@@ -58,6 +59,13 @@ function focus(row) {
 function add() {
   document.getElementById("quick-line").focus()
   return true
+}
+
+/** As the button of the toast. */
+function undo() {
+  const button = document.querySelector("#todos-toast [data-undo]")
+  button?.click()
+  return Boolean(button)
 }
 
 function isTyping(target) {

@@ -1,5 +1,5 @@
 // Opens a todo, its day, or the list of changes above the list. Without it they are pages. Part of todos.js.
-import { here } from "./todos-swap.js"
+import { here, rows } from "./todos-swap.js"
 
 export function attach(dialog) {
   const body = dialog.querySelector("[data-body]")
@@ -69,8 +69,9 @@ function rememberedBy(element) {
   const row = element?.closest?.(".todo")
   if (!row) return () => (element?.isConnected ? element : document.getElementById("todos-title"))
   const kind = element.classList[0]
+  const place = rows().indexOf(row)
   return () => {
-    const now = document.getElementById(row.id)
+    const now = document.getElementById(row.id) ?? rows()[Math.min(place, rows().length - 1)]
     return (kind && now?.querySelector(`.${kind}`)) ?? now?.querySelector(".todo__item") ?? document.getElementById("todos-title")
   }
 }

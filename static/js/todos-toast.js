@@ -13,6 +13,13 @@ export function attach(place) {
   wait()
   place.addEventListener("click", (event) => { if (event.target.closest("[data-toast-close]")) place.replaceChildren() })
 
+  // On a narrow page the agent stands at the window's foot: this stands above it.
+  const agent = document.getElementById("agent")
+  if (agent) new ResizeObserver(() => {
+    const isBelow = getComputedStyle(agent).insetBlockEnd === "0px"
+    place.style.setProperty("--todos-foot", `${isBelow ? agent.offsetHeight : 0}px`)
+  }).observe(agent)
+
   function say(words) {
     const box = Object.assign(document.createElement("div"), { className: "toast toast--bad" })
     box.append(Object.assign(document.createElement("p"), { className: "toast__text", textContent: words }))
