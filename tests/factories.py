@@ -9,8 +9,11 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from services.store import bases, chunks, claims, conversations, documents, media, problems, submissions, users
+from services.store import bases, chunks, claims, conversations, documents, media, problems, submissions, todos, users
 from services.store.base import utc_now
+from services.store.todo_changes import By
+from services.store.todo_edits import Edit
+from services.todos import drafts
 
 _numbers = count(1)
 # No password fits it: a test that signs in makes a real hash.
@@ -148,3 +151,11 @@ def make_indexed(
     claims.progress(s, claim, total=len(rows))
     chunks.put(s, claim, rows, model=model)
     return claims.finish(s, claim)
+
+
+def make_todo(s: Session, user_id: int, item: str | None = None, *, by: By | None = None, **changes: Any) -> todos.Todo:
+    """An open todo without a date, unless `changes` say otherwise, by the names of `Draft`."""
+    edit = Edit(s, by or By(user_id), now=utc_now())
+    row = drafts.add(edit, todos.Draft(item or f"Todo {next(_numbers)}", **changes))
+    edit.close("created", row.id, row.item)
+    return todos.get(s, user_id, row.id)

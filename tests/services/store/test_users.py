@@ -18,8 +18,10 @@ from services.store import (
     points,
     problems,
     progress,
+    quotas,
     sessions,
     submissions,
+    todo_feeds,
     tokens,
     users,
 )
@@ -35,6 +37,7 @@ from tests.factories import (
     make_media,
     make_problem,
     make_submission,
+    make_todo,
     make_user,
 )
 
@@ -180,6 +183,9 @@ def fill(database: Database, user: users.User) -> None:
     database.run(make_submission, user.id)
     database.run(progress.note_hint, user.id, "two-sum", 2)
     database.run(_fill_bases, user.id)
+    database.run(make_todo, user.id, "Pay rent", tags=("home",))
+    database.run(todo_feeds.put, user.id, "the feed's hash", now=NOON)
+    database.run(quotas.reserve, user.id, answer.id, 1)
 
 
 def _fill_bases(s: Session, user_id: int) -> None:
