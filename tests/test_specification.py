@@ -1,4 +1,4 @@
-"""The specifications' own tests, under their own names (REQUIREMENTS T39, T40 and U14), against this product."""
+"""The specifications' own tests, under their own names (REQUIREMENTS T39, T40, U14, D31, D32), against this product."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,9 @@ from flask.testing import FlaskClient
 
 from services.assistants import problem_bank
 from services.streaming.wire import frame
-from tests.conftest import sign_up
+from tests.conftest import PASSWORD, sign_up
+from tests.model_scripts import Script
+from tests.model_server import ModelServer
 from tests.sse import Reader, frames
 
 PROBLEM = next(iter(problem_bank.bundled()))
@@ -176,3 +178,65 @@ def test_error_handling(study: StreamingClient, app: Flask) -> None:
     assert study.client.post(path, json={"message": ""}).status_code == 400
     assert study.client.post(path, json={"message": "Hello", "max_tokens": "many"}).status_code == 400
     assert study.client.post(path, json={"message": "Hello", "interaction_id": "unknown"}).status_code == 404
+
+
+# -- the todo agent's (REQUIREMENTS D31 and D32), in both framings (R3)
+
+TODOS = "/api/todos/agent-create/stream"
+FRAMINGS = pytest.mark.parametrize("query", ["", "?frame=envelope"], ids=["named", "envelope"])
+
+
+def todo_events(response: Any, query: str) -> list[tuple[str, Any]]:
+    """Line by line, as the specification's test does: the name stands in the JSON, or on a line of its own."""
+    lines = response.get_data(as_text=True).split("\n")
+    told = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+    if query:
+        return [(event["event"], event["data"]) for event in told]
+    return list(zip([line[7:] for line in lines if line.startswith("event: ")], told, strict=True))
+
+
+@FRAMINGS
+@pytest.mark.req("D31", "D5", "D8", "D12", "R3", "A6-10")
+def test_agent_create_todo_stream_success(make_app: Callable[..., Flask], query: str) -> None:
+    with ModelServer() as model:
+        model.play(Script(text="Todo created successfully"))
+        site = make_app(OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="stub")
+        client = sign_up(site.test_client(), "ada@example.org")
+        body = {"messages": [{"role": "user", "content": "Create a todo"}], "session_id": "test_session"}
+        response = client.post(f"{TODOS}{query}", json=body)
+        events = todo_events(response, query)
+
+    assert response.status_code == 200
+    assert [name for name, _ in events if name not in ("agent_updated", "message_delta")] == [
+        "session_initialized",
+        "message",
+        "completed",
+        "history",
+    ]
+    told = dict(events)
+    assert told["session_initialized"]["session_id"] == "test_session"
+    assert told["message"] == {"content": "Todo created successfully"}
+    assert told["completed"]["final_message"] == "Todo created successfully"
+    assert told["history"] == [
+        {"role": "user", "content": "Create a todo"},
+        {"role": "assistant", "content": "Todo created successfully"},
+    ]
+
+
+@FRAMINGS
+@pytest.mark.req("D32", "D3", "D5", "D12", "R3", "A6-10")
+def test_streaming_end_to_end(app: Flask, query: str) -> None:
+    sign_up(app.test_client(), "ada@example.org")
+    credentials = {"email": "ada@example.org", "password": PASSWORD}
+    token = app.test_client().post("/api/auth/token", json=credentials).json["access_token"]
+    body = {"messages": [{"role": "user", "content": "Add buy groceries tomorrow"}], "session_id": "integration_test"}
+
+    response = app.test_client().post(f"{TODOS}{query}", json=body, headers={"Authorization": f"Bearer {token}"})
+
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/event-stream"
+    events = todo_events(response, query)
+    assert {"session_initialized", "completed", "history"} <= {name for name, _ in events}
+    assert events[0][0] == "session_initialized"
+    assert [name for name, _ in events][-2:] == ["completed", "history"]
+    assert events[0][1]["session_id"] == "integration_test"
