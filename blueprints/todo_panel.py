@@ -1,5 +1,6 @@
 """The agent's panel on the todo page: what templates/todos/_agent.html takes, and its answers as HTML."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -7,9 +8,9 @@ from flask import Blueprint, Response, render_template, request
 
 from blueprints import answered, body, identity, negotiate, todo_undoing, transcript
 from blueprints.conversations import settle_ended
+from blueprints.dialects.answers import Answer
 from blueprints.extensions import services
 from blueprints.pages import new_key
-from blueprints.referrer import came_from
 from services import errors
 from services.assistants.todos.input import MAX_CHARS
 from services.store import conversations, quotas
@@ -68,7 +69,7 @@ def asked(user_id: int, stream_id: str, conversation_id: str, *, question: str |
         conversation = services().database.run(conversations.get, user_id, conversation_id)
         turn = transcript.of_stream(user_id, stream_id)
         return answered.as_fragment("todos/_agent_answer.html", stream_id, turn=turn, conversation=conversation)
-    back_url = f"/todos?session={conversation_id}"
+    back_url = f"/todos?session={conversation_id}#latest"
     return answered.as_page(user_id, stream_id, title="the list", question=question, back_url=back_url)
 
 
@@ -91,7 +92,7 @@ def redo() -> Response:
     return _changed(todo_undoing.redo)
 
 
-def _changed(act: Any) -> Response:
+def _changed(act: Callable[[int, Answer, str], str]) -> Response:
     user_id = identity.require().user.id
     sent = body.fields(request)
     message_id = sent.text("message_id", max_chars=_ID_CHARS)
@@ -99,14 +100,17 @@ def _changed(act: Any) -> Response:
     sent.check()
     # Who has seen an answer to its end may be faster than its being stored.
     settle_ended(user_id)
-    wrong = act(user_id, _answer(user_id, message_id), call_id)
+    answer = _answer(user_id, message_id)
+    wrong = act(user_id, answer, call_id)
     if not negotiate.is_fragment(request):
-        return negotiate.see_other(came_from())
+        if wrong:
+            raise errors.Conflict(wrong, code="NOT_UNDONE")
+        return negotiate.see_other(f"/todos?session={answer.conversation_id}&at={message_id}#at")
     answer = _answer(user_id, message_id)
     return Response(render_template("streams/_steps.html", answer=answer, focus=call_id or "all", wrong=wrong))
 
 
-def _answer(user_id: int, message_id: str) -> Any:
+def _answer(user_id: int, message_id: str) -> Answer:
     row, conversation = services().database.run(conversations.message, user_id, message_id)
     if row.role != "assistant" or conversation.assistant != ASSISTANT:
         raise errors.NotFound("There is no such answer.")
@@ -144,5 +148,4 @@ def _composer(conversation: Conversation | None) -> dict[str, Any]:
         "at_once": False,
         "max_chars": MAX_CHARS,
         "end_url": f"?session={conversation.id}" if conversation else "?",
-        "facts": "todos/_agent_facts.html",
     }

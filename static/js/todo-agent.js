@@ -24,6 +24,15 @@ export function attach(panel) {
     if (added.some((node) => node instanceof Element && node.matches(".turn"))) open(true)
   }).observe(turns, { childList: true })
 
+  // Another filter of the list keeps the session.
+  document.addEventListener("click", ({ target }) => {
+    const session = new URLSearchParams(location.search).get("session")
+    const link = target.closest?.("a[data-filter]")
+    if (!session || !link) return
+    const there = new URL(link.href)
+    there.searchParams.set("session", session)
+    link.href = there
+  }, true)
   panel.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return
     const example = event.target.closest("[data-say]")
