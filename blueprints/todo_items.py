@@ -18,7 +18,7 @@ from services.errors import Conflict, FieldError, InvalidInput
 from services.store.base import utc_now
 from services.store.todo_filters import VIEWS, View
 from services.store.todos import MAX_PROJECT, MAX_TAG
-from services.todos import fields
+from services.todos import fields, importing
 from services.todos.actions import By, Change, Done, Filter, Todos, Undone
 from services.todos.fields import Changed
 
@@ -78,6 +78,8 @@ def undo() -> Response:
     if change_id and message_id:
         sent.wrong("message_id", "cannot be sent together with change_id")
     sent.check()
+    if message_id and message_id.startswith(importing.PREFIX):
+        return jsonify(undone_json(importing.undo(_todos(), me(), message_id)))
     return jsonify(undone_json(_todos().undo(By(me()), change_id, message_id=message_id)))
 
 
