@@ -184,7 +184,7 @@ def fill(database: Database, user: users.User) -> None:
     database.run(progress.note_hint, user.id, "two-sum", 2)
     database.run(_fill_bases, user.id)
     database.run(make_todo, user.id, "Pay rent", tags=("home",))
-    database.run(todo_feeds.put, user.id, "the feed's hash", now=NOON)
+    database.run(todo_feeds.put, user.id, f"hash of {user.id}", now=NOON)
     database.run(quotas.reserve, user.id, answer.id, 1)
 
 
