@@ -42,46 +42,49 @@ from blueprints import tutor as tutor
 from blueprints import tutor_pages as tutor_pages
 
 
+_MODULES = (
+    auth,
+    account,
+    pages,
+    streams,
+    conversations,
+    messages,
+    media,
+    exports,
+    history,
+    points,
+    operator,
+    study,
+    cards,
+    card_pages,
+    bases,
+    base_documents,
+    base_progress,
+    base_pages,
+    search,
+    search_pages,
+    document_pages,
+    study_pages,
+    todo_files,
+    todo_items,
+    todo_lines,
+    todo_pages,
+    todo_panel,
+    todo_sessions,
+    todo_sheets,
+    todo_stream,
+    todos,
+    tutor,
+    tutor_pages,
+)
+
+
 def register(app: Flask) -> None:
     """Put every blueprint and guard on `app`, whose services are in `app.extensions["rill"]`."""
     extensions.bind(app)
     security.register(app)
     errors.register(app)
     identity.public(app.view_functions["static"])
-    for module in (
-        auth,
-        account,
-        pages,
-        streams,
-        conversations,
-        messages,
-        media,
-        exports,
-        history,
-        points,
-        operator,
-        study,
-        cards,
-        card_pages,
-        bases,
-        base_documents,
-        base_progress,
-        base_pages,
-        search,
-        search_pages,
-        document_pages,
-        study_pages,
-        todo_files,
-        todo_items,
-        todo_lines,
-        todo_pages,
-        todo_panel,
-        todo_sessions,
-        todo_sheets,
-        todo_stream,
-        todos,
-        tutor,
-        tutor_pages,
-    ):
+    for module in _MODULES:
         app.register_blueprint(module.blueprint)
     cli.register(app)

@@ -33,6 +33,7 @@ PUBLIC = {
     "pages.ready",
     "static",
     "study.health",
+    "todo_files.feed",
 }
 # A refusal in the tone of the asked: a redirect to the sign-in page, or 401. A GET in the HTML flavour,
 # which always answers 200 and explains, is asked for by `?view=html` only.
@@ -45,6 +46,7 @@ DOORS = {
     "pypdfium2": {"services/reading/"},
     "selectolax": {"services/reading/"},
     "tokenizers": {"services/llm/static.py"},
+    "icalendar": {"services/todos/"},
     "openai": {"services/llm/client.py"},
     "dateutil": {"services/todos/rules.py"},
     "sqlalchemy": {"services/store/"},
@@ -58,6 +60,7 @@ DOORS = {
         "services/watching.py",  # one greenlet for all viewers of one thing
         "services/knowledge/ingest.py",  # renews a claim while its document is read
         "services/cards/anki.py",  # packages off the event loop
+        "services/todos/importing.py",  # reads files off the event loop
         "services/knowledge/retrieve.py",  # looks for words and for meaning at the same time
         "services/assistants/endings.py",  # the sweep of answers whose worker died waits between rounds
     },
