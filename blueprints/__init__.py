@@ -41,7 +41,6 @@ from blueprints import todos as todos
 from blueprints import tutor as tutor
 from blueprints import tutor_pages as tutor_pages
 
-
 _MODULES = (
     auth,
     account,
