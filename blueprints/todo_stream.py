@@ -3,6 +3,7 @@
 Every frame holds all that a tab shows of the list, so that one who comes back needs nothing of what was missed.
 """
 
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
@@ -20,10 +21,13 @@ from services.store.database import Database
 from services.store.users import User
 from services.streaming.wire import HEARTBEAT, farewell, text_frame
 from services.todos.watching import News, Viewer
+from services.watching import Ended
 
 blueprint = Blueprint("todo_stream", __name__)
 
 _RETRY_MS: Final = 300
+# Who is signed out meanwhile learns it when coming back.
+MAX_AGE_S: Final = 600.0
 _LATER_MS: Final = 3000
 _PASSING: Final = frozenset({429, 503})
 
@@ -76,6 +80,7 @@ class _Shows:
 
 def _frames(viewer: Viewer, shows: _Shows, heartbeat_s: float) -> Iterator[bytes]:
     """All that a viewer gets. Runs outside of the request."""
+    until_s = time.monotonic() + MAX_AGE_S
     try:
         yield (last := shows.greeting())
         for news in viewer.news(heartbeat_s=heartbeat_s):
@@ -85,8 +90,7 @@ def _frames(viewer: Viewer, shows: _Shows, heartbeat_s: float) -> Iterator[bytes
                 frame = shows.news(news)
                 if frame != last:
                     yield (last := frame)
-            else:
-                # Its person's account is gone, or this worker goes.
+            if isinstance(news, Ended) or time.monotonic() > until_s:
                 yield farewell(_RETRY_MS)
                 return
     except AppError:
