@@ -154,6 +154,7 @@ class Site:
             "TUTOR_RATE_LIMIT": "100000/minute",
             "STUDY_RATE_LIMIT": "100000/minute",
             "SEARCH_RATE_LIMIT": "100000/minute",
+            "TODOS_RATE_LIMIT": "100000/minute",
             "REGISTRATION_RATE_LIMIT": "100000/minute",
             "DRAIN_SECONDS": "2",
             **settings,
