@@ -18,7 +18,11 @@ export function attach(panel) {
   }
   settle()
   isSmall.addEventListener("change", settle)
-  fold.addEventListener("click", () => open(fold.getAttribute("aria-expanded") !== "true"))
+  fold.addEventListener("click", () => {
+    open(fold.getAttribute("aria-expanded") !== "true")
+    const log = panel.querySelector("#chat-log")
+    log.scrollTop = log.scrollHeight
+  })
   new MutationObserver((changes) => {
     const added = changes.flatMap((change) => [...change.addedNodes])
     if (added.some((node) => node instanceof Element && node.matches(".turn"))) open(true)
