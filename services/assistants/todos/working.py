@@ -19,21 +19,21 @@ from services.streaming.answers import EmptyAnswer
 from services.streaming.events import END, METADATA, Event, delta
 
 MAX_TURNS: Final = 20
-_ENOUGH: Final = (
+ENOUGH: Final = (
     f"I stopped here: one answer does at most {MAX_CALLS} steps. What is listed was done; ask me to go on with the "
     "rest."
 )
-_TOO_LONG: Final = (
+TOO_LONG: Final = (
     f"I stopped here: after {MAX_TURNS} rounds there was still no end to it. What is listed was done; ask for the rest "
     "in smaller parts."
 )
-_STUCK: Final = (
+STUCK: Final = (
     "I stopped here: the same step gave the same result again and again. What is listed was done; ask in other words."
 )
-_TORN: Final = (
+TORN: Final = (
     "My answer grew too long and broke off in the middle of a step, which was not carried out. Ask for less at once."
 )
-_GONE: Final = "The model could not be reached any more. Until then:"
+GONE: Final = "The model could not be reached any more. Until then:"
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class Working:
             if ended:
                 return
         self.reason = "length"
-        yield from self._say(_TOO_LONG)
+        yield from self._say(TOO_LONG)
 
     def _hear(self, request: Request, heard: _Heard) -> Iterator[Event]:
         parts = self.engine.stream(request)
@@ -145,12 +145,12 @@ class Working:
         for call in heard.calls:
             if self.steps.is_full:
                 self.reason = "length"
-                yield from self._say(_ENOUGH)
+                yield from self._say(ENOUGH)
                 return True
             yield from self.steps.take(call.name, call.arguments)
             taken.append(self.steps.done[-1])
             if self.steps.is_stuck:
-                yield from self._say(_STUCK)
+                yield from self._say(STUCK)
                 return True
         if self.steps.tools.asked is not None:
             return True
@@ -165,7 +165,7 @@ class Working:
         if finish.reason == "length":
             self.reason = "length"
         if finish.is_torn:
-            yield from self._say(_TORN)
+            yield from self._say(TORN)
 
     # -- without a model
 
@@ -183,14 +183,14 @@ class Working:
                 if self.steps.is_full:
                     plan.close()
                     self.reason = "length"
-                    yield from self._speak(f"{self._summary()}\n\n{_ENOUGH}")
+                    yield from self._speak(f"{self._summary()}\n\n{ENOUGH}")
                     return
                 yield from self.steps.take(call.name, call.arguments)
                 results.append(self.steps.done[-1].output)
 
     def _fall_back(self) -> Iterator[Event]:
         if self.steps.done or self.spoken:
-            yield from self._speak(f"{_GONE}\n\n{self._summary()}")
+            yield from self._speak(f"{GONE}\n\n{self._summary()}")
         else:
             yield from self._plainly()
 
