@@ -4,6 +4,7 @@ A chunk is cut for being found; a person and a model read better what stands aro
 other are one passage, which leaves a place for another.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -58,6 +59,7 @@ def spans(hits: Sequence[Piece], scores: Sequence[float], around: Iterable[Piece
         around: Their neighbours, as many as are known.
     """
     known = {(one.document_id, one.position): one for one in (*around, *hits)}
+    worth = {(hit.document_id, hit.position): score for hit, score in zip(hits, scores, strict=True)}
     taken: set[tuple[str, int]] = set()
     of_document: dict[str, int] = {}
     made: list[Span] = []
@@ -66,7 +68,7 @@ def spans(hits: Sequence[Piece], scores: Sequence[float], around: Iterable[Piece
         if not left:
             break
         best = max(left, key=lambda place: scores[place] - SAME_DOCUMENT * of_document.get(hits[place].document_id, 0))
-        span = _grown(best, hits[best], known, taken)
+        span = _grown(best, hits[best], known, taken, worth)
         document_id = span.first.document_id
         taken |= {(document_id, number) for number in range(span.first.position, span.last.position + 1)}
         of_document[document_id] = of_document.get(document_id, 0) + 1
@@ -74,8 +76,14 @@ def spans(hits: Sequence[Piece], scores: Sequence[float], around: Iterable[Piece
     return made
 
 
-def _grown(place: int, hit: Piece, known: Mapping[tuple[str, int], Piece], taken: set[tuple[str, int]]) -> Span:
-    """The hit with what follows and precedes it, the same heading's first, up to `MAX_CHARS`."""
+def _grown(
+    place: int,
+    hit: Piece,
+    known: Mapping[tuple[str, int], Piece],
+    taken: set[tuple[str, int]],
+    worth: Mapping[tuple[str, int], float],
+) -> Span:
+    """The hit with what follows and precedes it, up to `MAX_CHARS`: the same heading's first, of these the better."""
     first = last = hit
     while True:
         beside = [known.get((hit.document_id, last.position + 1)), known.get((hit.document_id, first.position - 1))]
@@ -89,5 +97,6 @@ def _grown(place: int, hit: Piece, known: Mapping[tuple[str, int], Piece], taken
         ]
         if not fitting:
             return Span(place, first, last)
-        nearest = next((one for one in fitting if one.heading == hit.heading), fitting[0])
-        first, last = (nearest, last) if nearest.position < first.position else (first, nearest)
+        same = [one for one in fitting if one.heading == hit.heading]
+        best = max(same or fitting, key=lambda one: worth.get((one.document_id, one.position), -math.inf))
+        first, last = (best, last) if best.position < first.position else (first, best)

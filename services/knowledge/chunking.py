@@ -17,6 +17,8 @@ MAX_TOKENS: Final = 300
 OVERLAP_TOKENS: Final = 30
 # What is left at a section's end and is shorter goes with the chunk before it.
 MIN_TOKENS: Final = 40
+# Between the headings over a chunk.
+SEPARATOR: Final = " > "
 # A paragraph that ends when a chunk is so full already is a better end than the middle of the next.
 _FULL_ENOUGH: Final = 0.6
 # Longer without a sentence's end it is no sentence: rows, verses, code that nobody marked. Its lines are taken instead.
@@ -102,7 +104,7 @@ def chunks(
                 while path and path[-1][0] >= part.level:
                     path.pop()
                 path.append((part.level, part.title[:_MAX_HEADING_CHARS]))
-            heading = " > ".join(_once(title for _, title in path))[:_MAX_PATH_CHARS]
+            heading = SEPARATOR.join(_once(title for _, title in path))[:_MAX_PATH_CHARS]
             for start, end in _packed(_paragraphs(text, part, most), target, most, overlap):
                 yield Chunk(position, heading, number, start, end, text[start:end])
                 position += 1

@@ -7,6 +7,7 @@ the method, and how well it does on the other half). After it: how much of the a
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,7 +31,8 @@ class _Model:
     Attributes:
         covered: Of the question's words, the share that the best passage has; rare words weigh more.
         similar: The cosine of the most similar of the best.
-        missing: The share of the words that no passage has which either search found.
+        missing: The share of the words that no passage has which either search found, squared: one odd word among
+            others is no reason to tell nothing.
     """
 
     constant: float
@@ -39,8 +41,12 @@ class _Model:
     missing: float
 
 
-_WITH_VECTORS: Final = _Model(constant=-5.19, covered=3.71, similar=7.0, missing=-4.22)
-_BY_WORDS_ALONE: Final = _Model(constant=-2.52, covered=5.05, similar=0.0, missing=-4.77)
+_WITH_VECTORS: Final = _Model(constant=-6.68, covered=4.34, similar=9.35, missing=-14.03)
+_BY_WORDS_ALONE: Final = _Model(constant=-3.82, covered=6.75, similar=0.0, missing=-8.72)
+# What a word that no passage has weighs, against one that all have: four times as much.
+_EVERYWHERE: Final = 0.3
+# As if so many of so many more candidates had each word: of a few nothing is known about what is rare.
+_SEEN, _SEEN_OF = 1, 4
 # Of the score of a whole answer: what is left to an answer that its passages do not cover, and what these two add.
 _LEAST: Final = 0.2
 _BY_COVERAGE: Final = 0.5
@@ -71,22 +77,45 @@ class Confidence:
     words: str
 
 
-def relevance(weighed: Weighed, order: Sequence[int]) -> float:
+def relevance(weighed: Weighed, order: Sequence[int], looked_for: Sequence[str]) -> float:
     """How likely it is that the best candidates answer the question, 0 to 1.
 
     Args:
         order: The candidates' places in `weighed`, the best first.
+        looked_for: The question's words, as `weighed` has them.
     """
     best = list(order[:_BEST])
     if not best or not weighed.has.shape[1]:
         return 0.0
-    weights = weighed.rarity
-    covered = float((weighed.has[best] @ weights).max())
-    missing = float(weights[weighed.has.max(0) == 0].sum())
+    has = weighed.has[:, _judged(weighed.has.max(0) > 0, looked_for)]
+    share = (has.sum(0) + _SEEN) / (len(has) + _SEEN_OF)
+    weights = 1 / (share + _EVERYWHERE)
+    weights /= weights.sum()
+    covered = float((has[best] @ weights).max())
+    missing = float(weights[has.max(0) == 0].sum())
     similar = float(weighed.features[best, COSINE].max())
     model = _WITH_VECTORS if np.any(weighed.features[:, COSINE]) else _BY_WORDS_ALONE
-    sum_ = model.constant + model.covered * covered + model.similar * similar + model.missing * missing
+    sum_ = model.constant + model.covered * covered + model.similar * similar + model.missing * missing**2
     return 1 / (1 + math.exp(-sum_))
+
+
+def _judged(is_found: Sequence[bool], looked_for: Sequence[str]) -> list[int]:
+    """The places of the words that tell whether there is an answer.
+
+    Not a word in a script of which no other was found: what does not write in it may answer the others still.
+    """
+    scripts = {_script(word) for word, there in zip(looked_for, is_found, strict=True) if there}
+    return [
+        place
+        for place, (word, there) in enumerate(zip(looked_for, is_found, strict=True))
+        if there or not scripts or _script(word) in scripts
+    ]
+
+
+def _script(word: str) -> str:
+    """`LATIN`, `CJK`, `CYRILLIC` and so on; digits are of every script, hence of the most frequent one."""
+    letter = next(filter(str.isalpha, word), "a")
+    return unicodedata.name(letter, "").partition(" ")[0]
 
 
 def before(found: Found) -> float:

@@ -1,15 +1,19 @@
 """Putting what was found by words and by meaning in one order, by looking at each passage once more. No I/O.
 
-Either search orders by one number. Here some hundred of the best of both are weighed by several: their places in both
-(reciprocal ranks), BM25 itself, the cosine, how many of the question's words they have, in pairs too, how well their
-neighbours and their document fit, and how near any of their words comes to each of the question's ("rights" to
-"privileges"). The weights were learned from the tuning half of the evaluation's questions (docs/search.md), once.
+Either search orders by one number. Here some hundred of the best of both are weighed by what can be seen of them: the
+cosine, also of the best of their document; BM25 of them together with their neighbours under the same heading; what of
+the question stands in their document's title; how near any of their words comes to each of the question's ("rights" to
+"privileges"); words side by side; how early in the document they are. Rare words count more: rare among the candidates,
+so that nothing but what the asker may read tells. The weights were learned from the tuning half of the evaluation's
+questions (docs/search.md), once.
 
-Sources: Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
-Methods" (2009); Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach" (2007).
+Sources: Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach" (2007); Robertson and Zaragoza,
+"The Probabilistic Relevance Framework: BM25 and Beyond" (2009).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -23,27 +27,18 @@ Matrix = NDArray[np.float32]
 # Rows of length 1, or zeros, for words.
 WordVectors = Callable[[Sequence[str]], Matrix]
 
-# A difference of a few places matters among the first, and not at all among the hundredth.
-_RANK_OFFSET: Final = 10
-_UNRANKED: Final = 300
 # So that a word that comes equally near everywhere does not count by chance.
 _SPREAD: Final = 0.03
 _RARE: Final = 0.05
-FEATURES: Final = (
-    "by_words",
-    "by_vector",
-    "bm25",
-    "cosine",
-    "words",
-    "document",
-    "beside",
-    "near",
-    "nearest",
-    "all",
-    "pairs",
-)
+# BM25's: how soon more of a word says nothing more, and how much a long text has of everything.
+_K1: Final = 1.2
+_B: Final = 0.5
+_RARE_STEM: Final = 0.02
+# Documents begin with what they are about; later than this, one place is as good as another.
+_EARLY: Final = 5
+FEATURES: Final = ("cosine", "document", "near", "all", "pairs", "late", "title", "section")
 COSINE: Final = FEATURES.index("cosine")
-WEIGHTS: Final = np.array([11.0, 9.0, 0.8, 3.5, 1.5, 2.4, 0.7, 1.0, 0.1, 1.8, 1.2], np.float32)
+WEIGHTS: Final = np.array([7.5, 5.0, 1.5, 7.6, 1.45, -0.67, 4.8, 7.0], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +46,9 @@ class Candidate:
     """A chunk that either search found.
 
     Attributes:
-        bm25: 0 where it was not found by words.
+        title: What it is found by besides its text: the document's name, and the headings over it.
+        heading: These headings.
+        subject: What the document is about, by its name and its first heading.
         words_rank, vector_rank: From 1; None where it was not found so.
         similarity: The cosine with the question; 0 without a vector.
     """
@@ -61,7 +58,8 @@ class Candidate:
     position: int
     title: str
     text: str
-    bm25: float = 0.0
+    heading: str = ""
+    subject: str = ""
     words_rank: int | None = None
     vector_rank: int | None = None
     similarity: float = 0.0
@@ -106,19 +104,18 @@ def weighed(text: str, looked_for: Sequence[str], candidates: Sequence[Candidate
     near = _near(looked_for, bags, vectors)
     spread = (near - near.mean(0)) / (near.std(0) + _SPREAD)
     pairs = _pairs(text)
-    top = max((one.bm25 for one in candidates), default=0.0) or 1.0
+    wanted = list(dict.fromkeys(stem(part) for word in looked_for for part in parts(word)))
+    counts = np.array([bag.counted(wanted) for bag in bags], np.float32)
+    rarity = _rarity(counts > 0)
     columns = (
-        [_reciprocal(one.words_rank) for one in candidates],
-        [_reciprocal(one.vector_rank) for one in candidates],
-        [one.bm25 / top for one in candidates],
         [one.similarity for one in candidates],
-        has.mean(1),
         _best_of_document(candidates),
-        _beside(candidates, top),
         spread.mean(1),
-        spread.min(1),
         near.mean(1),
         [sum(pair in bag.run for pair in pairs) / max(1, len(pairs)) for bag in bags],
+        [math.log1p(min(one.position, _EARLY)) for one in candidates],
+        _in_subject(candidates, wanted) @ rarity,
+        _of_section(candidates, bags, counts) @ rarity,
     )
     features = np.array(columns, np.float32).T
     return Weighed(features @ WEIGHTS, features, has, near)
@@ -130,17 +127,23 @@ class _Bag:
     Attributes:
         words: Each once.
         run: The stems of all, in order, a blank before and after each.
-        stems: Each once.
+        stems: Each with how often it is there.
+        length: How many words there are.
     """
 
-    __slots__ = ("run", "stems", "words")
+    __slots__ = ("length", "run", "stems", "words")
 
     def __init__(self, one: Candidate) -> None:
         said = parts(f"{one.title}\n{one.text}")
         stems = list(map(stem, said))
         self.words = list(dict.fromkeys(said))
-        self.stems = frozenset(stems)
+        self.stems = Counter(stems)
         self.run = f" {' '.join(stems)} "
+        self.length = len(stems)
+
+    def counted(self, wanted: Sequence[str]) -> list[int]:
+        """How often each of these stems is there."""
+        return [self.stems[each] for each in wanted]
 
 
 def _has(looked_for: Sequence[str], bags: Sequence[_Bag]) -> Matrix:
@@ -173,8 +176,10 @@ def _pairs(text: str) -> set[str]:
     }
 
 
-def _reciprocal(rank: int | None) -> float:
-    return 1 / (_RANK_OFFSET + (_UNRANKED if rank is None else rank - 1))
+def _rarity(has: NDArray[np.bool_]) -> Matrix:
+    """What each stem weighs: more, the fewer of the candidates have it; together 1."""
+    rare = np.log(1 + 1 / (has.mean(0) + _RARE_STEM))
+    return (rare / max(float(rare.sum()), 1e-9)).astype(np.float32)
 
 
 def _best_of_document(candidates: Sequence[Candidate]) -> list[float]:
@@ -184,7 +189,23 @@ def _best_of_document(candidates: Sequence[Candidate]) -> list[float]:
     return [best[one.document_id] for one in candidates]
 
 
-def _beside(candidates: Sequence[Candidate], top: float) -> list[float]:
-    """How well the better of a chunk's neighbours fits by words."""
-    fits: Mapping[tuple[str, int], float] = {(one.document_id, one.position): one.bm25 / top for one in candidates}
-    return [max(fits.get((one.document_id, one.position + step), 0.0) for step in (-1, 1)) for one in candidates]
+def _in_subject(candidates: Sequence[Candidate], wanted: Sequence[str]) -> Matrix:
+    """Which of the stems stand in the title of each candidate's document."""
+    known = {one.subject: frozenset(map(stem, parts(one.subject))) for one in candidates}
+    rows = [[each in known[one.subject] for each in wanted] for one in candidates]
+    return np.array(rows, np.float32).reshape(len(candidates), len(wanted))
+
+
+def _of_section(candidates: Sequence[Candidate], bags: Sequence[_Bag], counts: Matrix) -> Matrix:
+    """BM25 of each stem, 0 to 1, in each candidate and those of its neighbours that are candidates of its section."""
+    place = {(one.document_id, one.position): number for number, one in enumerate(candidates)}
+    lengths = np.array([bag.length for bag in bags], np.float32)
+    told, long = counts.copy(), lengths.copy()
+    for number, one in enumerate(candidates):
+        beside = [place.get((one.document_id, one.position + step)) for step in (-1, 1)]
+        same = [other for other in beside if other is not None and candidates[other].heading == one.heading]
+        told[number] += counts[same].sum(0)
+        long[number] = lengths[[number, *same]].mean()
+    enough = _K1 * (1 - _B + _B * long / max(float(lengths.mean()), 1.0))
+    fits: Matrix = told / (told + enough[:, None])
+    return fits

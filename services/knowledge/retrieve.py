@@ -15,6 +15,7 @@ import numpy as np
 from services import errors
 from services.knowledge import confidence, fusion
 from services.knowledge.assembly import REACH, Piece, Span, spans
+from services.knowledge.chunking import SEPARATOR
 from services.knowledge.conditions import admits
 from services.knowledge.fusion import Candidate, Weighed
 from services.knowledge.passages import Found, Passage
@@ -119,7 +120,7 @@ class Retriever:
         order = [n for n in np.argsort(-weighed.scores, kind="stable").tolist() if weighed.scores[n] > -np.inf]
         hits = [Hit(rows[n], candidates[n], float(weighed.scores[n])) for n in order[:_LOOKED_AT]]
         passages = self._database.run(passages_of, user_id, hits, limit) if hits else []
-        relevance = confidence.relevance(weighed, order)
+        relevance = confidence.relevance(weighed, order, looked_for)
         return Found(passages, notes, query, relevance, dict(zip(looked_for, weighed.rarity.tolist(), strict=True)))
 
     def _vector(self, text: str, notes: list[str]) -> Vector | None:
@@ -203,9 +204,8 @@ def _candidates(raw: _Raw, vector: Vector | None) -> tuple[list[chunks.Passage],
     similar = _similarities(raw.rows, vector)
     near = sorted((number for number, _ in raw.by_vector if number in similar), key=lambda number: -similar[number])
     vector_ranks = {number: rank for rank, number in enumerate(near[:CANDIDATES], start=1)}
-    bm25 = dict(raw.by_words)
-    words_ranks = {number: rank for rank, number in enumerate(bm25, start=1)}
-    rows = [row for row in raw.rows if row.id in bm25 or row.id in vector_ranks]
+    words_ranks = {number: rank for rank, (number, _) in enumerate(raw.by_words, start=1)}
+    rows = [row for row in raw.rows if row.id in words_ranks or row.id in vector_ranks]
     return rows, [
         Candidate(
             row.id,
@@ -213,7 +213,8 @@ def _candidates(raw: _Raw, vector: Vector | None) -> tuple[list[chunks.Passage],
             row.position,
             _title(row),
             row.text,
-            bm25.get(row.id, 0.0),
+            row.heading,
+            f"{row.document_name} {row.heading.partition(SEPARATOR)[0]}",
             words_ranks.get(row.id),
             vector_ranks.get(row.id),
             similar.get(row.id, 0.0),

@@ -34,9 +34,15 @@ def parts(text: str) -> list[str]:
 
 
 def terms(text: str, most: int = MAX_TERMS) -> list[str]:
-    """The words that matter, each once; if none does, all of them."""
+    """The words that matter, each once; if none does, all of them. `½` and the like are signs rather than words."""
     found = list(dict.fromkeys(words(text)))
-    telling = [word for word in found if word not in COMMON and (len(word) > 1 or not word.isascii())]
+    telling = [
+        word
+        for word in found
+        if word not in COMMON
+        and (len(word) > 1 or not word.isascii())
+        and any(sign.isalpha() or sign.isdecimal() for sign in word)
+    ]
     return (telling or found)[:most]
 
 

@@ -36,6 +36,14 @@ def test_the_same_heading_comes_before_what_follows() -> None:
     assert (short.first.position, short.last.position) == (0, 1)
 
 
+def test_of_two_neighbours_the_one_that_was_found_too_comes_along_first() -> None:
+    around = pieces(3, chars=900)
+
+    (span,) = assembly.spans([around[1], around[0]], [2.0, 1.0], around, 1)
+
+    assert (span.first.position, span.last.position) == (0, 1)
+
+
 def test_two_hits_side_by_side_are_one_passage_and_make_room_for_another() -> None:
     around = pieces(3)
     other = pieces(1, document="b")[0]

@@ -19,8 +19,9 @@ def seen(has: Sequence[Sequence[int]], cosine: float) -> Weighed:
     return Weighed(features.sum(1), features, rows, rows)
 
 
-def relevance(has: Sequence[Sequence[int]], cosine: float) -> float:
-    return confidence.relevance(seen(has, cosine), list(range(len(has))))
+def relevance(has: Sequence[Sequence[int]], cosine: float, *words: str) -> float:
+    looked_for = words or [f"word{n}" for n in range(len(has[0]))]
+    return confidence.relevance(seen(has, cosine), list(range(len(has))), looked_for)
 
 
 def passage(text: str, **changes: Any) -> Passage:
@@ -42,13 +43,26 @@ def test_a_word_that_stands_nowhere_tells_against_an_answer() -> None:
     assert relevance([[1, 0, 0], [0, 1, 0]], 0.5) < relevance([[1, 0, 0], [0, 1, 1]], 0.5)
 
 
+def test_one_odd_word_among_others_tells_less_than_its_share() -> None:
+    full, one, two = (relevance([[1] * (6 - n) + [0] * n], 0.65) for n in (0, 1, 2))
+
+    assert full > one >= confidence.THRESHOLD > two
+
+
+def test_a_word_in_a_script_that_nothing_found_is_written_in_is_not_judged() -> None:
+    assert relevance([[0, 1]], 0.6, "漢字", "zeppelin") == relevance([[1]], 0.6, "zeppelin")
+    assert relevance([[0, 1]], 0.6, "airship", "zeppelin") < relevance([[1]], 0.6, "zeppelin")
+    assert relevance([[0, 0]], 0.6, "漢字", "zeppelin") < confidence.THRESHOLD
+    assert relevance([[0, 1]], 0.6, "дирижабль", "цеппелин") < relevance([[1]], 0.6, "цеппелин")
+
+
 def test_without_vectors_words_alone_decide() -> None:
     assert relevance([[1, 1, 1]], 0.0) >= confidence.THRESHOLD
     assert relevance([[0, 1, 0]], 0.0) < confidence.THRESHOLD
 
 
 def test_nothing_found_is_nothing_relevant() -> None:
-    assert confidence.relevance(seen(np.zeros((0, 2)).tolist() or [[]], 0.0), []) == 0
+    assert confidence.relevance(seen(np.zeros((0, 2)).tolist() or [[]], 0.0), [], []) == 0
     assert confidence.before(Found(relevance=0.9)) == 0
 
 

@@ -29,17 +29,48 @@ def order(question: str, *found: Candidate) -> list[int]:
     return [found[place].chunk_id for place in np.argsort(-scores, kind="stable")]
 
 
-def test_what_both_searches_found_comes_before_what_one_found() -> None:
-    both = candidate(1, "x", words_rank=2, vector_rank=2, bm25=1.0, similarity=0.5)
-    words = candidate(2, "x", words_rank=1, bm25=1.0, similarity=0.5)
-    meaning = candidate(3, "x", vector_rank=1, similarity=0.5)
+def test_the_nearer_in_meaning_comes_first_and_so_does_what_is_of_its_document() -> None:
+    near = candidate(1, "x", similarity=0.6)
+    beside = candidate(2, "x", similarity=0.4, document_id="d1")
+    far = candidate(3, "x", similarity=0.4)
 
-    assert order("question", words, meaning, both)[0] == 1
+    assert order("question", far, beside, near) == [1, 2, 3]
+
+
+def test_what_the_document_is_about_and_where_it_begins_count() -> None:
+    about = candidate(1, "It frees itself.", subject="leases.md Leases")
+    other = candidate(2, "It frees itself.", subject="kites.md Kites")
+    late = candidate(3, "It frees itself.", subject="leases.md Leases", position=9)
+
+    assert order("lease", other, late, about) == [1, 3, 2]
+
+
+def test_words_of_a_neighbour_count_under_the_same_heading_only() -> None:
+    def beside(first: int, heading: str) -> list[Candidate]:
+        place = {"document_id": f"d{first}"}
+        return [
+            candidate(first, "Who asks in time?", heading="A", position=6, **place),
+            candidate(first + 1, "lease lease", heading=heading, position=7, **place),
+        ]
+
+    section = FEATURES.index("section")
+    features = weighed("lease", ["lease"], [*beside(1, "A"), *beside(3, "B")], same_words).features
+
+    assert features[0, section] > features[2, section] == 0
+
+
+def test_a_word_twice_tells_more_and_in_a_long_text_less() -> None:
+    once, twice = candidate(1, "lease and other things"), candidate(2, "lease and lease again")
+    long = candidate(3, "lease " + "and other things " * 50)
+    section = FEATURES.index("section")
+    features = weighed("lease", ["lease"], [once, twice, long], same_words).features[:, section]
+
+    assert 1 > features[1] > features[0] > features[2] > 0
 
 
 def test_of_equals_the_one_with_more_of_the_questions_words_comes_first() -> None:
-    one = candidate(1, "the lease of a slot", words_rank=1, vector_rank=1)
-    two = candidate(2, "the lease of a boat", words_rank=1, vector_rank=1)
+    one = candidate(1, "the lease of a slot")
+    two = candidate(2, "the lease of a boat")
 
     assert order("slot lease", two, one) == [1, 2]
 

@@ -320,3 +320,31 @@ def test_a_document_that_goes_meanwhile_leaves_no_passage(
 
     assert found.passages, "needs others"
     assert "leases.md" not in names(found)
+
+
+ZEPPELINS = """# Airships
+
+A zeppelin is moored to a mast by its nose, and swings around it with the wind.
+"""
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "zeppelin",
+        "漢字 zeppelin",
+        "¼ ½ zeppelin",
+        "zeppelin forever",
+        "How is a zeppelin moored to a mast for Christmas?",
+    ],
+)
+@pytest.mark.usefixtures("filled")
+def test_one_odd_word_does_not_hide_what_the_others_find(
+    retriever: Retriever, database: Database, embedder: Embedder, user: User, filled: BaseView, typed: str
+) -> None:
+    add(database, embedder, user, filled, "airships.md", ZEPPELINS)
+
+    found = retriever.search(user.id, typed, None)
+
+    assert names(found)[0] == "airships.md"
+    assert confidence.before(found) >= confidence.THRESHOLD
