@@ -122,15 +122,10 @@ def build(settings: Settings) -> Services:
     metrics = Metrics()
     hub = _hub(settings, url, redis, log)
     database = Database(settings.database)
-    points = Points(settings, database)
-    todos = Todos(database)
     engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
-    shelf = Shelf(settings, database)
-    desk = Desk(database, shelf, points, budget_tokens=settings.study_context_tokens, engine=engine.name)
-    embedder = Embedder(settings)
-    retriever = Retriever(database, embedder)
-    search_desk = search.Desk(database)
-    todos_desk = todo_agent.Desk(database, quota=settings.todos_monthly_quota)
+    points, shelf, desk = _study(settings, database, engine)
+    embedder, retriever, search_desk = _search(settings, database)
+    todos, todos_desk = Todos(database), todo_agent.Desk(database, quota=settings.todos_monthly_quota)
     assistants = registry.build(engine, shelf, points.prices, retriever, search_desk, todos, todos_desk)
     runs = _runs(settings, redis, log, hub, metrics, lambda settled: turns.settle(settled))
     hooks = registry.hooks(desk, search_desk, todos_desk)
@@ -162,6 +157,17 @@ def build(settings: Settings) -> Services:
         todos_desk,
         todo_watches(todos.revision, is_leaving=lambda: hub.draining),
     )
+
+
+def _study(settings: Settings, database: Database, engine: Door) -> tuple[Points, Shelf, Desk]:
+    points, shelf = Points(settings, database), Shelf(settings, database)
+    budget = settings.study_context_tokens
+    return points, shelf, Desk(database, shelf, points, budget_tokens=budget, engine=engine.name)
+
+
+def _search(settings: Settings, database: Database) -> tuple[Embedder, Retriever, search.Desk]:
+    embedder = Embedder(settings)
+    return embedder, Retriever(database, embedder), search.Desk(database)
 
 
 def _documents(
