@@ -58,6 +58,8 @@ class Untold:
 
     def _may_be_told(self, line: str) -> bool:
         said = self._bare(line)
+        if self.told and not self._announces and _BULLET.startswith(said):
+            return True
         return any(f"{sentence}.".startswith(said) or said.startswith(f"{sentence}.") for sentence in self.told)
 
     def _bare(self, line: str) -> str:
