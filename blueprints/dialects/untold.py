@@ -19,35 +19,39 @@ class Untold:
     """
 
     told: set[str] = field(default_factory=set)
+    # What has come of the line and is not shown, what is shown of it, and whether lines before it announce a list.
     _held: str = ""
-    _is_within: bool = False
+    _shown: str = ""
     _announces: bool = False
 
     def add(self, text: str) -> str:
         """What of the text can be shown by now."""
         self._held += text
-        shown = ""
+        out = ""
         while "\n" in self._held:
             line, _, self._held = self._held.partition("\n")
-            shown += self._whole(line, "\n")
-        if self._held and (self._is_within or not self._may_be_told(self._held)):
-            shown += self._whole(self._held, "")
-            self._held, self._is_within = "", True
-        return shown
+            out += self._ended(line, "\n")
+        if self._held and (self._shown or not self._may_be_told(self._held)):
+            out += self._held
+            self._shown += self._held
+            self._held = ""
+        return out
 
     def finish(self) -> str:
         """What was held back to the end."""
         held, self._held = self._held, ""
-        return self._whole(held, "") if held else ""
+        return self._ended(held, "")
 
-    def _whole(self, line: str, end: str) -> str:
-        """What is left of a line that has come to its end, or that is none of ours."""
-        left = line if self._is_within else self._left(line)
-        is_within, self._is_within = self._is_within, False
-        if left.strip():
-            is_item = self._announces and left.lstrip().startswith(_BULLET)
-            self._announces = is_item or left.rstrip().endswith(":")
-        return "" if not left and line and not is_within else left + end
+    def _ended(self, line: str, end: str) -> str:
+        """What is left of a line that has come to its end."""
+        left = line if self._shown else self._left(line)
+        whole, self._shown = self._shown + left, ""
+        if line and not whole:
+            return ""
+        if whole.strip():
+            is_item = self._announces and whole.lstrip().startswith(_BULLET)
+            self._announces = is_item or whole.rstrip().endswith(":")
+        return left + end
 
     def _left(self, line: str) -> str:
         said = self._bare(line)

@@ -68,7 +68,7 @@ def extras(entries: Sequence[Entry]) -> dict[str, list[Any]]:
     return kept
 
 
-def undo_buttons(html: str) -> list[str]:
+def undo_buttons(html: str) -> list[tuple[str, str]]:
     return re.findall(r'action="(/todos/agent/\w+)".*?name="call_id" value="(\w*)"', html, re.DOTALL)
 
 

@@ -159,7 +159,8 @@ def test_hostile_results_are_told_all_the_same() -> None:
         told = tell("create_todo", {"item": value}, {"status": "created", "todo_id": value, "change_id": value})
         assert told.url == ""
         assert told.change_ids == ()
-    for output in ([], 3, True, {"status": 7}, {"status": "created", "subtasks": "x", "items": [{}], "tags": 3}):
+    outputs: list[Any] = [[], 3, True, {"status": 7}, {"status": "created", "subtasks": "x", "items": [{}], "tags": 3}]
+    for output in outputs:
         assert tell("create_todo", {}, output).text
 
 
