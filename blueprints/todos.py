@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, g, request
 
-from blueprints import answered, body, identity, negotiate, repeats, streams, todo_panel
+from blueprints import answered, body, identity, negotiate, repeats, streams, todo_commands, todo_panel
 from blueprints.dialects import registry as dialects
 from blueprints.dialects.todos import LIMIT, refused
 from blueprints.extensions import count_creation, services
@@ -21,7 +21,8 @@ from services.assistants.todos.resolving import path_of
 from services.assistants.turns import Ask, Asked, Kind
 from services.streaming.events import StreamId
 
-blueprint = Blueprint("todos", __name__)
+blueprint = Blueprint("todos", __name__, cli_group=None)
+blueprint.cli.add_command(todo_commands.todos_client)
 
 # What `rate_limit_exceeded` says (D14), as the specification names it.
 _QUOTA = ("current_usage", "monthly_limit", "remaining_quota", "reset_date")
