@@ -37,7 +37,7 @@ def named(text: str) -> str:
     name = text.strip(" \t\n.,;:!?")
     name = _FROM_LIST.sub("", name)
     if len(name) > 1 and name[0] in _QUOTES and name[-1] in _QUOTES:
-        return name.strip(_QUOTES).strip()
+        return name[1:-1].strip()
     name = _BEFORE.sub("", name, count=1)
     name = _KIND_BEFORE.sub("", name, count=1)
     shorter = _KIND_AFTER.sub("", name, count=1)

@@ -39,7 +39,7 @@ _POLITE: Final = re.compile(
     _I,
 )
 _ASKING: Final = re.compile(r"^(?:(?:please|hey|hi|ok|so|and)\b[\s,]*)*(?:can|could|would|will) you\b", _I)
-_AFTERWARDS: Final = re.compile(r"[\s,]*\b(?:please|thanks|thank you|for me)[\s.!]*$", _I)
+_AFTERWARDS: Final = re.compile(r"[\s,]*\b(?:please|thanks|thank you|for me)[\s.!?]*$", _I)
 _NOT_MINE: Final = re.compile(
     r"^(?:write|tell|give|send|read|sing|make|show|buy|book|order|find) me "
     r"(?!(?:my |the |all |open |what )*(?:todo|task|list|overdue|today|done|is|tag|project|#))|"
@@ -57,6 +57,7 @@ _THANKS: Final = re.compile(
 # N stands for what a todo is called, W for what else is said.
 _TO: Final = "(?:to|until|till|for|on|onto)"
 _DATE: Final = f"(?P<words>{_TO} .+?|by .+?|(?:in|next|tomorrow|today|tonight|back|at)(?: .*?)?)"
+_PUT_OFF: Final = "(?:move|re-?schedule|postpone|push(?: back)?|delay|defer|shift|schedule|bring forward)"
 _LEVEL: Final = (
     "(?P<words>(?:very )?(?:important|urgent|unimportant)|"
     "(?:high|medium|normal|low)(?:est)?(?:[ -](?:importance|priority|prio))?)"
@@ -102,7 +103,7 @@ _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
         "(?:mark|set|tick|check|cross) N (?:as |off |off as )?(?:done|completed?|finished|off)",
         "(?:complete|finish|close|done with|done:?|finished|completed|tick off|check off|cross off|tick|check) N",
         "(?:i (?:have |just |have just )?|i've (?:just )?)(?:done|did|finished|completed) N",
-        "N (?:is|are|was) (?:done|finished|completed?)(?: now)?",
+        "(?!show |list |what|which|tell |give )N (?:is|are|was) (?:done|finished|completed?)(?: now)?",
     )),
     ("delete", ("(?:delete|remove|erase|trash|get rid of) N",)),
     ("top", ("move N (?:to (?:the )?)?(?:very )?(?:top|first(?: place)?|start|beginning)(?: of (?:the|my) list)?",)),
@@ -115,7 +116,8 @@ _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
     ("rename", ("rename N (?:to|as|into) W", "(?:change|set)(?: the)? (?:name|title|text) of N to W")),
     ("reschedule", (
         "(?:change|set|move)(?: the)?(?: due| start)? (?:date|time|deadline|day) (?:of|for) N (?:to|on|at) W",
-        f"(?:move|re-?schedule|postpone|push(?: back)?|delay|defer|shift|schedule|bring forward) N {_DATE}",
+        # The last "to" is the one before the date: "Move talk to Ann to Friday".
+        f"{_PUT_OFF} (?P<name>.+) (?P<words>(?:to|until|till|onto) .+?)", f"{_PUT_OFF} N {_DATE}",
         "make N (?P<words>due .+?)", "set N (?P<words>(?:due|to|for) .+?)", "(?:postpone|re-?schedule|delay|defer) N",
     )),
     ("change", ("change N (?:to|into) W",)),
