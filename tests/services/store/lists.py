@@ -1,8 +1,10 @@
 """One person's todos, for tests of the store: short words for what is done to them, and a clock that a test moves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
+
+import gevent
 
 from services.store import todo_changes, users
 from services.store.database import Database
@@ -25,6 +27,14 @@ def at(text: str, zone: str = BERLIN) -> When:
     """A time of a zone's clocks: `2026-11-21 14:00`."""
     there, then = text.split()
     return When(date.fromisoformat(there), time.fromisoformat(then), zone)
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What each of some calls that run at the same time returned or raised."""
+    running = [gevent.spawn(call) for call in calls]
+    gevent.joinall(running, timeout=30)
+    assert all(job.ready() for job in running)
+    return [job.value if job.exception is None else job.exception for job in running]
 
 
 class TodoList:
