@@ -118,8 +118,7 @@ def build(settings: Settings) -> Services:
     """Wire everything; connects to nothing yet."""
     url = redis_url(settings)
     redis = connections.client(url)
-    log = EventLog(redis)
-    metrics = Metrics()
+    log, metrics = EventLog(redis), Metrics()
     hub = _hub(settings, url, redis, log)
     database = Database(settings.database)
     engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
