@@ -33,8 +33,8 @@ def told(doer: Doer, said: str = SEVERAL, **fields: Any) -> tuple[str, str]:
     """Ask, and wait for the end: the session's conversation, and the answer's message."""
     doer.ask(said, **fields)
     doer.settle()
-    conversation_id = doer.client.get("/api/conversations?assistant=todos").json["conversations"][0]["id"]
-    messages = doer.client.get(f"/api/conversations/{conversation_id}").json["messages"]
+    conversation_id = doer.client.get("/api/conversations?assistant=todos").get_json()["conversations"][0]["id"]
+    messages = doer.client.get(f"/api/conversations/{conversation_id}").get_json()["messages"]
     return conversation_id, messages[-1]["id"]
 
 
@@ -215,7 +215,7 @@ def test_a_conversation_is_exported_with_its_steps(doer: Doer) -> None:
     conversation_id, message_id = told(doer)
 
     markdown = doer.client.get(f"/api/conversations/{conversation_id}/export?format=markdown").text
-    whole = doer.client.get(f"/api/conversations/{conversation_id}/export?format=json").json
+    whole = doer.client.get(f"/api/conversations/{conversation_id}/export?format=json").get_json()
 
     assert "- Added *Buy milk*\n- Added *Buy bread*" in markdown
     assert markdown.count("Buy milk") == 2 + ("Buy milk" in markdown.splitlines()[0]), "asked for, and done"
