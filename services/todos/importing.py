@@ -180,7 +180,8 @@ def kind_of(text: str, name: str) -> Kind:
     if head[:1] in ("{", "["):
         # A list of boxes begins like one of JSON.
         return "text" if head[:1] == "[" and head[1:2] in (" ", "x", "X", "]") and head[2:4] != "" else "json"
-    return _NAMES.get(name.rpartition(".")[2].casefold(), "text")
+    named = _NAMES.get(name.rpartition(".")[2].casefold())
+    return named or ("csv" if transfer.is_table(head) else "text")
 
 
 def _fresh(database: Database, user_id: int, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:

@@ -38,6 +38,7 @@ _DELIMITERS: Final = ",;\t"
 _DONE: Final = frozenset({"done", "completed", "complete", "closed", "true", "yes", "x", "1"})
 _OPEN: Final = frozenset({"", "open", "todo", "needs-action", "in-process", "active", "false", "no", "0"})
 _MAX_ID: Final = 255
+_MAX_HEADER: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,13 @@ def read_table(text: str, reader: Reader) -> None:
         reader.take(place, values)
 
 
+def is_table(text: str) -> bool:
+    """Whether a text begins as a table of todos: its first line names the item's column, and another."""
+    header = text.lstrip("\ufeff\r\n").split("\n", 1)[0][:_MAX_HEADER]
+    names = {_column(name.strip('"\r')) for name in header.split(_delimiter(header))}
+    return "item" in names and len(names.intersection(COLUMNS)) > 1
+
+
 def _is_sound(place: int, values: Mapping[str, Any], reader: Reader) -> bool:
     """Whether a subtask's row can be read: one that cannot must not spoil its todo."""
     try:
@@ -203,8 +211,7 @@ def _is_sound(place: int, values: Mapping[str, Any], reader: Reader) -> bool:
 
 def _table(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     header = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max(_DELIMITERS, key=header.count)
-    rows = csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=delimiter)
+    rows = csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=_delimiter(header))
     try:
         names = [_column(name) for name in next(rows, [])]
         if "item" not in names:
@@ -214,6 +221,10 @@ def _table(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield rows.line_num, _values(dict(zip(names, map(_text, cells), strict=False)))
     except csv.Error:
         raise InvalidInput([FieldError("file", f"is no table: line {rows.line_num} cannot be read")]) from None
+
+
+def _delimiter(header: str) -> str:
+    return max(_DELIMITERS, key=header.count)
 
 
 def _column(name: str) -> str:
