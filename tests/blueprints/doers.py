@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from blueprints.tickets import login_jwt
+from services.store import quotas
 from services.store.users import User
 from tests.blueprints.streams import Stream, Streams
 from tests.factories import make_user
@@ -72,6 +73,13 @@ class Doer:
         """Stop every answer that runs."""
         for stream in self.client.get("/api/streams").json["streams"]:
             self.client.post(stream["stop_url"])
+
+    def used(self) -> int:
+        """How many of this month's requests they have used, once everything that has ended is settled."""
+        self.settle()
+        limit = self.services.settings.todos_monthly_quota
+        found: quotas.Usage = self.services.database.run(quotas.usage, self.user.id, limit)
+        return found.used
 
     def todos(self) -> list[Any]:
         """Their list."""

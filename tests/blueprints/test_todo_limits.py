@@ -12,6 +12,8 @@ from services.store import quotas
 from services.store.database import Session
 from tests.blueprints.doers import ASK, JSON, SSE, Doer, names
 from tests.blueprints.streams import Stream
+from tests.model_scripts import Script
+from tests.model_server import ModelServer
 from tests.sse import frames
 
 LIMIT = 200
@@ -44,13 +46,6 @@ def use(doer: Doer, units: int) -> None:
     doer.services.database.run(spend)
 
 
-def used(doer: Doer) -> int:
-    """How many are used, once everything that has ended is settled."""
-    doer.settle()
-    found: quotas.Usage = doer.services.database.run(quotas.usage, doer.user.id, LIMIT)
-    return found.used
-
-
 def at_once(sends: Iterable[Callable[[], Any]]) -> list[Any]:
     """What requests that are sent at the same moment are answered with, read to the end."""
     sending = [gevent.spawn(send) for send in sends]
@@ -77,7 +72,7 @@ def test_of_twenty_requests_at_once_with_five_left_exactly_five_run(roomy: Flask
     assert [events[-1] for events in ran] == ["history"] * 5
     assert sorted(events for events in told if events not in ran) == [["rate_limit_exceeded"]] * 15
     assert len(doer.todos()) == 5
-    assert used(doer) == LIMIT
+    assert doer.used() == LIMIT
     assert doer.client.get("/api/streams").json["streams"] == []
 
 
@@ -104,7 +99,7 @@ def test_the_201st_is_refused_as_200_of_200_with_the_day_of_new_ones(roomy: Flas
     assert {name: refused.json[name] for name in FIELDS} == frame.json
     assert 0 < int(refused.headers["Retry-After"]) <= 31 * 24 * 3600
     # Refused ones are not counted, and leave nothing.
-    assert used(doer) == LIMIT
+    assert doer.used() == LIMIT
     assert len(doer.client.get("/api/todos/sessions").json["sessions"]) == 1
 
 
@@ -184,10 +179,8 @@ def test_the_rate_is_refused_before_any_stream_and_says_when(strict: Flask) -> N
 
 @pytest.mark.req("D36", "R1")
 def test_more_answers_at_once_than_allowed_are_refused_by_status_and_the_slots_come_back(
-    modelled_doer: Doer, model: Any
+    modelled_doer: Doer, model: ModelServer
 ) -> None:
-    from tests.model_scripts import Script
-
     model.play(Script(stall_after=1), Script(stall_after=1))
     first, second = modelled_doer.start(session_id="a"), modelled_doer.start(session_id="b")
 

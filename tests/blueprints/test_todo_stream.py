@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from services.store import quotas
-from services.store.database import Session
 from tests.blueprints.doers import ASK, JSON, SESSIONS, SSE, WISH, Doer, names, of, text_of
 from tests.blueprints.streams import Stream
 from tests.conftest import csrf_token, sign_up
@@ -101,8 +99,7 @@ def test_a_failure_in_the_middle_is_one_error_at_the_end_and_gives_the_request_b
     assert (error["code"], error["retryable"]) == ("MODEL_BROKEN", True)
     assert error["request_id"]
     assert "Traceback" not in error["message"]
-    modelled_doer.settle()
-    assert used(modelled_doer) == 0
+    assert modelled_doer.used() == 0
     assert modelled_doer.client.get("/api/streams").json["streams"] == []
 
 
@@ -120,8 +117,7 @@ def test_a_stopped_answer_is_completed_with_what_came_and_is_spent(modelled_doer
     completed, history = rest[-2].json, rest[-1].json
     assert completed["finish_reason"] == "cancelled"
     assert completed["final_message"] == text_of(stream.frames) == history[-1]["content"]
-    modelled_doer.settle()
-    assert used(modelled_doer) == 1
+    assert modelled_doer.used() == 1
 
 
 # -- what a request wants
@@ -244,7 +240,7 @@ def test_who_would_be_streamed_to_is_refused_in_the_stream(doer: Doer) -> None:
             assert (told["status"], told["message"]) == ("error", text)
             assert told["request_id"]
     assert doer.client.get(SESSIONS).json == {"sessions": [], "next": None}
-    assert used(doer) == 0
+    assert doer.used() == 0
 
 
 @pytest.mark.req("D20", "D27", "D28", "R25")
@@ -318,99 +314,3 @@ def test_a_session_has_its_own_name_and_is_called_as_its_client_calls_it(doer: D
     made = doer.ask()[0].json["session_id"]
     assert made
     assert doer.client.get(f"{SESSIONS}/{made}").status_code == 200
-
-
-# -- coming back
-
-
-@pytest.mark.req("D12", "R9", "R10", "D34")
-def test_every_cursor_gets_the_rest_and_the_last_one_204(doer: Doer) -> None:
-    frames = doer.ask()
-    stream_id = frames[0].id.rpartition("-")[0]
-
-    for at in range(len(frames) - 1):
-        with doer.follow(stream_id, frames[at].id) as stream:
-            verdict, *rest = stream.rest()
-        assert (verdict.name, verdict.json["verdict"]) == ("stream", "exact")
-        assert [frame.name for frame in rest][-2:] == [frame.name for frame in frames[at + 1 :]][-2:]
-        assert [frame.data for frame in rest[-2:]] == [frame.data for frame in frames[at + 1 :][-2:]]
-        assert text_of(frames[: at + 1]) + text_of(rest) == text_of(frames)
-    over = doer.client.get(f"/api/streams/{stream_id}", headers={**SSE, "Last-Event-ID": frames[-1].id})
-    assert over.status_code == 204
-
-
-@pytest.mark.req("R9", "D34")
-def test_a_stream_whose_log_is_gone_is_told_from_what_is_stored(modelled_doer: Doer, model: ModelServer) -> None:
-    doer = modelled_doer
-    model.play(CREATED, Script(text="It is there."))
-    frames = doer.ask(session_id="kept")
-    stream_id = frames[0].id.rpartition("-")[0]
-    doer.forget(stream_id)
-
-    with doer.follow(stream_id, "x-1") as stream:
-        verdict, *told = stream.rest()
-
-    assert verdict.json["verdict"] == "gone"
-    assert names(told) == names(frames)
-    for name in ("session_initialized", "agent_updated", "tool_call", "tool_result", "message", "history"):
-        assert of(told, name) == of(frames, name), name
-    assert text_of(told) == text_of(frames)
-    assert of(told, "completed")[0]["content_sha256"] == of(frames, "completed")[0]["content_sha256"]
-    # Between the last two, the last is not lost; after it there is nothing left.
-    with doer.follow(stream_id, frames[-2].id) as stream:
-        assert stream.rest()[-1].json == frames[-1].json
-    over = doer.client.get(f"/api/streams/{stream_id}", headers={**SSE, "Last-Event-ID": frames[-1].id})
-    assert over.status_code == 204
-
-
-@pytest.mark.req("D13", "R9")
-def test_a_failed_answer_whose_log_is_gone_ends_with_its_error(modelled_doer: Doer, model: ModelServer) -> None:
-    model.play(Script(text="I was about to say", cut_after=3))
-    frames = modelled_doer.ask()
-    stream_id = frames[0].id.rpartition("-")[0]
-    modelled_doer.forget(stream_id)
-
-    with modelled_doer.follow(stream_id) as stream:
-        told = stream.rest()
-
-    assert names(told)[-2:] == ["message_delta", "error"]
-    over = modelled_doer.client.get(f"/api/streams/{stream_id}", headers={**SSE, "Last-Event-ID": frames[-1].id})
-    assert over.status_code == 204
-
-
-@pytest.mark.req("R4", "D23")
-def test_the_same_request_with_its_key_or_cursor_attaches_and_nothing_is_done_twice(doer: Doer) -> None:
-    key = {**SSE, "Idempotency-Key": "once"}
-    first = doer.ask(headers=key, session_id="work")
-
-    again = doer.ask(headers=key, session_id="work")
-    with_cursor = doer.ask(headers={**SSE, "Last-Event-ID": first[2].id}, session_id="work")
-    other = doer.post("Add Milk", headers=key, session_id="work")
-
-    assert again[0].id == first[0].id
-    assert again[-1].json == first[-1].json
-    assert with_cursor[0].json["verdict"] == "exact"
-    assert with_cursor[-1].json == first[-1].json
-    assert (other.status_code, other.json["code"]) == (409, "IDEMPOTENCY_MISMATCH")
-    assert [todo["item"] for todo in doer.todos()] == ["Team meeting"]
-    doer.settle()
-    assert used(doer) == 1
-
-
-def test_a_cursor_of_something_else_asks_anew(doer: Doer) -> None:
-    first = doer.ask("Add Bread")
-
-    other = doer.ask("Add Milk", headers={**SSE, "Last-Event-ID": first[2].id})
-
-    assert other[0].name == "session_initialized"
-    assert [todo["item"] for todo in doer.todos()] == ["Bread", "Milk"] or len(doer.todos()) == 2
-
-
-def used(doer: Doer) -> int:
-    """How many of this month's requests somebody has used."""
-
-    def read(session: Session) -> int:
-        return quotas.usage(session, doer.user.id, 200).used
-
-    found: int = doer.services.database.run(read)
-    return found
