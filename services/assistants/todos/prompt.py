@@ -62,7 +62,7 @@ def messages(turn: Turn, before: Sequence[Mapping[str, Any]]) -> list[Message]:
     )
     chat = [
         Message("system", render("todos", "system", boundary=word)),
-        *_history(turn.facts.get("messages") or ()),
+        *_history(turn.facts.get("messages") or (), word),
         Message("user", question),
     ]
     if turn.partial:
@@ -91,14 +91,14 @@ def _notes(turn: Turn, before: Sequence[Mapping[str, Any]], word: str) -> str:
     return "".join(f"\n{note}\n" for note in notes)
 
 
-def _history(said: Sequence[Mapping[str, Any]]) -> list[Message]:
+def _history(said: Sequence[Mapping[str, Any]], word: str) -> list[Message]:
     """The newest of what was said that fits, an answer with what it did."""
     chosen: list[Message] = []
     room = HISTORY_CHARS
     for one in reversed(said):
         text = _cut(str(one.get("content") or ""))
         if one.get("did"):
-            text = f"{text}\n\n[What my tools did: {_cut(str(one['did']))}]".lstrip()
+            text = f"{text}\n\n{render('todos', 'did', boundary=word, did=_cut(str(one['did'])))}".lstrip()
         room -= len(text)
         if room < 0:
             break
