@@ -73,11 +73,12 @@ class When:
 
     def said(self, *, zone: str) -> str:
         """For people: `Thu 15 Jan 2026, 14:00`, and its zone behind it where that is not `zone` (`""`: always)."""
-        day = said_day(self.day)
-        if self.at is None:
-            return day
-        clock = f"{self.at:%H:%M}" if not self.at.second else f"{self.at:%H:%M:%S}"
-        return f"{day}, {clock}" + ("" if self.zone == zone else f" ({self.zone})")
+        moment = self.instant()
+        if moment is None or self.zone is None:
+            return said_day(self.day)
+        shown = moment.astimezone(ZoneInfo(self.zone))  # moved on where clocks leave the time out
+        clock = f"{shown:%H:%M}" if not shown.second else f"{shown:%H:%M:%S}"
+        return f"{said_day(shown.date())}, {clock}" + ("" if self.zone == zone else f" ({self.zone})")
 
 
 def said_day(day: date) -> str:

@@ -1,9 +1,13 @@
-"""Repetition in English, as `every month on the 1st` or `3 days after completion`, read into a rule. Pure."""
+"""Repetition as a person writes it, `every month on the 1st` or `3 days after completion`, read into a rule. Pure."""
 
-from dataclasses import dataclass
-from datetime import datetime
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 
-from services import when
+from services.todos import clocks, repeating
+from services.todos.clocks import PARTS
+from services.todos.repeated import Found
 from services.todos.rules import (
     InvalidRepetition,
     Mode,
@@ -11,9 +15,12 @@ from services.todos.rules import (
     checked,
     first,
     following,
+    joined,
     pinned,
     said,
 )
+from services.todos.words import cut
+from services.todos.written import Said
 from services.when import When
 
 __all__ = [
@@ -24,15 +31,22 @@ __all__ = [
     "checked",
     "first",
     "following",
+    "made",
     "pinned",
     "read",
     "said",
 ]
 
+MAX_TEXT_CHARS: Final = 200
+_RULE_LIKE = re.compile(r"(?:RRULE:)?[A-Z]{3,10}=.{0,200}", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """What a phrase repeats, its first date, and what a person should be told about how it was read."""
+    """What a phrase repeats, its first date, and what a person should be told about how it was read.
+
+    The first date has the time that was said, also where clocks leave it out on that very day: all others have it.
+    """
 
     recurrence: Recurrence
     first: When
@@ -50,12 +64,68 @@ def read(text: str, *, now: datetime, zone: str, start: When | None = None) -> R
 
     Raises:
         InvalidRepetition: Names the phrase; also where it repeats within a day, or is not clear ("twice a week").
+        InvalidDate: A date in it is none.
     """
-    simple = {"every day": "FREQ=DAILY", "every week": "FREQ=WEEKLY", "every month": "FREQ=MONTHLY"}
-    words = " ".join(text.lower().split())
-    recurrence = checked(simple.get(words, text))
-    begin = start or When(when.today(now, zone))
-    found = first(recurrence, start=begin)
+    phrase = " ".join(text.split())
+    if not phrase or len(phrase) > MAX_TEXT_CHARS:
+        raise InvalidRepetition(text)
+    speaker = Said.of(now, zone)
+    if _RULE_LIKE.fullmatch(phrase):
+        rule = checked(phrase)
+        return _begun(rule, start or When(speaker.today), speaker, phrase, is_given=start is not None)
+    words = cut(phrase)
+    found = repeating.match(words, 0, speaker)
+    if found is None or found.end != len(words):
+        raise InvalidRepetition(text)
+    return made(found, speaker, phrase=phrase, start=start)
+
+
+def made(found: Found, said: Said, *, phrase: str, start: When | None = None) -> Repeat:
+    """What words that say a repetition mean; `start` is the date that was said beside them."""
+    parts = dict(found.parts)
+    if found.until is not None:
+        parts["UNTIL"] = f"{found.until.day:%Y%m%d}"
+    try:
+        rule = checked(joined(parts), found.mode)
+    except InvalidRepetition as exc:
+        raise InvalidRepetition(phrase, exc.why) from exc
+    begin = found.begin.day if found.begin is not None else start.day if start is not None else said.today
+    at, zone, notes = _time(found, said, start)
+    given = found.begin is not None or start is not None
+    repeat = _begun(rule, When(begin, at, zone), said, phrase, is_given=given)
+    told = (*notes, found.begin.note if found.begin else "", found.until.note if found.until else "", *repeat.notes)
+    return replace(repeat, notes=tuple(dict.fromkeys(note for note in told if note)))
+
+
+def _time(found: Found, said: Said, start: When | None) -> tuple[time | None, str | None, list[str]]:
+    """The time of each of them, in its zone."""
+    clock = found.clock
+    if clock is not None:
+        clock = clocks.in_part(clock, found.part) if found.part else clock
+        return clock.at or time(), clock.zone or said.zone, [clock.note]
+    if found.part:
+        return PARTS[found.part], said.zone, []
+    return (start.at, start.zone, []) if start is not None else (None, None, [])
+
+
+def _begun(rule: Recurrence, begin: When, said: Said, phrase: str, *, is_given: bool) -> Repeat:
+    """The series from its first day; from the next one, where the time of the first is over."""
+    found = first(rule, start=begin)
+    if found is not None and not is_given and _is_over(_unsettled(found.day, begin), said):
+        tomorrow = begin.day + timedelta(days=1)
+        if rule.rule.startswith("FREQ=DAILY") or "BY" in rule.rule:
+            found = first(rule, start=When(tomorrow, begin.at, begin.zone))
+        else:
+            found = following(Recurrence(rule.rule), anchor=begin, day=begin, today=begin.day)
     if found is None:
-        raise InvalidRepetition(text, "It never comes.")
-    return Repeat(recurrence, found)
+        raise InvalidRepetition(phrase, "It never comes.")
+    return Repeat(rule, _unsettled(found.day, begin))
+
+
+def _unsettled(day: date, like: When) -> When:
+    return When(day, like.at, like.zone)
+
+
+def _is_over(exact: When, said: Said) -> bool:
+    moment = exact.instant()
+    return moment is not None and moment <= said.now.astimezone(UTC)

@@ -28,6 +28,7 @@ _MAX_COUNT: Final = 10_000
 _INTERVALS_AHEAD: Final = 48
 _DAYS_OF: Final = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}
 _DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_LEAP_YEAR: Final = date(2024, 1, 1)
 _LAST: Final = date(when.LAST_YEAR, 12, 31)
 _WHICH: Final = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
 _DAY_NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -48,6 +49,7 @@ _PARTS: Final = {
     "BYMONTH": re.compile(r"[0-9]{1,2}(?:,[0-9]{1,2}){0,11}"),
     "BYSETPOS": re.compile(r"-?[0-9]{1,2}(?:,-?[0-9]{1,2}){0,9}"),
 }
+_LARGEST: Final = {"BYMONTHDAY": 31, "BYMONTH": 12, "BYSETPOS": 31}
 _ALWAYS: Final = {"INTERVAL", "COUNT", "UNTIL", "WKST"}
 _ALLOWED: Final = {
     "DAILY": _ALWAYS,
@@ -108,6 +110,8 @@ def _check(parts: Mapping[str, str], rule: str) -> None:
             continue
         if name not in _ALLOWED[frequency] or not _PARTS[name].fullmatch(value):
             raise InvalidRepetition(rule, f"{name} is not understood here.")
+        if name in _LARGEST and not all(0 < abs(int(each)) <= _LARGEST[name] for each in value.split(",")):
+            raise InvalidRepetition(rule, "This is no recurrence rule (RFC 5545).")
     numbered = any(character.isdigit() for character in parts.get("BYDAY", ""))
     if (frequency == "WEEKLY" and numbered) or not 0 < int(parts.get("INTERVAL", "1")) <= MAX_INTERVAL:
         raise InvalidRepetition(rule, "This is no recurrence rule (RFC 5545).")
@@ -115,11 +119,28 @@ def _check(parts: Mapping[str, str], rule: str) -> None:
         raise InvalidRepetition(rule, "A rule by years names its month (BYMONTH).")
     if "COUNT" in parts and ("UNTIL" in parts or not 0 < int(parts["COUNT"]) <= _MAX_COUNT):
         raise InvalidRepetition(rule, "COUNT and UNTIL do not go together.")
+    if not _can_come(parts):
+        raise InvalidRepetition(rule, "It never comes.")
     try:
-        _ruled(parts, datetime(2026, 1, 1))
         _until(parts)
+        endless = Recurrence(joined({name: value for name, value in parts.items() if name not in {"UNTIL", "COUNT"}}))
+        if _after(endless, _LEAP_YEAR, _LEAP_YEAR) is None:
+            raise InvalidRepetition(rule, "It never comes.")
     except ValueError as exc:
         raise InvalidRepetition(rule, "This is no recurrence rule (RFC 5545).") from exc
+
+
+def _can_come(parts: Mapping[str, str]) -> bool:
+    """Whether it is worth looking for a day: dateutil looks for what never comes until the year 9999."""
+    if "BYDAY" in parts and "BYMONTHDAY" in parts:
+        return False
+    days = [int(day) for day in parts.get("BYMONTHDAY", "1").split(",")]
+    longest = max(when.days_in(2024, int(month)) for month in parts.get("BYMONTH", "1").split(","))
+    named = parts.get("BYDAY", "").split(",")
+    most = sum(1 if day[:-2] else 5 for day in named) if "BYDAY" in parts else len(days)
+    most *= parts.get("BYMONTH", "").count(",") + 1
+    places = [abs(int(place)) for place in parts.get("BYSETPOS", "1").split(",")]
+    return min(abs(day) for day in days) <= longest and min(places) <= most
 
 
 def joined(parts: Mapping[str, str]) -> str:
@@ -184,8 +205,10 @@ def following(recurrence: Recurrence, *, anchor: When, day: When, today: date) -
 
 
 def first(recurrence: Recurrence, *, start: When) -> When | None:
-    """The first of a series that starts at or after that day, at its time."""
-    found = _after(recurrence, start.day, start.day - timedelta(days=1))
+    """The first of a series that starts at or after that day, at its time: the intervals begin there."""
+    parts = split(recurrence.rule)
+    parts.pop("INTERVAL", None)
+    found = _after(Recurrence(joined(parts)), start.day, start.day - timedelta(days=1))
     return None if found is None else on(found, start)
 
 
