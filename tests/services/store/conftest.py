@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -15,6 +16,7 @@ from services.store.users import User
 from tests import databases
 from tests.factories import make_user
 from tests.services.store.lists import TodoList
+from tests.services.store.payers import Payer
 from tests.services.store.purses import Purse
 
 _schemas = count(1)
@@ -123,3 +125,22 @@ def todo_list(database: Database, user: User) -> TodoList:
 @pytest.fixture
 def foreign_list(database: Database, stranger: User) -> TodoList:
     return TodoList(database, stranger)
+
+
+@pytest.fixture
+def payers(url: str, user: User) -> Iterator[Callable[..., list[Payer]]]:
+    """Processes for the same person, all ready; those left over are ended."""
+    made: list[Payer] = []
+
+    def make(count: int, *job: Any) -> list[Payer]:
+        fresh = [Payer(url, user.id, *job) for _ in range(count)]
+        made.extend(fresh)
+        for payer in fresh:
+            payer.wait()
+        return fresh
+
+    yield make
+    for payer in made:
+        if payer.process.poll() is None:
+            payer.process.kill()
+            payer.process.communicate(timeout=10)

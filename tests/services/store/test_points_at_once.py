@@ -1,73 +1,15 @@
 """Many processes at one purse, and some that are killed with their hands in it."""
 
-import json
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from gevent import subprocess
 
 from services.store import conversations, ledger, points, users
 from services.store.base import utc_now
 from services.store.database import Database
-from tests.services.store.payers import POINTS_OF_DEATH, PROGRAM, ask, end
+from tests.services.store.payers import POINTS_OF_DEATH, Payer, ask, end
 
-ROOT = Path(__file__).resolve().parents[3]
 AMOUNT = 7
-
-
-class Payer:
-    """A process of `payers`, ready to begin."""
-
-    def __init__(self, url: str, user_id: int, *job: Any) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, url, *map(str, (user_id, *job))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-
-    def wait(self) -> None:
-        assert self.process.stdout.readline() == "ready\n", self.process.stderr.read()
-
-    def begin(self) -> None:
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def result(self) -> list[Any]:
-        said, complaint = self.process.communicate(timeout=40)
-        assert self.process.returncode == 0, complaint
-        return json.loads(said)
-
-    def kill_when_there(self) -> None:
-        assert self.process.stdout.readline() == "here\n", self.process.stderr.read()
-        self.process.kill()
-        self.process.communicate(timeout=10)
-        assert self.process.returncode == -signal.SIGKILL
-
-
-@pytest.fixture
-def payers(url: str, user: users.User) -> Iterator[Callable[..., list[Payer]]]:
-    """Processes for the same person, all ready; those left over are ended."""
-    made: list[Payer] = []
-
-    def make(count: int, *job: Any) -> list[Payer]:
-        fresh = [Payer(url, user.id, *job) for _ in range(count)]
-        made.extend(fresh)
-        for payer in fresh:
-            payer.wait()
-        return fresh
-
-    yield make
-    for payer in made:
-        if payer.process.poll() is None:
-            payer.process.kill()
-            payer.process.communicate(timeout=10)
 
 
 def running(database: Database) -> list[str]:

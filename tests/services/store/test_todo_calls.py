@@ -2,12 +2,8 @@
 
 import pytest
 
-from services import errors
-from services.store import todo_changes
-from services.store.database import Session
 from services.store.todo_changes import By
-from services.store.todos import Draft, Todo
-from tests.factories import make_answer, settle
+from services.store.todos import Draft
 from tests.services.store.lists import TodoList, at_once, day
 
 
@@ -74,39 +70,3 @@ def test_what_an_answer_made_is_known(todo_list: TodoList, foreign_list: TodoLis
     assert todo_list.todos.made_in(todo_list.user_id, "m") == {made.id, made.subtasks[0].id}
     assert foreign_list.todos.made_in(foreign_list.user_id, "m") == frozenset()
     assert [change.kind for change in todo_list.todos.changes_of(todo_list.user_id, "m")] == ["updated", "created"]
-
-
-def test_an_answer_that_has_ended_does_nothing_more(todo_list: TodoList) -> None:
-    answer = todo_list.database.run(make_answer, todo_list.user_id, assistant="todos")
-    made = todo_list.make("its", by=todo_list.call(answer.id, "1"))
-    todo_list.database.run(settle, answer.id, outcome="stopped")
-
-    for late in (
-        lambda: todo_list.make("late", by=todo_list.call(answer.id, "2")),
-        lambda: todo_list.complete(made, by=todo_list.call(answer.id, "3")),
-        lambda: todo_list.todos.undo(todo_list.call(answer.id, "4")),
-    ):
-        with pytest.raises(errors.Conflict) as error:
-            late()
-        assert error.value.code == "ANSWER_ENDED"
-    assert todo_list.everything() == {made.id: made}
-    todo_list.todos.undo(todo_list.by, message_id=answer.id)
-    assert todo_list.everything() == {}, "its person can undo it"
-
-
-def test_an_answer_settles_before_or_after_its_step_and_knows_it(todo_list: TodoList) -> None:
-    for number in range(5):
-        answer = todo_list.database.run(make_answer, todo_list.user_id, assistant="todos")
-
-        def settled(message_id: str = answer.id) -> int:
-            def run(s: Session) -> int:
-                assert settle(s, message_id) is not None
-                return len(todo_changes.of_answer(s, todo_list.user_id, message_id))
-
-            return todo_list.database.run(run)
-
-        def step(n: int = number, message_id: str = answer.id) -> Todo:
-            return todo_list.make(str(n), by=todo_list.call(message_id, "1"))
-
-        known, _ = at_once(settled, step)
-        assert known == len(todo_list.todos.changes_of(todo_list.user_id, answer.id))
