@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -141,3 +142,15 @@ def test_closing_the_fallback_ends_it(make_model_settings: MakeSettings, doors: 
     reply.close()
 
     assert reader.get(timeout=PATIENCE_S) == [Delta("The")]
+
+
+def test_what_was_written_for_it_is_spoken_by_the_built_in_engine_and_no_model_is_asked(
+    model_server: ModelServer, make_model_settings: MakeSettings, doors: list[Door]
+) -> None:
+    doors.append(Door(make_model_settings(), pace_s=0))
+
+    parts = list(doors[0].stream(replace(REQUEST, authored_only=True)))
+
+    assert parts[0] == Began("built-in", fallback=True)
+    assert "".join(part.text for part in parts if isinstance(part, Delta)) == REQUEST.authored
+    assert model_server.calls == []

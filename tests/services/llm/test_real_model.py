@@ -16,8 +16,9 @@ from typing import Any
 import gevent
 import pytest
 
+from services.assistants.todos.tools import SCHEMAS
 from services.errors import ModelUnreachable
-from services.llm.messages import Began, Delta, Finish, Message, Request, Usage
+from services.llm.messages import Began, Delta, Finish, Message, Request, ToolCall, Usage
 
 from .conftest import MakeEngine
 
@@ -128,3 +129,21 @@ def test_two_questions_at_once_are_both_answered(engine: Any) -> None:
 
     for reader in readers:
         assert reader.get(timeout=120)[-1] == Finish("length")
+
+
+def test_tools_and_their_results_are_understood(engine: Any) -> None:
+    calls = [ToolCall("call_1", "list_todos", "{}"), ToolCall("call_2", "create_todo", '{"item": "Tea"}')]
+    chat = [
+        Message("system", "You keep a list."),
+        Message("user", "What is there? And add tea."),
+        Message("assistant", "", tool_calls=calls),
+        Message("tool", '{"todos": []}', tool_call_id="call_1"),
+        Message("tool", '{"status": "created", "item": "Tea"}', tool_call_id="call_2"),
+    ]
+
+    parts = list(engine.stream(Request(chat, "", max_tokens=24, temperature=0.1, tools=SCHEMAS)))
+
+    assert parts[0] == Began("gemma")
+    assert isinstance(parts[-1], Finish)
+    assert parts[-1].reason in ("stop", "length", "tool_calls")
+    assert all(json.loads(part.arguments) is not None for part in parts if isinstance(part, ToolCall))
