@@ -10,7 +10,7 @@ from typing import Final
 
 from services.errors import FieldError, InvalidInput
 from services.store.todos import Draft
-from services.todos import quick
+from services.todos import fields, quick
 from services.todos.quick import Chip, Quick
 from services.when import InvalidDate
 
@@ -52,7 +52,8 @@ def understood(line: str, plain: Sequence[str], *, now: datetime, zone: str) -> 
     Raises:
         InvalidInput: At the field `line`: there is nothing in it, or a date that is none.
     """
-    if not line.strip():
+    line = fields.many_lines(line)
+    if not line:
         raise InvalidInput([FieldError("line", "is missing")])
     if len(line) > MAX_CHARS:
         raise InvalidInput([FieldError("line", f"must have at most {MAX_CHARS} characters")])
