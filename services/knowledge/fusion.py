@@ -179,7 +179,8 @@ def _pairs(text: str) -> set[str]:
 def _rarity(has: NDArray[np.bool_]) -> Matrix:
     """What each stem weighs: more, the fewer of the candidates have it; together 1."""
     rare = np.log(1 + 1 / (has.mean(0) + _RARE_STEM))
-    return (rare / max(float(rare.sum()), 1e-9)).astype(np.float32)
+    weights: Matrix = (rare / max(float(rare.sum()), 1e-9)).astype(np.float32)
+    return weights
 
 
 def _best_of_document(candidates: Sequence[Candidate]) -> list[float]:
@@ -207,5 +208,4 @@ def _of_section(candidates: Sequence[Candidate], bags: Sequence[_Bag], counts: M
         told[number] += counts[same].sum(0)
         long[number] = lengths[[number, *same]].mean()
     enough = _K1 * (1 - _B + _B * long / max(float(lengths.mean()), 1.0))
-    fits: Matrix = told / (told + enough[:, None])
-    return fits
+    return (told / (told + enough[:, None])).astype(np.float32, copy=False)

@@ -1,9 +1,10 @@
 """What was typed into the search, taken apart: the question, and what its signs ask for. Pure.
 
-`+word` must be there, `-word` must not, `"a phrase"` must be there word for word (and not, as `-"a phrase"`),
-`file:name` (`file:"a name"`) keeps to documents with that in their name, `dt>=2024-01-01`, `dt<2024-02` and `dt=2024`
-to the days when they came in (UTC). A sign that makes no sense is an ordinary word or is left out, and said so: a
-search never fails by its own signs. Nothing here knows of FTS5's or PostgreSQL's own syntax: what comes out is words.
+`+word` must be there, `-word` must not, `"a phrase"` must be there word for word (and not, as `-"a phrase"`; a mark
+that nothing closes, or after a number as in 5", is no quotation), `file:name` (`file:"a name"`) keeps to documents with
+that in their name, `dt>=2024-01-01`, `dt<2024-02` and `dt=2024` to the days when they came in (UTC). A sign that makes
+no sense is an ordinary word or is left out, and said so: a search never fails by its own signs. Nothing here knows of
+FTS5's or PostgreSQL's own syntax: what comes out is words.
 """
 
 import re
@@ -18,8 +19,8 @@ MAX_TERMS: Final = 48
 _WORD: Final = re.compile(r"[^\W_]+(?:_[^\W_]+|_)*", re.UNICODE)
 _PIECE: Final = re.compile(
     r"""
-    (?P<sign>[+-]?)(?P<open>["“„])(?P<phrase>[^"”“]*)(?:["”“]|$)
-    | (?:^|(?<=\s)) file: (?: ["“](?P<quoted>[^"”]*)(?:["”]|$) | (?P<name>[^\s"“”]+) )
+    (?<![^\W_]) (?P<sign>[+-]?)(?P<open>["“„])(?P<phrase>[^"”“„]*)["”“]
+    | (?:^|(?<=\s)) file: (?: ["“](?P<quoted>[^"”“]*)["”“] | (?P<name>[^\s"“”]+) )
     | (?:^|(?<=\s)) dt(?P<op>>=|<=|>|<|=)(?P<date>\S+)
     | (?:^|(?<=\s)) \+(?P<must>[^\W_][^\s"“”]*)
     | (?:^|(?<=\s)) -(?P<without>[^\W_][^\s"“”]{2,})
@@ -151,13 +152,17 @@ def _span(text: str) -> tuple[datetime, datetime] | None:
     year, month, day = (int(number) if number else None for number in found.groups())
     try:
         first = datetime(year or 0, month or 1, day or 1, tzinfo=UTC)
+    except ValueError:
+        return None
+    try:
         if day:
             return first, first + timedelta(days=1)
         if month:
             return first, first.replace(year=first.year + month // 12, month=month % 12 + 1)
         return first, first.replace(year=first.year + 1)
     except (ValueError, OverflowError):
-        return None
+        # The last of all days, as one writes "for ever".
+        return first, datetime.max.replace(tzinfo=UTC)
 
 
 def _each(found: list[str]) -> Iterator[str]:

@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from services.store.words import plain
+
 MAX_TERMS: Final = 24
 _WORD: Final = re.compile(r"[^\W_]+(?:_[^\W_]+)*", re.UNICODE)
 _PART: Final = re.compile(r"[^\W_]+", re.UNICODE)
@@ -48,7 +50,8 @@ def terms(text: str, most: int = MAX_TERMS) -> list[str]:
 
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """A word without its ending: the beginning that its forms share."""
+    """A word without its ending and accents: what its forms share. `ue` and `ü` are one, as in Grünkorn, Gruenkorn."""
+    word = plain(word)
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= (3 if ending == "s" else _MIN_STEM):
             return word.removesuffix(ending)

@@ -95,7 +95,7 @@ class OnSqlite:
         return func.vec_distance_hamming(func.vec_bit(ChunkVector.bits), wanted, type_=Integer)
 
     def _expression(self, match: Match) -> str:
-        found = " AND ".join(_quoted(word) for word in match.must)
+        found = " AND ".join(_either(match.spelled(word)) for word in match.must)
         if match.any:
             # Those that it must have stand here too: the others count for it, and none of them is needed.
             each = " OR ".join(_quoted(word) for word in dict.fromkeys([*match.must, *match.any]))
@@ -144,9 +144,7 @@ class OnPostgresql:
         return func.bit_count(ChunkVector.bits.op("#")(wanted), type_=Integer)
 
     def _expression(self, match: Match) -> ColumnElement[Any]:
-        needed = [_tsquery(word) for word in match.must]
-        if not needed:
-            needed = [reduce(lambda one, other: one.op("||")(other), map(_tsquery, match.any))]
+        needed = [_any_of(match.spelled(word)) for word in match.must] or [_any_of(match.any)]
         needed += [func.tsquery_not(_tsquery(word)) for word in match.must_not]
         return reduce(lambda one, other: one.op("&&")(other), needed)
 
@@ -171,6 +169,14 @@ def _tsquery(phrase: str) -> ColumnElement[Any]:
     if is_character(phrase):
         return func.to_tsquery("simple", f"'{phrase}':*")
     return func.phraseto_tsquery("chunk_english", phrase)
+
+
+def _any_of(phrases: Sequence[str]) -> ColumnElement[Any]:
+    return reduce(lambda one, other: one.op("||")(other), map(_tsquery, phrases))
+
+
+def _either(phrases: Sequence[str]) -> str:
+    return f"({' OR '.join(map(_quoted, phrases))})" if len(phrases) > 1 else _quoted(phrases[0])
 
 
 def _quoted(phrase: str) -> str:

@@ -1,7 +1,7 @@
 """What is looked for, and where: the words, the filters, and the condition of what the asker may read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -24,11 +24,17 @@ class Match:
         any: What counts for a chunk; enough that it has one of them.
         must: All of which it must have.
         must_not: None of which it may have.
+        alike: Other spellings of what it must have; one of them will do.
     """
 
     any: Sequence[str] = ()
     must: Sequence[str] = ()
     must_not: Sequence[str] = ()
+    alike: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def spelled(self, word: str) -> list[str]:
+        """A word that it must have, and how else that may be written."""
+        return [word, *self.alike.get(word, ())]
 
 
 @dataclass(frozen=True, slots=True)

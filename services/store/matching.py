@@ -17,7 +17,7 @@ from services.store.base import clean
 from services.store.chunks import ChunkVector
 from services.store.fulltext import MAX_ENTRIES, ON
 from services.store.looking import Filters, Match, Scope
-from services.store.words import phrases
+from services.store.words import phrases, spellings
 
 __all__ = ["Filters", "Match", "by_vector", "by_words"]
 
@@ -80,10 +80,23 @@ def by_vector(
 def _folded(match: Match) -> Match:
     """The words as the index has them; what it has as several words (`pg_dump`) is a phrase of these."""
     every, must, must_not = (
-        list(dict.fromkeys(phrase for entry in entries for phrase in phrases(clean(entry[:MAX_CHARS]), apart=apart)))
-        for entries, apart in ((match.any, True), (match.must, False), (match.must_not, False))
+        list(dict.fromkeys(phrase for entry in entries for phrase in _phrases(entry, apart=apart)))
+        for entries, apart in (
+            ([*match.any, *(other for word in match.any for other in spellings(word[:MAX_CHARS]))], True),
+            (match.must, False),
+            (match.must_not, False),
+        )
     )
-    return Match(every[:MAX_WORDS], must[:MAX_WORDS], must_not[:MAX_WORDS])
+    alike = {
+        phrase: [other for spelling in spellings(entry[:MAX_CHARS]) for other in _phrases(spelling, apart=False)]
+        for entry in match.must
+        for phrase in _phrases(entry, apart=False)
+    }
+    return Match(every[:MAX_WORDS], must[:MAX_WORDS], must_not[:MAX_WORDS], alike)
+
+
+def _phrases(entry: str, *, apart: bool) -> list[str]:
+    return phrases(clean(entry[:MAX_CHARS]), apart=apart)
 
 
 def _rare(counts: Mapping[str, int]) -> list[str]:

@@ -25,6 +25,10 @@ _MAX_QUERY_CHARS: Final = 200
 _MAX_QUERY_WORDS: Final = 8
 # Letters and digits; in the scripts of India and South East Asia also the signs that Python counts as none.
 _WORD: Final = re.compile("(?:[^\\W_]|[\u0900-\u0963\u0966-\u109f\u1780-\u17d3])+")
+# `ae`, `oe` and `ue` where they may be umlauts: not after another vowel as in `queue`, nor at the end as in `shoes`.
+_WRITTEN_OUT: Final = re.compile(r"(?<![aeiouq])([aou])e(?=[b-df-hj-np-tv-z])(?!s$)")
+_MIN_WRITTEN_OUT: Final = 5
+_UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 # Thai, Lao, Myanmar, Khmer; Japanese, Chinese. Korean puts spaces between its words.
 _NO_SPACES: Final = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -38,6 +42,18 @@ def folded(text: str) -> str:
         return text.lower()
     apart = unicodedata.normalize("NFKD", text).casefold()
     return unicodedata.normalize("NFC", "".join(mark for mark in apart if not unicodedata.combining(mark)))
+
+
+def plain(word: str) -> str:
+    """A word folded further, so that an umlaut in either spelling is one: `Grünkorn` and `Gruenkorn` are `grunkorn`."""
+    word = folded(word)
+    return _WRITTEN_OUT.sub(r"\1", word) if len(word) >= _MIN_WRITTEN_OUT else word
+
+
+def spellings(word: str) -> list[str]:
+    """Other ways to write a word that has umlauts, or may have: `gruenkorn` for `grünkorn`, and the other way round."""
+    out = folded(word.casefold().translate(_UMLAUTS))
+    return [other for other in dict.fromkeys((plain(word), out)) if other != folded(word)]
 
 
 def words(text: str) -> Iterator[str]:

@@ -75,9 +75,30 @@ def test_a_date_that_is_none_is_left_out_and_said(date: str) -> None:
     assert date[:40] in query.notes[0]
 
 
-def test_the_last_day_of_all_is_no_error() -> None:
-    assert parse("dt>9999-12-31").after is None
-    assert parse("dt<=9999").before is None
+def test_the_last_day_of_all_is_a_day() -> None:
+    assert parse("dt>=9999-12-31").after == day(9999, 12, 31)
+    assert parse("dt<=9999-12-31").before == datetime.max.replace(tzinfo=UTC)
+    assert parse("dt<9999-12-31").before == day(9999, 12, 31)
+    assert parse("dt=9999-12").after == day(9999, 12, 1)
+    assert parse("dt=9999").before == parse("dt>9999-12").after == datetime.max.replace(tzinfo=UTC)
+    assert not parse("dt>=9999-12-31").notes
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ('the "never closed lease', ("the", "never", "closed", "lease")),
+        ('lease -"never closed', ("lease", "never", "closed")),
+        ('a 5" disk and a 7" disk', ("a", "5", "disk", "and", "7")),
+        ("an „open one", ("an", "open", "one")),
+    ],
+)
+def test_a_quotation_mark_that_nothing_closes_is_none(typed: str, words: tuple[str, ...]) -> None:
+    query = parse(typed)
+
+    assert query.words == words
+    assert not query.phrases
+    assert not query.must_not
 
 
 @pytest.mark.parametrize("typed", ['"never closed phrase', "“curly” „low“", '-"', '""', '+"must be"', '"a" "b'])
