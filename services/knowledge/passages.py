@@ -13,7 +13,8 @@ class Passage:
     Attributes:
         chunk_id: The first chunk that it is made of; neighbours may have been added.
         page: The page whose text `start` and `end` point into: `pages[page].text[start:end] == text`.
-        heading: The headings over it, `A > B`; may be empty.
+        heading: The headings over its beginning, `A > B`; may be empty.
+        hit: Where what was found stands in the page, without neighbours; None: it is the whole passage.
         score: Fused rank score; larger is better, comparable within one search only.
         words_rank, vector_rank: Its place by words and by meaning, from 1; None where it was not found so.
         similarity: Cosine of question and passage, -1 to 1; 0 where there is no vector.
@@ -32,6 +33,7 @@ class Passage:
     words_rank: int | None = None
     vector_rank: int | None = None
     similarity: float = 0.0
+    hit: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,7 +268,8 @@ def _passage(hit: Hit, span: Span, text: str) -> Passage:
         document_name=row.document_name,
         base_id=row.base_id,
         page=row.page,
-        heading=row.heading,
+        # Of where it begins: what follows under another has that in its text.
+        heading=span.first.heading,
         start=span.start,
         end=span.end,
         text=text,
@@ -276,6 +277,7 @@ def _passage(hit: Hit, span: Span, text: str) -> Passage:
         words_rank=candidate.words_rank,
         vector_rank=candidate.vector_rank,
         similarity=candidate.similarity,
+        hit=(row.start, row.end),
     )
 
 

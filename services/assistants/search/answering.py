@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from services.assistants.base import Turn
-from services.assistants.search import related, telling
+from services.assistants.search import highlight, related, telling
 from services.assistants.search.citing import Cited, FirstCited, Markers
 from services.knowledge import confidence
 from services.knowledge.passages import Found
@@ -65,12 +65,15 @@ class Answering:
 
     def closing(self, turn: Turn) -> Iterator[Event]:
         """Citations in the order of their numbers, and what can be said of the whole answer."""
-        places = dict(sorted(self.places.items()))
-        for number, place in places.items():
-            yield telling.citation(number, self.entries[place])
-        passages = self.found.passages
+        places, passages, said = dict(sorted(self.places.items())), self.found.passages, "".join(self.texts)
         cited = {number: passages[place - 1] for number, place in places.items() if place <= len(passages)}
-        judged = asdict(confidence.after(self.found, "".join(self.texts), cited))
+        claims = highlight.claims(said)
+        for number, place in places.items():
+            entry = self.entries[place]
+            if number in cited:
+                entry = telling.supported(entry, cited[number], claims.get(number, ()))
+            yield telling.citation(number, entry)
+        judged = asdict(confidence.after(self.found, said, cited))
         others = related.questions(turn.question, passages, set(places.values())) if cited else []
         yield self._trust(judged, set(places.values()), others)
 

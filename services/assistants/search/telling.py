@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from services.assistants.search import highlight
 from services.knowledge.passages import Passage
 from services.streaming.events import CITATION, MESSAGE, Event
 
@@ -54,10 +55,22 @@ def entry(place: int, passage: Passage, base_name: str = "") -> dict[str, Any]:
         "base_name": base_name,
         "page": passage.page,
         "heading": passage.heading,
-        "excerpt": clip(passage.text, _EXCERPT_CHARS),
         "start": passage.start,
         "end": passage.end,
-        "url": document_url(passage.document_id, page=passage.page, start=passage.start, end=passage.end),
+        **_shown(passage, highlight.of_hit(passage)),
+    }
+
+
+def supported(entry: Mapping[str, Any], passage: Passage, claims: Iterable[str]) -> dict[str, Any]:
+    """An entry that leads to what these sentences of the answer rest on."""
+    return {**entry, **_shown(passage, highlight.of_claims(passage, claims))}
+
+
+def _shown(passage: Passage, span: tuple[int, int]) -> dict[str, str]:
+    start, end = span
+    return {
+        "excerpt": clip(passage.text[start - passage.start : end - passage.start], _EXCERPT_CHARS),
+        "url": document_url(passage.document_id, page=passage.page, start=start, end=end),
     }
 
 

@@ -172,7 +172,8 @@ def test_an_answer_that_was_cut_off_is_kept_with_its_citations(database: Databas
     kept = database.run(desk.ends, settled(cut), turn)
 
     assert kept is not None
-    assert kept["citation"] == whole["citation"]
+    assert [one["passage"] for one in kept["citation"]] == [one["passage"] for one in whole["citation"]]
+    assert [one["number"] for one in kept["citation"]] == [one["number"] for one in whole["citation"]]
     assert [one["document_name"] for one in kept["citation"]] == ["memo.md", HANDBOOK[0].document_name]
     assert database.run(desk.ends, settled(whole), turn) is None
     assert database.run(desk.ends, settled({}), turn) is None

@@ -348,3 +348,29 @@ def test_one_odd_word_does_not_hide_what_the_others_find(
 
     assert names(found)[0] == "airships.md"
     assert confidence.before(found) >= confidence.THRESHOLD
+
+
+@pytest.mark.parametrize(
+    "typed", ["Grünkorn kochen", "Gruenkorn kochen", "+grünkorn", "+Gruenkorn", '"gruenkorn kochen"']
+)
+@pytest.mark.parametrize("written", ["Grünkorn", "Gruenkorn"])
+def test_an_umlaut_is_found_in_either_spelling(
+    retriever: Retriever, database: Database, embedder: Embedder, user: User, filled: BaseView, typed: str, written: str
+) -> None:
+    add(database, embedder, user, filled, "korn.md", f"# Kochen\n\n{written} kochen dauert eine halbe Stunde.\n")
+
+    found = retriever.search(user.id, typed, None)
+
+    assert names(found)[0] == "korn.md"
+    assert found.passages[0].words_rank == 1
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_passage_is_headed_by_where_it_begins_and_knows_what_was_found(retriever: Retriever, user: User) -> None:
+    best = retriever.search(user.id, "Are idle streams and extra viewers counted?", None).passages[0]
+
+    assert best.text.startswith("A slot is a lease"), "needs a neighbour before what was found"
+    assert best.heading == "Slots"
+    assert best.hit
+    start, end = best.hit
+    assert best.text[start - best.start : end - best.start].startswith("Only pending")
