@@ -56,7 +56,7 @@ def storied(site: Site, model: Model) -> Storied:
     own = ("/", "/tutor", "/tutor?q=zzz", "/tutor/new", "/account", PROBLEM, "/tutor/nothing-here")
     study = ("/study", "/study?q=Why%3F", f"/study/{conversation_id}", "/study/nothing-here", "/points")
     past = ("/history", "/history?q=sky", "/history?q=zzz", "/history?bookmarked=1")
-    kept = (*_with_a_file(somebody), *_with_a_deck(somebody, model, conversation_id))
+    kept = (*_with_a_file(somebody), *_with_a_deck(somebody, model, conversation_id), *_with_todos(somebody))
     return Storied(somebody, (*own, *study, *past, *kept, *_searched(somebody, model)))
 
 
@@ -84,6 +84,26 @@ def _with_a_deck(somebody: Account, model: Model, conversation_id: str) -> Seque
     attempt, card = f"{own}/quiz?attempt={tried.json['id']}", f"/study/cards/card/{deck['cards'][0]['id']}"
     offer = f"/study/cards/from/{messages[-1]['id']}"
     return ("/study/cards", offer, own, f"{own}/sheet", f"{own}/quiz", attempt, card, "/study/cards/review")
+
+
+def _with_todos(somebody: Account) -> Sequence[str]:
+    """The pages of a list with all kinds of todos."""
+    rich = {
+        "item": "Pay rent",
+        "notes": RICH,
+        "due_time": "2020-01-15 14:00:00",
+        "importance": "high",
+        "tags": ["home"],
+        "project": "Flat",
+        "subtasks": ["Ask", "Send"],
+    }
+    made = [somebody.call("POST", "/api/todos", todo) for todo in (rich, {"item": "Call Ada", "importance": "low"})]
+    assert [each.status for each in made] == [201, 201], made
+    todo_id, done_id = (each.json["id"] for each in made)
+    assert somebody.call("POST", f"/api/todos/{done_id}/complete").status == 200
+    one = tuple(f"/todos/{todo_id}{part}" for part in ("", "/when", "/delete"))
+    filters = ("/todos", "/todos?show=done", "/todos?show=today&tag=home", "/todos?tag=nothing")
+    return (*filters, *one, "/todos/changes", "/todos/nothing-here")
 
 
 def _searched(somebody: Account, model: Model) -> Sequence[str]:
@@ -123,7 +143,8 @@ def visits(page: Page, paths: Sequence[str]) -> Iterator[tuple[str, Response]]:
     for path in paths:
         answered = page.goto(path)
         assert answered
-        page.wait_for_load_state("networkidle")
+        # A page that follows its list is never idle.
+        page.wait_for_load_state("load" if page.locator("#todos-live").count() else "networkidle")
         for details in page.locator("details").all():
             details.evaluate("(element) => { element.open = true }")
         yield path, answered
