@@ -9,6 +9,7 @@ from services.todos.actions import Filter, Todo, Todos
 
 # Of those that are done the latest: who reopens something has just completed it.
 _DONE_LIMIT: Final = 500
+_ABOUT_CHARS: Final = 24
 _OPEN_BEFORE: Final = frozenset({"completed", "deleted", "updated", "moved"})
 
 
@@ -49,8 +50,9 @@ def _items(todo: Todo) -> Iterator[Item]:
             one.id,
             one.item,
             one.is_done,
-            about=one.day.text if one.day else one.project or "",
+            about=one.day.text if one.day else (one.project or "")[:_ABOUT_CHARS],
             tags=one.tags,
             has_due=one.due is not None,
+            when=one.day.text if one.day else "",
             parent_id=one.parent_id,
         )

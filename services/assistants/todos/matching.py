@@ -21,7 +21,12 @@ _FROM_LIST: Final = re.compile(r"\s+(?:from|off|on|in)\s+(?:my|the)\s+(?:todo\s*
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A todo as far as it can be meant by its name; `about` tells it from another one of that name."""
+    """A todo as far as it can be meant by its name, and moved.
+
+    Attributes:
+        about: What tells it from another one of that name.
+        when: Its day, as `When.text`: when it is due, else when it starts; empty if it has none.
+    """
 
     id: str
     item: str
@@ -29,6 +34,7 @@ class Item:
     about: str = ""
     tags: tuple[str, ...] = ()
     has_due: bool = False
+    when: str = ""
     parent_id: str | None = None
 
 

@@ -19,6 +19,19 @@ def is_heading(line: str) -> bool:
     return bool(_HEADING.match(line.strip())) or (line.strip().endswith(":") and phrases.read(line).kind == "create")
 
 
+_MARKED: Final = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)]|\[[ xX]?\])\s+|^\s{2,}\S|^\t")
+
+
+def is_pasted(text: str) -> bool:
+    """Whether a message is a list of todos: it has a heading or marks, or every line of it is a new todo."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) < 2:
+        return False
+    if is_heading(lines[0]) or sum(bool(_MARKED.match(line)) for line in lines[1:]) * 2 >= len(lines) - 1:
+        return True
+    return all(phrases.read(line).kind == "create" for line in lines)
+
+
 def without_heading(text: str) -> str:
     """A pasted list without what introduces it; the indents of its lines stay."""
     lines = [line for line in text.splitlines() if line.strip()]
@@ -42,7 +55,11 @@ def listed(words: str) -> list[str]:
     return [part.strip(" .") for part in _SEPARATOR.split(words) if part.strip(" .")]
 
 
-_DUE: Final = re.compile(r"^(?:to be )?(?:due(?: on| by| at)?|by|until|till)\s+", _I)
+_DUE: Final = re.compile(
+    r"^(?:to be )?(?:due(?: on| by| at)?|by(?!\s+(?:\d{1,3}|an?|one|two|three|four|five|six)\s+(?:day|week|month)s?\b)|"
+    r"until|till)\s+",
+    _I,
+)
 _AT: Final = re.compile(r"^(?:to|for|on|onto|back to|back|until)\s+(?=\S)", _I)
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
-from services.assistants.todos import phrases, pieces, wording
+from services.assistants.todos import moving, phrases, pieces, wording
 from services.assistants.todos.matching import Item, find, named
 from services.assistants.todos.phrases import Wish
 from services.assistants.todos.viewing import Wanted, wanted
 from services.errors import InvalidInput
-from services.todos import dates, quick
+from services.todos import quick
 from services.todos.quick import Quick
 from services.when import InvalidDate, today
 
@@ -69,11 +69,8 @@ class Planner:
         return "\n\n".join(text for text in said if text)
 
     def _read(self) -> _Part:
-        lines = [line for line in self.question.splitlines() if line.strip()]
-        if len(lines) > 1:
-            first = phrases.read(lines[0])
-            if first.kind == "create" or pieces.is_heading(lines[0]):
-                return (yield from self._several(self.question))
+        if pieces.is_pasted(self.question):
+            return (yield from self._several(self.question))
         said: list[str] = []
         parts = phrases.sentences(self.question)
         for part in parts[:MAX_SENTENCES]:
@@ -92,7 +89,7 @@ class Planner:
     def _wished(self, wish: Wish) -> _Part:
         match wish.kind:
             case "create":
-                return (yield from self._do([_creating(quick.read(wish.words, now=self.now, zone=self.zone))]))
+                return (yield from self._made([quick.read(wish.words, now=self.now, zone=self.zone)]))
             case "list":
                 return (yield from self._listed(wish.words))
             case "search":
@@ -163,7 +160,10 @@ class Planner:
             is_done = one.get("status") == "done"
             if wish.kind == "complete" and is_done:
                 continue
-            made = self._call(wish, Item(str(one["todo_id"]), str(one.get("item")), is_done))
+            when = str(one.get("due_time") or one.get("start_time") or "")
+            tags = tuple(one.get("tags") or ())
+            item = Item(str(one["todo_id"]), str(one.get("item")), is_done, "", tags, bool(one.get("due_time")), when)
+            made = self._call(wish, item)
             if isinstance(made, str):
                 return [made]
             calls.append(made)
@@ -221,14 +221,14 @@ class Planner:
             return wording.WHEN
         is_due, phrase = pieces.dated(words)
         try:
-            read = dates.read(phrase, now=self.now, zone=self.zone)
+            moved = moving.moved(phrase, item.when, now=self.now, zone=self.zone)
         except InvalidDate as wrong:
             if wish.kind == "change":
                 return Call("update_todo", {"todo_id": item.id, "item": words})
             return wording.refused(wrong)
         # A todo that is due stays one: its due date is what is put off.
         name = "due_time" if is_due or item.has_due else "start_time"
-        return Call("update_todo", {"todo_id": item.id, name: read.when.text})
+        return Call("update_todo", {"todo_id": item.id, name: moved})
 
     # -- steps and words
 
@@ -242,7 +242,15 @@ class Planner:
             lines = quick.read_lines(pieces.without_heading(text), now=self.now, zone=self.zone)
         except InvalidInput as wrong:
             return [wording.refused(wrong)]
-        return (yield from self._do([_creating(line) for line in lines]))
+        return (yield from self._made(lines))
+
+    def _made(self, lines: Sequence[Quick]) -> _Part:
+        """A todo for each line, and what has to be said of how it was understood."""
+        wanted_lines = [line for line in lines if not line.done]
+        notes = list(dict.fromkeys(note for line in wanted_lines for note in line.notes))
+        said = yield from self._do([_creating(line) for line in wanted_lines])
+        left_out = [wording.TICKED] if len(wanted_lines) < len(lines) else []
+        return [*said, *map(wording.note, notes), *left_out]
 
     def _do(self, calls: list[Call]) -> _Part:
         """Calls, and a sentence for each result."""

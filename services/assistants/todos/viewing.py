@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from services.todos import dates
@@ -64,8 +64,8 @@ def wanted(words: str, *, now: datetime, zone: str, whole: bool = False) -> Want
         found["importance"] = (importance[1] or "high").casefold()
         text = text.replace(importance[0], " ")
     view = next((name for name, pattern in _VIEWS if pattern.search(text)), None)
-    if view is None and (day := _day(text, now, zone)):
-        return Wanted({"view": "open", "since": day, "until": day, **found})
+    if (view is None or "week" in text.casefold()) and (days := _days(text, now, zone)):
+        return Wanted({"view": "open", "since": days[0].isoformat(), "until": days[1].isoformat(), **found})
     left = _NOISE.sub(" ", text)
     if whole and view is None and not found and left.split():
         # "every todo about cheese" is no view.
@@ -73,17 +73,27 @@ def wanted(words: str, *, now: datetime, zone: str, whole: bool = False) -> Want
     return Wanted({"view": view or "open", **found})
 
 
-def _day(text: str, now: datetime, zone: str) -> str:
-    """A day that is named in the phrase."""
+def _days(text: str, now: datetime, zone: str) -> tuple[date, date] | None:
+    """The first and the last of the days that are named in the phrase."""
+    this = today(now, zone)
     if re.search(r"\btomorrow\b", text, _I):
-        return (today(now, zone) + timedelta(days=1)).isoformat()
+        return this + timedelta(days=1), this + timedelta(days=1)
+    if re.search(r"\bweekend\b", text, _I):
+        saturday = this + timedelta(days=(5 - this.weekday()) % 7)
+        return (this, this) if this.weekday() == 6 else (saturday, saturday + timedelta(days=1))
+    if re.search(r"\bnext week\b", text, _I):
+        monday = this + timedelta(days=7 - this.weekday())
+        return monday, monday + timedelta(days=6)
+    if re.search(r"\bweek\b", text, _I):
+        return None
     left = " ".join(re.sub(r"\b(?:on|for|at|due)\b", " ", _NAMELESS.sub(" ", text)).split()).strip(" ?.!,")
     if not left:
-        return ""
+        return None
     try:
-        return dates.read(left, now=now, zone=zone).when.day.isoformat()
+        day = dates.read(left, now=now, zone=zone).when.day
     except InvalidDate:
-        return ""
+        return None
+    return day, day
 
 
 _NAMELESS: Final = re.compile(

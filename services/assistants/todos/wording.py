@@ -31,6 +31,7 @@ KEPT: Final = "Nothing was deleted."
 NOTHING: Final = "There was nothing to do."
 MORE: Final = "These are the first 50; say it again for the rest."
 TOO_MANY: Final = "I read the first 20 sentences. Send the rest in another message."
+TICKED: Final = "What is ticked in your list was left out."
 WHEN: Final = "To when? Say it with a date, such as “Move the dentist to next Friday”."
 _VERBS: Final[Mapping[str, str]] = {
     "complete": "Complete", "reopen": "Reopen", "delete": "Delete", "reschedule": "Move", "change": "Change",
@@ -40,6 +41,15 @@ _VERBS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _HIGH: Final = ("important", "urgent", "high")
 _SHOWN_CHARS: Final = 80
+_NOTHING_IN: Final[Mapping[str, str]] = {
+    "open": "Your list is empty.",
+    "all": "Your list is empty.",
+    "today": "Nothing is due today.",
+    "week": "Nothing is due in the next seven days.",
+    "overdue": "Nothing is overdue.",
+    "someday": "There is no todo without a date.",
+    "done": "Nothing is done yet.",
+}
 
 
 def result(name: str, arguments: Mapping[str, Any], output: Mapping[str, Any], today: date) -> str:
@@ -47,7 +57,7 @@ def result(name: str, arguments: Mapping[str, Any], output: Mapping[str, Any], t
     if name == "ask_user" or output.get("status") == "needs_confirmation":
         return ""
     if name in ("list_todos", "search_todos") and "todos" in output:
-        return _listed(output, today)
+        return _listed(arguments, output, today)
     if name == "list_tags" and "tags" in output:
         return _tags(output)
     told = sentences.tell(name, arguments, output, today=today).markdown
@@ -56,12 +66,17 @@ def result(name: str, arguments: Mapping[str, Any], output: Mapping[str, Any], t
     return f"{told.rstrip('.')}.{again}" + (f" {remarks}" if remarks else "")
 
 
+def note(text: str) -> str:
+    """What has to be said of how something was understood."""
+    return escaped(text)
+
+
 def refused(wrong: InvalidInput) -> str:
     """Why something was not understood."""
     text = wrong.message
     if text == InvalidInput.default_message and wrong.errors:
         text = "; ".join(f"{one.field} {one.message}" for one in wrong.errors)
-    return f"{escaped(text)} Nothing was changed."
+    return f"{escaped(text)} That changed nothing."
 
 
 def not_found(name: str, *, is_done: bool = False) -> str:
@@ -115,10 +130,11 @@ def repetition(line: Quick) -> str:
     return " ".join(chip.words for chip in line.chips if chip.kind == "repeat")
 
 
-def _listed(output: Mapping[str, Any], today: date) -> str:
+def _listed(arguments: Mapping[str, Any], output: Mapping[str, Any], today: date) -> str:
     todos = output.get("todos") or ()
     if not todos:
-        return "There is nothing there."
+        is_plain = set(arguments) == {"view"}
+        return _NOTHING_IN.get(str(arguments.get("view")), "") if is_plain else "I found no todo like that."
     lines = [
         f"{len(todos)} {'todo' if len(todos) == 1 else 'todos'}{', the first ones' if output.get('more') else ''}:"
     ]

@@ -18,6 +18,7 @@ OPEN: Final = (
     Item("dentist", "Dentist", about="2026-01-15 09:00:00"),
     Item("party", "Party"),
     Item("sock", "Find the odd sock and mend it"),
+    Item("ann", "Call Ann", when="2026-01-20 09:00:00"),
     Item("twin1", "Call Bob", about="2026-01-15"),
     Item("twin2", "Call Bob", about="2026-01-17"),
 )
@@ -92,6 +93,11 @@ SENTENCES: Final[list[tuple[str, list[tuple[str, dict[str, Any]]]]]] = [
     ("change the date of the dentist to 2026-02-01", one("update_todo", todo_id="dentist", start_time="2026-02-01")),
     ("Move find the odd sock to tomorrow", one("update_todo", todo_id="sock", start_time="2026-01-15")),
     ("change dentist to tomorrow", one("update_todo", todo_id="dentist", start_time="2026-01-15")),
+    ("move call ann to 11:15", one("update_todo", todo_id="ann", start_time="2026-01-20 11:15:00")),
+    ("move call ann to 2026-02-01", one("update_todo", todo_id="ann", start_time="2026-02-01 09:00:00")),
+    ("postpone call ann by 2 days", one("update_todo", todo_id="ann", start_time="2026-01-22 09:00:00")),
+    ("push call ann back a week", one("update_todo", todo_id="ann", start_time="2026-01-27 09:00:00")),
+    ("postpone milk by 2 days", one("update_todo", todo_id="milk", start_time="2026-01-16")),
     ("remove the due date from the quarterly report", one("update_todo", todo_id="q", start_time="", due_time="")),
     # places
     ("move milk to the top", one("move_todo", todo_id="milk")),
@@ -122,6 +128,9 @@ SENTENCES: Final[list[tuple[str, list[tuple[str, dict[str, Any]]]]]] = [
     ("list #home", one("list_todos", view="open", tag="home")),
     ("show todos tagged home", one("list_todos", view="open", tag="home")),
     ("what is on my list tomorrow?", one("list_todos", view="open", since="2026-01-15", until="2026-01-15")),
+    ("what's on this weekend?", one("list_todos", view="open", since="2026-01-17", until="2026-01-18")),
+    ("what do I have next week?", one("list_todos", view="open", since="2026-01-19", until="2026-01-25")),
+    ("what is planned for 2026-01-19?", one("list_todos", view="open", since="2026-01-19", until="2026-01-19")),
     ("show high priority todos", one("list_todos", view="open", importance="high")),
     ("list todos in project House", one("list_todos", view="open", project="House")),
     ("find the report", one("search_todos", query="report")),
@@ -172,7 +181,7 @@ def test_a_date_that_is_none_is_named() -> None:
 
     assert calls == []
     assert "Invalid date format: '2026-02-30'" in said.replace("\\", "")
-    assert said.endswith("Nothing was changed.")
+    assert said.endswith("That changed nothing.")
 
 
 def test_which_of_several_is_asked_with_an_option_for_each() -> None:
@@ -265,3 +274,30 @@ def test_no_sentence_is_costly() -> None:
         assert phrases.read(part[: phrases.MAX_CHARS]).kind
         assert wanted(part[: phrases.MAX_CHARS], now=NOW, zone=ZONE)
     assert len(phrases.sentences("x" * 10_000)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("Add:\n- one\n- two", ["one", "two"]),
+        ("one\ntwo", ["one", "two"]),
+        ("Todos\n[ ] complete milk\n[ ] two", ["complete milk", "two"]),
+        ("Please add these:\n1. one\n2. two", ["one", "two"]),
+        ("add one\ntwo", ["one", "two"]),
+    ],
+)
+def test_a_pasted_list_is_a_todo_a_line(text: str, items: list[str]) -> None:
+    assert planned(text)[0] == [("create_todo", {"item": item}) for item in items]
+
+
+def test_what_is_indented_is_a_subtask() -> None:
+    assert planned("Party\n  book a room\n  buy cake")[0] == one(
+        "create_todo", item="Party", subtasks=["book a room", "buy cake"]
+    )
+
+
+def test_lines_that_are_sentences_are_read_as_such() -> None:
+    assert planned("buy bread\ncomplete milk")[0] == [
+        *one("create_todo", item="buy bread"),
+        *one("complete_todo", todo_id="milk"),
+    ]
