@@ -4,6 +4,7 @@ A change is written in the transaction that does it (todo_edits.py). The same ca
 so that it is done once, however often it is made. Undoing is a change too (todo_undo.py).
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from services import errors
-from services.store.base import Base, Json, insert_into, new_id
+from services.store.base import Base, Json, clean, insert_into, new_id
 from services.store.todos import Source
 
 Kind = Literal["created", "updated", "completed", "reopened", "deleted", "moved", "undone"]
@@ -27,6 +28,7 @@ KEPT_BYTES: Final = 16_000_000
 # What is too old is looked for once in so many changes, and after a long one.
 _PRUNE_EVERY: Final = 25
 _LONG_BYTES: Final = 100_000
+_NAME_CHARS: Final = 200
 # A statement with more values than this is cut into several.
 _AT_ONCE: Final = 500
 
@@ -139,8 +141,8 @@ def record(
         todo_id=todo_id,
         item=item,
         source=by.source,
-        message_id=by.message_id or None,
-        call_id=(by.call_id or None) if by.message_id else None,
+        message_id=_name(by.message_id),
+        call_id=_name(by.call_id) if by.message_id else None,
         states=kept,
         size=len(json.dumps(kept, ensure_ascii=False)),
         undoes=list(undoes),
@@ -158,14 +160,18 @@ def of_call(s: Session, by: By) -> Change | None:
     """What this very call has done already."""
     if not (by.message_id and by.call_id):
         return None
-    own = (TodoChange.user_id == by.user_id, TodoChange.message_id == by.message_id, TodoChange.call_id == by.call_id)
-    row = s.scalar(select(TodoChange).where(*own))
+    own = select(TodoChange).where(
+        TodoChange.user_id == by.user_id,
+        TodoChange.message_id == _name(by.message_id),
+        TodoChange.call_id == _name(by.call_id),
+    )
+    row = s.scalar(own)
     return None if row is None else of_row(row)
 
 
 def of_answer(s: Session, user_id: int, message_id: str) -> list[Change]:
     """What an answer has done, the newest first."""
-    own = select(TodoChange).where(TodoChange.user_id == user_id, TodoChange.message_id == message_id)
+    own = select(TodoChange).where(TodoChange.user_id == user_id, TodoChange.message_id == _name(message_id))
     return [of_row(row) for row in s.scalars(own.order_by(TodoChange.revision.desc()))]
 
 
@@ -241,6 +247,12 @@ def of_row(row: TodoChange) -> Change:
         undone_by=row.undone_by,
         created_at=row.created_at,
     )
+
+
+def _name(given: str) -> str | None:
+    """The name of an answer or a call: one that comes from outside may be longer than an index can hold."""
+    given = clean(given)
+    return (given if len(given) <= _NAME_CHARS else hashlib.sha256(given.encode()).hexdigest()) or None
 
 
 def _prune(s: Session, user_id: int) -> None:

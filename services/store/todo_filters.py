@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from services.store.base import same_word
 from services.store.todos import DONE, MAX_OPEN, OPEN, Todo, TodoRow, TodoTag, day_moment, whole
+from services.when import FIRST_YEAR, LAST_YEAR
 
 View = Literal["all", "open", "done", "today", "week", "overdue", "someday"]
 Order = Literal["hand", "day", "done", "newest"]
@@ -20,6 +21,10 @@ Order = Literal["hand", "day", "done", "newest"]
 VIEWS: Final = ("all", "open", "done", "today", "week", "overdue", "someday")
 WEEK_DAYS: Final = 7
 _SEARCHED_WORDS: Final = 10
+_SEARCHED_CHARS: Final = 500
+# No todo is before or after these, and every zone's clocks can count from one to the other.
+_FIRST_DAY: Final = date(FIRST_YEAR - 1, 1, 1)
+_LAST_DAY: Final = date(LAST_YEAR + 1, 12, 31)
 _USUAL_ORDER: Final[dict[View, Order]] = {"today": "day", "week": "day", "overdue": "day", "done": "done"}
 # What a row of either name can be asked: the todo's own, or that of the todo which it belongs to.
 _Row = type[TodoRow]
@@ -103,7 +108,7 @@ def _conditions(of: _Row, user_id: int, wanted: Filter, now: datetime, zone: str
     if wanted.project is not None:
         found.append(of.project_key == same_word(wanted.project))
     if wanted.text:
-        words = same_word(wanted.text).split()[:_SEARCHED_WORDS]
+        words = same_word(wanted.text[:_SEARCHED_CHARS]).split()[:_SEARCHED_WORDS]
         found += [of.words.contains(word, autoescape=True) for word in words]
     for name in ("importance", "source", "series_id"):
         value = getattr(wanted, name)
@@ -135,11 +140,12 @@ def _view(of: _Row, view: View, now: datetime, zone: str) -> list[ColumnElement[
 
 
 def _to_day(of: _Row, day: date, zone: str) -> ColumnElement[bool]:
-    following = day + timedelta(days=1)
+    following = min(day, _LAST_DAY) + timedelta(days=1)
     return _before(of, day_moment(following), _begin(following, zone))
 
 
 def _from_day(of: _Row, day: date, zone: str) -> ColumnElement[bool]:
+    day = max(day, _FIRST_DAY)
     days, times = day_moment(day), _begin(day, zone)
     return and_(of.moment >= min(days, times), of.moment >= case((of.is_timed, times), else_=days))
 

@@ -70,3 +70,10 @@ def test_what_an_answer_made_is_known(todo_list: TodoList, foreign_list: TodoLis
     assert todo_list.todos.made_in(todo_list.user_id, "m") == {made.id, made.subtasks[0].id}
     assert foreign_list.todos.made_in(foreign_list.user_id, "m") == frozenset()
     assert [change.kind for change in todo_list.todos.changes_of(todo_list.user_id, "m")] == ["updated", "created"]
+
+
+def test_names_of_calls_may_be_of_any_length(todo_list: TodoList) -> None:
+    for name in ("x" * 100_000, "ü" * 1_000, "a\x00b", "\ud800", "🙂"):
+        first, second = (todo_list.todos.create(todo_list.call("m", name), Draft(name[:9])) for _ in range(2))
+        assert (first.repeated, second.repeated, second.todo) == (False, True, first.todo)
+    assert len(todo_list.items()) == 5
