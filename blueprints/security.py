@@ -49,6 +49,7 @@ _HX_HEADER: Final = re.compile(r"hx-[a-z-]{1,60}")
 _PUBLIC_API: Final = "/api/"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _UPLOADS: Final = "rill_uploads"
+_BODY_BYTES: Final = "rill_body_bytes"
 # Boundaries, part headers and the small fields around an upload.
 _MULTIPART_SLACK_BYTES: Final = 64 * 1024
 _IN_MEMORY_BYTES: Final = 1024 * 1024
@@ -91,6 +92,16 @@ def accepts_many_uploads(largest: int) -> Callable[[View], View]:
 
     def mark(view: View) -> View:
         setattr(view, _UPLOADS, largest)
+        return view
+
+    return mark
+
+
+def takes(max_bytes: int) -> Callable[[View], View]:
+    """Mark a view whose bodies may have more bytes than a form or a question has."""
+
+    def mark(view: View) -> View:
+        setattr(view, _BODY_BYTES, max_bytes)
         return view
 
     return mark
@@ -156,7 +167,9 @@ def _check_csrf() -> None:
 
 def _limit_body() -> None:
     """Refuse a body over the cap. Before the CSRF check, which reads forms."""
-    largest = getattr(current_app.view_functions.get(request.endpoint or ""), _UPLOADS, 0)
+    view = current_app.view_functions.get(request.endpoint or "")
+    largest = getattr(view, _UPLOADS, 0)
+    request.max_content_length = getattr(view, _BODY_BYTES, request.max_content_length)
     if largest:
         request.max_content_length = largest * services().settings.max_upload_mb * 1024 * 1024 + _MULTIPART_SLACK_BYTES
         request.environ["wsgi.input"] = _Sharing(request.environ["wsgi.input"])

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, g, request
 
-from blueprints import answered, body, identity, negotiate, repeats, streams, todo_commands, todo_panel
+from blueprints import answered, body, identity, negotiate, repeats, security, streams, todo_commands, todo_panel
 from blueprints.dialects import registry as dialects
 from blueprints.dialects.todos import LIMIT, refused
 from blueprints.extensions import count_creation, services
@@ -24,11 +24,14 @@ from services.streaming.events import StreamId
 blueprint = Blueprint("todos", __name__, cli_group=None)
 blueprint.cli.add_command(todo_commands.todos_client)
 
+# 50 messages of 10,000 characters (D28), of which JSON may write each as a pair of escaped surrogates (R26).
+_BODY_BYTES = 8 * 1024 * 1024
 # What `rate_limit_exceeded` says (D14), as the specification names it.
 _QUOTA = ("current_usage", "monthly_limit", "remaining_quota", "reset_date")
 
 
 @blueprint.post("/api/todos/agent-create/stream")
+@security.takes(_BODY_BYTES)
 def agent_create_todo_stream() -> Response:
     """Ask the agent; the answer streams in this response, unless the request says otherwise."""
     user_id = identity.require().user.id

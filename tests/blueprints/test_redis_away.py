@@ -57,6 +57,18 @@ def test_a_start_is_refused_in_time_and_says_when_to_come_back(person: Person, a
     assert person.client.get("/api/conversations").json["conversations"] == []
 
 
+@pytest.mark.req("D29", "D34")
+def test_the_todo_agent_is_refused_by_status_and_its_sessions_are_there(person: Person) -> None:
+    wish = {"messages": [{"role": "user", "content": "Add Milk"}], "session_id": "work"}
+
+    with within(IN_TIME_S):
+        refused = person.client.post("/api/todos/agent-create/stream", json=wish)
+
+    assert (refused.status_code, refused.json["code"]) == (503, "UNAVAILABLE")
+    assert person.client.get("/api/todos/sessions").json == {"sessions": [], "next": None}
+    assert person.client.get("/api/todos").json["todos"] == []
+
+
 @pytest.mark.req("T41")
 def test_streams_are_refused_in_time_in_their_own_shape(person: Person) -> None:
     person.services.database.run(make_answer, person.user.id, stream_id="5eed")

@@ -1,5 +1,6 @@
 """The todo agent's API as its clients see it: REQUIREMENTS A3 and API.md, "Todos"."""
 
+import json
 from hashlib import sha256
 from typing import Any
 
@@ -255,13 +256,20 @@ def test_everybody_else_is_refused_by_status_in_the_same_words(doer: Doer) -> No
 
 
 @pytest.mark.req("D28", "R26")
-def test_the_limits_themselves_are_allowed(doer: Doer) -> None:
-    longest = ("x" * 9_999 + "é", *["y"] * 48)
+def test_the_limits_are_characters_and_themselves_allowed(doer: Doer) -> None:
+    # As many bytes as so many characters can have: each is written as twelve.
+    longest = [*said(*["👍" * 10_000] * 49), {"role": "user", "content": "What is due today?"}]
+    body = json.dumps({"messages": longest, "session_id": "a" * 128})
+    assert len(body) > 5_800_000, "needs more than a body usually may have"
 
-    frames = doer.ask([*said(*longest), {"role": "user", "content": "What is due today?"}], session_id="a" * 128)
+    response = doer.client.post(ASK, data=body, content_type="application/json", headers=SSE)
+    with Stream(response) as stream:
+        frames = stream.rest()
+    larger = doer.client.post(ASK, data=b"x" * 9_000_000, content_type="application/json", headers=SSE)
 
     assert names(frames)[-2:] == LAST
-    assert len(frames[-1].json) >= 2
+    assert len(frames[-1].json) == 51
+    assert (larger.status_code, larger.json["code"]) == (413, "TOO_LARGE")
 
 
 @pytest.mark.req("D27")
