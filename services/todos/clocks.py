@@ -37,7 +37,8 @@ class Clock:
         at: What the clocks show; None is midnight at the end of the day.
         until: The end of a range, `14:00-16:00`.
         bare: It could be of the morning or of the evening as well.
-        weak: Only `at` or a date beside it makes it a time.
+        weak: In a line, only its end, `at` or a date beside it makes it a time.
+        doubtful: In a line, only `at` or a date does: `1:10` may be a ratio, `3:16` a verse.
         zone: The zone that was named; None for that of who speaks.
         note: What is to be said of it, if nothing beside it decides.
     """
@@ -47,6 +48,7 @@ class Clock:
     until: time | None = None
     bare: bool = False
     weak: bool = False
+    doubtful: bool = False
     zone: str | None = None
     note: str = ""
 
@@ -73,7 +75,8 @@ def _clock(words: Sequence[Word], index: int, *, said_at: bool) -> Clock | None:
     if text[:1] == "@" and len(text) > 1:
         text, said_at = text[1:], True
     if not text[:1].isdigit():
-        return _worded(words, index)
+        found = _worded(words, index)
+        return found if found is None or not said_at else replace(found, weak=False)
     if "-" in text or "–" in text:
         return _range(text, index)
     found = _written(text, words, index, said_at=said_at)
@@ -135,7 +138,8 @@ def _exact(
         return Clock(end, _halved(hour, minute, second, half))
     if hour == 24:
         return Clock(end, None)
-    return Clock(end, time(hour, minute, second), bare=1 <= hour <= 12)
+    doubtful = not said_at and hour < _FIRST_BARE_HOUR and len(digits[0]) == 1
+    return Clock(end, time(hour, minute, second), bare=1 <= hour <= 12, doubtful=doubtful)
 
 
 def _halved(hour: int, minute: int, second: int, half: str) -> time:
@@ -156,9 +160,9 @@ def _bare(hour: int, minute: int, end: int) -> Clock:
 def _worded(words: Sequence[Word], index: int) -> Clock | None:
     text, following = at(words, index), at(words, index + 1)
     if text in {"noon", "midday"}:
-        return Clock(index + 1, time(12))
+        return Clock(index + 1, time(12), weak=True)
     if text == "midnight":
-        return Clock(index + 1, None)
+        return Clock(index + 1, None, weak=True)
     if text in {"half", "quarter", "five", "ten", "twenty"} and following in {"past", "to"}:
         return _past(words, index)
     if text == "a" and following == "quarter" and at(words, index + 2) in {"past", "to"}:

@@ -23,7 +23,7 @@ MAX_PHRASE_CHARS: Final = 200
 
 _FORMS: Final = 'Use YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, or words such as "tomorrow", "next monday at 9" or "17 Feb".'
 _MACHINE_LIKE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].{0,40})?", re.IGNORECASE)
-_START_LEADS: Final = names("on for from starting start @")
+_START_LEADS: Final = names("on for from starting @")
 _DUE_LEADS: Final = names("by due until till before deadline")
 _TO: Final = names("to until till through - –")
 
@@ -64,6 +64,8 @@ class Found:
             return Hold.SURE
         if self.day is not None:
             return self.day.hold
+        if self.clock is not None and self.clock.doubtful:
+            return Hold.LED
         return Hold.END if self.clock is None or self.clock.weak else Hold.SURE
 
 
@@ -109,7 +111,7 @@ def match(words: Sequence[Word], index: int, said: Said) -> Found | None:
     led = begin > index
     if led and at(words, begin - 1) == "from":
         found = _ranged(words, found, said)
-    return replace(found, start=index, led=led, due=due, before=before)
+    return replace(found, start=index, led=led, due=due or found.due, before=before)
 
 
 def _lead(words: Sequence[Word], index: int) -> tuple[int, bool, bool]:
@@ -128,9 +130,7 @@ def _lead(words: Sequence[Word], index: int) -> tuple[int, bool, bool]:
         more = at(words, index + 1) in {"on", "by", "at", "in", "until"} and at(words, index) == "due"
         step = 2 if more and at(words, index + 1) not in {"at", "in"} else 1
         return index + step, True, text == "before"
-    if text in {"start", "starting"}:
-        if at(words, index + 1) == "of":
-            return index, False, False
+    if text == "starting":
         return (index + 2 if at(words, index + 1) in {"on", "from"} else index + 1), False, False
     return (index if text == "no" else index + 1), False, False
 
@@ -175,9 +175,10 @@ def _with_time(words: Sequence[Word], found: Found) -> Found:
             return found
     begin = found.end + 1 if at(words, found.end) in {"from", "by"} else found.end
     clock = clocks.match(words, begin)
-    if clock is None or (begin > found.end and clock.weak):
+    if clock is None or (begin > found.end and clock.weak and clock.bare):
         return found
-    found = replace(found, clock=clock, end=clock.end)
+    by = at(words, begin - 1) == "by" and begin > found.end
+    found = replace(found, clock=clock, end=clock.end, due=by)
     part = _part(words, found.end) if not found.part and _open(words, found.end) else None
     return found if part is None else replace(found, part=part[0], end=part[1])
 

@@ -227,7 +227,8 @@ def _counted(words: Sequence[Word], index: int, said: Said) -> Day | None:
     if at(words, end) == "from" and not words[end - 1].ends:
         if at(words, end + 1) in {"now", "today"}:
             return _later(words, (index, end + 2), amounts, said)
-        other = match(words, end + 1, said)
+        # "a week from a day from ...": one is enough.
+        other = None if number(at(words, end + 1)) or compact(at(words, end + 1)) else match(words, end + 1, said)
         if other is None or other.moment or any(unit in {"hour", "minute"} for _, unit in amounts):
             return None
         return _later(words, (index, other.end), amounts, Said(said.now, said.zone, other.day, said.month_first))

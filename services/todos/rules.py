@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
 from dateutil.rrule import rrulestr
@@ -123,11 +124,15 @@ def _check(parts: Mapping[str, str], rule: str) -> None:
         raise InvalidRepetition(rule, "It never comes.")
     try:
         _until(parts)
-        endless = Recurrence(joined({name: value for name, value in parts.items() if name not in {"UNTIL", "COUNT"}}))
-        if _after(endless, _LEAP_YEAR, _LEAP_YEAR) is None:
+        if not _comes(joined({name: value for name, value in parts.items() if name not in {"UNTIL", "COUNT"}})):
             raise InvalidRepetition(rule, "It never comes.")
     except ValueError as exc:
         raise InvalidRepetition(rule, "This is no recurrence rule (RFC 5545).") from exc
+
+
+@lru_cache(maxsize=512)
+def _comes(rule: str) -> bool:
+    return _after(Recurrence(rule), _LEAP_YEAR, _LEAP_YEAR) is not None
 
 
 def _can_come(parts: Mapping[str, str]) -> bool:

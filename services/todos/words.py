@@ -48,6 +48,8 @@ _CHUNK = re.compile(
     r"\"[^\"]{1,500}\"(?=[\s,.;:!?)]|$)|“[^”]{1,500}”|„[^“”]{1,500}[“”]|«[^»]{1,500}»|`[^`]{1,500}`"
     r"|'[^']{1,500}'(?=[\s,.;:!?)]|$)|\S+"
 )
+# `\#` and `\tomorrow`: the word that follows is what it is. A path, `\a\b`, is no such word.
+_ESCAPED = re.compile(r"\\(?:[#+!@\"'][^\\]{0,200}|\w[^\\]{0,200})")
 _QUOTES: Final = "\"“„«`'"
 _OPENS: Final = "([{"
 _ENDS: Final = ",.;:!?)]}"
@@ -92,6 +94,9 @@ def cut(line: str) -> list[Word]:
     for found in _CHUNK.finditer(line):
         raw = found[0]
         if raw[0] in _QUOTES and len(raw) > 1 and raw[-1] in "\"”“»`'" and (raw[0] != "'" or raw[-1] == "'"):
+            words.append(Word(raw, "", found.start(), found.end(), "", True))
+            continue
+        if raw[0] == "\\" and _ESCAPED.fullmatch(raw):
             words.append(Word(raw, "", found.start(), found.end(), "", True))
             continue
         core = raw.lstrip(_OPENS) if raw[0] in _OPENS else raw

@@ -202,8 +202,12 @@ def _slashed(words: Sequence[Word], index: int, said: Said) -> Day | None:
     if mark != "." and one != other and one <= 12 and other <= 12:
         note = f"“{written}” is read as {day} {when.MONTHS[month - 1] if 1 <= month <= 12 else month}"
         note += f", with the {'month' if month_first else 'day'} first."
+    if parts[4] is not None and len(parts[4]) == 2:
+        exists = 1 <= month <= 12 and 1 <= day <= when.days_in(2000 + int(parts[4]), month)
+        # 10.0.12 is a version.
+        return Day(index + 1, date(2000 + int(parts[4]), month, day), note=note) if exists and mark == "/" else None
     if parts[4] is not None:
-        year = int(parts[4]) if len(parts[4]) == 4 else 2000 + int(parts[4])
+        year = int(parts[4])
         return Day(index + 1, when.a_day(year, month, day, phrase=written), note=note)
     if not 1 <= month <= 12 or not 1 <= day <= when.days_in(2024, month):
         return None
