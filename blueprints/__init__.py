@@ -29,6 +29,7 @@ from blueprints import security as security
 from blueprints import streams as streams
 from blueprints import study as study
 from blueprints import study_pages as study_pages
+from blueprints import todo_file_pages as todo_file_pages
 from blueprints import todo_files as todo_files
 from blueprints import todo_items as todo_items
 from blueprints import todo_lines as todo_lines
@@ -64,6 +65,7 @@ _MODULES = (
     search_pages,
     document_pages,
     study_pages,
+    todo_file_pages,
     todo_files,
     todo_items,
     todo_lines,

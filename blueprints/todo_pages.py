@@ -3,7 +3,7 @@
 What a form does is answered to scripts by fragments: the list as it has become, and a sentence with its undo.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
@@ -13,7 +13,7 @@ from blueprints.extensions import services
 from blueprints.pages import new_key
 from blueprints.todo_said import Said
 from blueprints.todo_shown import Board, Choice, read
-from services.errors import FieldError, InvalidInput, NotFound
+from services.errors import AppError, FieldError, InvalidInput, NotFound
 from services.store import todo_changes
 from services.store.base import utc_now
 from services.todos.actions import By, Done, Filter
@@ -22,6 +22,8 @@ blueprint = Blueprint("todo_pages", __name__)
 
 CHANGES_SHOWN: Final = 50
 _MAX_KEY: Final = 64
+# What a form can be sent again for.
+_MISTAKES: Final = frozenset({400, 409, 413, 415})
 
 
 @blueprint.get("/todos")
@@ -174,6 +176,16 @@ def sheet(name: str, title: str, **values: Any) -> str:
     if negotiate.is_fragment(request):
         return render_template(name, **values)
     return render_template("todos/sheet.html", user=identity.require().user, part=name, **values)
+
+
+def answered_by_sheet(act: Callable[[], Response], again: Callable[[dict[str, Any]], str]) -> Response:
+    """Do what a sheet's form asks for; its mistake stands at its field, also for scripts."""
+    try:
+        return errors.on_page(act, lambda problem: Response(again(problem)))
+    except AppError as wrong:
+        if not negotiate.is_fragment(request) or errors.status_of(wrong) not in _MISTAKES:
+            raise
+        return Response(again(errors.problem_of(wrong)), status=errors.status_of(wrong))
 
 
 def _acted(kind: str, done: Done) -> Response:

@@ -7,12 +7,12 @@ from typing import Any, Final
 import orjson
 from flask import Blueprint, Response, request
 
-from blueprints import errors, negotiate, todo_said
+from blueprints import todo_said
 from blueprints.extensions import services
-from blueprints.todo_pages import answered, me, sheet, zone
+from blueprints.todo_pages import answered, answered_by_sheet, me, sheet, zone
 from blueprints.todo_shown import repeats, row
 from services import when
-from services.errors import AppError, FieldError, InvalidInput
+from services.errors import FieldError, InvalidInput
 from services.store import todos as caps
 from services.store.base import utc_now
 from services.store.todos import Draft, Todo
@@ -49,7 +49,7 @@ def save(todo_id: str) -> Response:
                 return answered(todo_said.of_added(added, (), zone=zone()))
         return answered(todo_said.of_done("updated", done, found.remarks, zone=zone()))
 
-    return _with_sheet(act, lambda problem: _detail(todo, problem, request.form))
+    return answered_by_sheet(act, lambda problem: _detail(todo, problem, request.form))
 
 
 @blueprint.get("/todos/<todo_id>/when")
@@ -77,7 +77,7 @@ def set_when(todo_id: str) -> Response:
         done = services().todos.update(By(me()), todo_id, _at_same_time(todo, found.values))
         return answered(todo_said.of_done("updated", done, found.remarks, zone=zone()))
 
-    return _with_sheet(act, lambda problem: _when(todo, problem, request.form))
+    return answered_by_sheet(act, lambda problem: _when(todo, problem, request.form))
 
 
 @blueprint.get("/todos/<todo_id>/delete")
@@ -197,13 +197,3 @@ def _at_same_time(todo: Todo, values: dict[str, Any]) -> dict[str, Any]:
         name: when.settled(new.day, old.at, old.zone)[0] if new and old and old.at and old.zone and not new.at else new
         for name, new in values.items()
     }
-
-
-def _with_sheet(act: Any, again: Any) -> Response:
-    """Do what a sheet's form asks for; its mistake stands at its field, also for scripts."""
-    try:
-        return errors.on_page(act, lambda problem: Response(again(problem)))
-    except AppError as wrong:
-        if not negotiate.is_fragment(request) or errors.status_of(wrong) not in {400, 409}:
-            raise
-        return Response(again(errors.problem_of(wrong)), status=errors.status_of(wrong))

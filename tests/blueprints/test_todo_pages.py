@@ -341,3 +341,25 @@ def test_the_place_of_one_todo_leads_to_it(ada: Keeper) -> None:
 
     assert ada.client.get(f"/todos?item={todo.id}", headers=HTML).headers["Location"] == f"/todos/{todo.id}"
     assert ada.client.get("/todos?item=x", headers=HTML).status_code == 404
+
+
+@pytest.mark.req("B3")
+def test_a_list_goes_out_and_comes_in_as_a_file_and_as_a_calendar(ada: Keeper) -> None:
+    assert "/api/todos/export?format=csv" in ada.see("/todos/files")
+
+    taken = unescape(ada.send("/todos/files/import", 200, text="Buy milk\nCall Ada", format="text").text)
+    refused = unescape(ada.send("/todos/files/import", 400, HTMX, text="").text)
+    made = unescape(ada.send("/todos/files/feed", 200, HTMX).text)
+
+    assert ("2 todos added." in taken, ada.items()) == (True, ["Buy milk", "Call Ada"])
+    assert at_field(refused, "file") == "Has no todos in it."
+    address = re.search(r'class="files__address">https?://[^/]+(/todos/feed/[^<]+)<', made)
+    assert address
+    assert "BEGIN:VCALENDAR" in ada.client.get(address[1]).text
+    assert address[1] not in ada.see("/todos/files"), "it is shown once"
+    ada.send("/todos/files/feed/revoke", 200)
+    assert ada.client.get(address[1]).status_code == 404
+    undo = re.search(r'name="message_id" value="([^"]+)"', taken)
+    assert undo
+    ada.send("/todos/undo", message_id=undo[1])
+    assert ada.items() == []
