@@ -55,13 +55,7 @@ def take() -> Response:
 
     Rows that are wrong are told and not taken, all others are; those that are there already are skipped.
     """
-    content, kind, name = _sent()
-    parsed = importing.read(content, kind, name, now=utc_now(), zone=zone())
-    if not parsed.rows:
-        raise InvalidInput([_as_field(each) for each in parsed.mistakes[:_MISTAKES_TOLD]])
-    done = importing.take(services().todos, services().database, me(), parsed)
-    if not done.added and done.mistakes and not done.skipped:
-        raise InvalidInput([_as_field(each) for each in done.mistakes[:_MISTAKES_TOLD]])
+    done = imported()
     response = jsonify(imported_json(done))
     response.status_code = 201 if done.added else 200
     return response
@@ -77,10 +71,7 @@ def standing() -> Response:
 @blueprint.post("/api/todos/feed")
 def renew() -> Response:
     """A new secret address for my calendar feed, told this once; the one before opens nothing from now on."""
-    secret = secrets.token_urlsafe(_SECRET_BYTES)
-    services().database.run(todo_feeds.put, me(), _hashed(secret), now=utc_now())
-    url = f"{services().settings.public_url or request.host_url.rstrip('/')}{url_for('todo_files.feed', secret=secret)}"
-    response = jsonify(url=url, tasks_url=f"{url}?as=tasks", webcal_url=f"webcal://{url.partition('://')[2]}")
+    response = jsonify(renewed())
     response.status_code = 201
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -122,6 +113,31 @@ def feed(secret: str) -> Response:
     return response
 
 
+def imported() -> Imported:
+    """Take in what this request brings.
+
+    Raises:
+        InvalidInput: It is no list, or no row of it can be taken; names them.
+        TooLarge: More than `importing.MAX_BYTES`.
+    """
+    content, kind, name = _sent()
+    parsed = importing.read(content, kind, name, now=utc_now(), zone=zone())
+    if not parsed.rows:
+        raise InvalidInput([_as_field(each) for each in parsed.mistakes[:_MISTAKES_TOLD]])
+    done = importing.take(services().todos, services().database, me(), parsed)
+    if not done.added and done.mistakes and not done.skipped:
+        raise InvalidInput([_as_field(each) for each in done.mistakes[:_MISTAKES_TOLD]])
+    return done
+
+
+def renewed() -> dict[str, str]:
+    """The addresses of my feed, with a new secret."""
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    services().database.run(todo_feeds.put, me(), _hashed(secret), now=utc_now())
+    url = f"{services().settings.public_url or request.host_url.rstrip('/')}{url_for('todo_files.feed', secret=secret)}"
+    return {"url": url, "tasks_url": f"{url}?as=tasks", "webcal_url": f"webcal://{url.partition('://')[2]}"}
+
+
 def imported_json(done: Imported) -> dict[str, Any]:
     """What became of an imported file."""
     return {
@@ -161,10 +177,14 @@ def _sent() -> tuple[bytes, importing.Kind | None, str]:
 def _sent_file() -> tuple[bytes, importing.Kind | None, str]:
     sent = body.Fields(request.form.to_dict())
     kind = _kind(sent)
-    files = request.files.getlist(FIELD)
-    if len(files) != 1:
+    # A browser sends a field for a file that was not chosen.
+    files = [file for file in request.files.getlist(FIELD) if file.filename]
+    text = str(sent.values.get("text") or "")
+    if len(files) > 1 or not (files or text.strip()):
         sent.wrong(FIELD, "must be one file" if files else "is missing")
     sent.check()
+    if not files:
+        return text.encode("utf-8", "replace"), kind, ""
     return _capped(files[0].stream.read(importing.MAX_BYTES + 1)), kind, files[0].filename or ""
 
 

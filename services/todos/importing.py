@@ -71,7 +71,9 @@ def read(content: bytes, kind: Kind | None, name: str, *, now: datetime, zone: s
         InvalidInput: It is not of that kind at all, or holds too many.
     """
     with _ROOM:
-        made: Parsed = gevent.get_hub().threadpool.apply(_read, (content, kind, name, now, zone))
+        made: Parsed | BaseException = gevent.get_hub().threadpool.apply(_ended, (content, kind, name, now, zone))
+    if isinstance(made, BaseException):
+        raise made
     return made
 
 
@@ -141,6 +143,15 @@ class _Making:
             return
         self.added += sum(_size(row) for row in rows)
         self.change_ids.append(done.change_id)
+
+
+def _ended(content: bytes, kind: Kind | None, name: str, now: datetime, zone: str) -> Parsed | BaseException:
+    # In the thread. Errors are handed over as values: gevent prints those that are raised there, and what they tell
+    # of somebody's file is for nobody else.
+    try:
+        return _read(content, kind, name, now, zone)
+    except BaseException as wrong:
+        return wrong
 
 
 def _read(content: bytes, kind: Kind | None, name: str, now: datetime, zone: str) -> Parsed:

@@ -377,14 +377,3 @@ def test_an_address_is_the_sites_public_one(make_app: Callable[..., Flask]) -> N
 
     assert told_url["url"].startswith("https://todos.example.org/todos/feed/")
     assert told_url["webcal_url"] == "webcal" + told_url["url"].removeprefix("https")
-
-
-@pytest.mark.slow
-def test_a_feed_of_many_comes_whole(ada: Doer) -> None:
-    rows = [{"item": f"Item {n}", "start_time": "2030-01-15 08:00"} for n in range(1_200)]
-    taken(ada, json.dumps(rows), "x.json")
-
-    feed = ada.site.test_client().get(opened(ada)).data
-
-    assert feed.count(b"BEGIN:VEVENT") == 1_200
-    assert feed.count(b"UID:") == len({line for line in feed.split(b"\r\n") if line.startswith(b"UID:")})
