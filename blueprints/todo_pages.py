@@ -16,6 +16,7 @@ from blueprints.todo_shown import Board, Choice, read
 from services.errors import AppError, FieldError, InvalidInput, NotFound
 from services.store import todo_changes
 from services.store.base import utc_now
+from services.todos import importing
 from services.todos.actions import By, Done, Filter
 
 blueprint = Blueprint("todo_pages", __name__)
@@ -97,6 +98,8 @@ def move(todo_id: str) -> Response:
 def undo() -> Response:
     """Undo a change (`change_id`), all that an answer did (`message_id`), or the latest one."""
     change_id, message_id = (request.form.get(name) or None for name in ("change_id", "message_id"))
+    if message_id and message_id.startswith(importing.PREFIX):
+        return answered(todo_said.of_undone(importing.undo(services().todos, me(), message_id)))
     undone = services().todos.undo(By(me()), change_id, message_id=message_id)
     return answered(todo_said.of_undone(undone))
 
