@@ -106,14 +106,16 @@ class Edit:
 
     def find(self, todo_id: str) -> TodoRow | None:
         """The same, or None."""
-        try:
-            return self.row(todo_id)
-        except errors.NotFound:
-            return None
+        return self.some([todo_id]).get(todo_id)
 
-    def children(self, todo_id: str) -> list[TodoRow]:
-        """A todo's subtasks, in their order."""
-        return self._known(todos.children(self.session, [todo_id]))
+    def some(self, todo_ids: Sequence[str]) -> dict[str, TodoRow]:
+        """Several of the person's todos by their ids; those that are not there are left out."""
+        rows = self._known(todos.rows(self.session, self.by.user_id, todo_ids))
+        return {row.id: row for row in rows}
+
+    def children(self, *todo_ids: str) -> list[TodoRow]:
+        """The subtasks of a todo, or of several, in their order."""
+        return self._known(todos.children(self.session, todo_ids))
 
     def tags(self, row: TodoRow) -> tuple[str, ...]:
         """A todo's tags, as they are now."""
@@ -156,12 +158,15 @@ class Edit:
     def remove(self, rows: Iterable[TodoRow]) -> None:
         """Take todos away; subtasks have to be among them."""
         self.flush()
-        gone = sorted(rows, key=lambda row: row.parent_id is None)
+        gone = list(rows)
         for row in gone:
             self._before.setdefault(row.id, self.snapshot(row))
-        for row in gone:
-            self.session.delete(row)
+        for is_subtask in (True, False):
+            for row in gone:
+                if (row.parent_id is not None) == is_subtask:
+                    self.session.delete(row)
             self.session.flush()
+        for row in gone:
             del self._rows[row.id]
             self._tags.pop(row.id, None)
 

@@ -4,7 +4,7 @@ Only what that change did goes back: a todo whose date it moved keeps the name t
 it did has been changed since, it is not undone, and whoever asks is told what has been changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from services.store import todo_changes
 from services.store.todo_changes import Change, State
 from services.store.todo_edits import SILENT, Edit, values_of
 from services.store.todos import TodoRow
+
+States = Mapping[str, tuple[State, State]]
 
 _NAMES: Final[Mapping[str, str]] = {
     "item": "name",
@@ -53,15 +55,20 @@ def revert(edit: Edit, change: Change) -> None:
     if change.undone_by is not None:
         raise errors.Conflict(f"That change of “{change.item}” has been undone already.", code="UNDONE")
     states = _followers_apart(edit, change)
-    for todo_id, (before, after) in states.items():
-        _check(edit, change, todo_id, before, after, states)
-    came = {key: before for key, (before, after) in states.items() if after is None and before is not None}
-    for todo_id in sorted(came, key=lambda key: came[key]["parent_id"] is not None):
-        edit.add(values_of(came[todo_id]), todo_id)
+    there = edit.some([*states, *_parents(states)])
+    made = [key for key, (before, _) in states.items() if before is None]
+    new = {row.parent_id for row in edit.children(*made) if row.id not in states}
+    for todo_id in states:
+        why = _objection(edit, states, todo_id, there, new)
+        if why is not None:
+            raise _conflict(change, todo_id, *why)
+    came = [(key, before) for key, (before, after) in states.items() if after is None and before is not None]
+    for todo_id, kept in sorted(came, key=lambda each: each[1]["parent_id"] is not None):
+        edit.add(values_of(kept), todo_id)
     for todo_id, (before, after) in states.items():
         if before is not None and after is not None:
-            _give_back(edit, edit.row(todo_id), before)
-    edit.remove([edit.row(key) for key, (before, _) in states.items() if before is None])
+            _give_back(edit, there[todo_id], before)
+    edit.remove([there[key] for key in made])
 
 
 def close(edit: Edit, reverted: list[Change]) -> Change | None:
@@ -81,7 +88,7 @@ def is_untouched(edit: Edit, row: TodoRow) -> bool:
     )
 
 
-def _followers_apart(edit: Edit, change: Change) -> Mapping[str, tuple[State, State]]:
+def _followers_apart(edit: Edit, change: Change) -> States:
     """The states of a completion without the todo that it made, if that one has been worked on or is gone."""
     if change.kind != "completed":
         return change.states
@@ -92,34 +99,41 @@ def _followers_apart(edit: Edit, change: Change) -> Mapping[str, tuple[State, St
     return {key: pair for key, pair in change.states.items() if key not in change.made}
 
 
-def _check(
-    edit: Edit,
-    change: Change,
-    todo_id: str,
-    before: State,
-    after: State,
-    states: Mapping[str, tuple[State, State]],
-) -> None:
-    row = edit.find(todo_id)
+def _parents(states: States) -> set[str]:
+    """The todos to which those that come back belonged."""
+    return {
+        before["parent_id"] for before, after in states.values() if before and after is None and before["parent_id"]
+    }
+
+
+def _objection(
+    edit: Edit, states: States, todo_id: str, there: Mapping[str, TodoRow], new: Collection[str | None]
+) -> tuple[list[str], str] | None:
+    """Why a todo cannot go back: which of its fields have been changed since, and the end of a sentence about it.
+
+    Args:
+        edit: The edit.
+        states: All that the change did.
+        todo_id: Which todo.
+        there: Those of the change, and those that they belong to, as they are now.
+        new: Those that have got subtasks since they were made.
+    """
+    before, after = states[todo_id]
+    row = there.get(todo_id)
     if after is None:
-        if row is not None:
-            raise _conflict(change, todo_id, ["it is there again"], "is there already")
         parent_id = (before or {}).get("parent_id")
-        if parent_id is not None and parent_id not in states and edit.find(parent_id) is None:
-            raise _conflict(change, todo_id, ["parent_id"], "belonged to a todo that has been deleted since")
-        return
+        if row is not None:
+            return ["deleted"], "is there already"
+        if parent_id is not None and parent_id not in states and parent_id not in there:
+            return ["parent_id"], "belonged to a todo that has been deleted since"
+        return None
     if row is None:
-        raise _conflict(change, todo_id, ["deleted"], "has been deleted since")
-    now = edit.snapshot(row)
-    if before is None:
-        differing = [key for key in after if key not in SILENT and after[key] != now[key]]
-        new = [each.id for each in edit.children(todo_id) if each.id not in states]
-        if new:
-            raise _conflict(change, todo_id, ["subtasks"], "has got subtasks since")
-    else:
-        differing = [key for key in after if key not in _UNTOLD and after[key] != now[key]]
-    if differing:
-        raise _conflict(change, todo_id, differing, f"has been changed since: {_said(differing)}")
+        return ["deleted"], "has been deleted since"
+    if todo_id in new:
+        return ["subtasks"], "has got subtasks since"
+    now, ignored = edit.snapshot(row), SILENT if before is None else _UNTOLD
+    differing = [key for key in after if key not in ignored and after[key] != now[key]]
+    return (differing, f"has been changed since: {_said(differing)}") if differing else None
 
 
 def _give_back(edit: Edit, row: TodoRow, before: Mapping[str, Any]) -> None:

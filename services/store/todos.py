@@ -190,10 +190,15 @@ def get(s: Session, user_id: int, todo_id: str) -> Todo:
 
 def some(s: Session, user_id: int, todo_ids: Sequence[str]) -> dict[str, Todo]:
     """Several of the person's todos by their ids; those that are not there are left out."""
-    rows: list[TodoRow] = []
+    return {todo.id: todo for todo in whole(s, rows(s, user_id, todo_ids))}
+
+
+def rows(s: Session, user_id: int, todo_ids: Sequence[str]) -> list[TodoRow]:
+    """The same as their rows."""
+    found: list[TodoRow] = []
     for ids in _parts(todo_ids):
-        rows += s.scalars(select(TodoRow).where(TodoRow.id.in_(ids), TodoRow.user_id == user_id))
-    return {todo.id: todo for todo in whole(s, rows)}
+        found += s.scalars(select(TodoRow).where(TodoRow.id.in_(ids), TodoRow.user_id == user_id))
+    return found
 
 
 def known(s: Session, user_id: int, todo_ids: Sequence[str]) -> set[str]:
