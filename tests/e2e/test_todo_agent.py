@@ -25,8 +25,8 @@ HOSTILE: Final = "<img src=x onerror=alert(1)> *x*"
 @pytest.fixture(scope="module")
 def plain_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site without a model, where a month has ten requests."""
-    settings = {"TODOS_MONTHLY_QUOTA": "10", "BUILTIN_PACE_MS": "0"}
-    with running(tmp_path_factory.mktemp("plain"), **settings) as started:
+    place = tmp_path_factory.mktemp("plain")
+    with running(place, TODOS_MONTHLY_QUOTA="10", BUILTIN_PACE_MS="0") as started:
         yield started
         assert started.complaints() == []
 
