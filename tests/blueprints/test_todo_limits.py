@@ -10,6 +10,7 @@ from flask import Flask
 
 from services.store import quotas
 from services.store.database import Session
+from services.store.points import month_of
 from tests.blueprints.doers import ASK, JSON, SSE, Doer, names
 from tests.blueprints.streams import Stream
 from tests.model_scripts import Script
@@ -36,12 +37,10 @@ def strict(make_shared: Callable[..., Flask]) -> Flask:
 
 def use(doer: Doer, units: int) -> None:
     """Spend so many of this month's requests."""
+    month = month_of(quotas.utc_now())
 
     def spend(session: Session) -> None:
-        for number in range(units):
-            message_id = f"spent-{doer.user.id}-{number}"
-            quotas.reserve(session, doer.user.id, message_id, LIMIT)
-            quotas.settle(session, message_id)
+        session.add(quotas.QuotaMonth(user_id=doer.user.id, month=month, used=units))
 
     doer.services.database.run(spend)
 
