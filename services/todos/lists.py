@@ -20,6 +20,7 @@ from services.errors import FieldError, InvalidInput
 from services.store.todos import Draft
 from services.todos import fields, quick
 from services.todos.calendar import OURS
+from services.todos.pasted import Outlined, outline
 from services.todos.quick import Quick
 from services.todos.transfer import Reader, restored
 from services.when import InvalidDate
@@ -28,16 +29,14 @@ _FOLD: Final = re.compile(r"\r?\n[ \t]")
 _BEGIN: Final = re.compile(r"BEGIN:(VTODO|VEVENT)\s*\Z", re.IGNORECASE)
 _NAME: Final = re.compile(r"([A-Z-]+)[;:]", re.IGNORECASE)
 _MAX_LINE: Final = 50_000
+# As lists are read.
+_TAB: Final = 4
 _FIELDS: Final[Mapping[str, str]] = {
     "SUMMARY": "item", "DESCRIPTION": "notes", "DTSTART": "start_time", "DUE": "due_time", "RRULE": "recurrence",
     "CATEGORIES": "tags", "PRIORITY": "importance", "STATUS": "status", "COMPLETED": "completed_at",
     "RELATED-TO": "parent_id", "UID": "id",
 }  # fmt: skip
 _DATES: Final = ("DTSTART", "DUE")
-# A bullet, a number, or nothing; then perhaps a box, ticked or not.
-_MARK: Final = re.compile(r"[ \t]*(?:(?:[-*+•‣◦·–]|[0-9]{1,4}[.)])[ \t]+)?(?:\[([ xX✓✔]?)\][ \t]+|([☐☑✅✔✓])[ \t]*)?")
-_TICKED: Final = frozenset("xX✓✔☑✅")
-_TAB: Final = 4
 
 
 @dataclass(slots=True)
@@ -71,56 +70,46 @@ def read_calendar(text: str, reader: Reader) -> None:
 
 
 def read_text(text: str, reader: Reader) -> None:
-    """A todo a line, in the words of the quick line; bullets, numbers and boxes are none of its words.
+    """A todo a line, in the words of the quick line, as a pasted list is read: bullets and boxes are none of its words.
 
-    What is indented below a line is its subtasks. An indented line that cannot be read spoils its todo: half of one
-    is not what was meant.
+    A line below another that cannot be read spoils both: half of a todo is not what was meant.
     """
-    block: list[tuple[int, str]] = []
-    depth = 0
-    for place, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        indent = _indent(line)
-        if block and indent > depth:
-            block.append((place, line))
-            continue
-        _take(block, reader)
-        block, depth = [(place, line)], indent
-    _take(block, reader)
+    places = _Places(text)
+    for top in outline(text):
+        block = [(places.of(each), each) for each in (top, *top.children)]
+        made: list[Draft] = []
+        for place, each in block:
+            try:
+                made.append(_line(each, reader))
+            except InvalidInput as wrong:
+                reader.refuse(place, *(FieldError("line", told.message) for told in wrong.errors))
+        if len(made) == len(block):
+            below = tuple(replace(part, rule=None, mode="schedule", anchor=None) for part in made[1:])
+            reader.add(block[0][0], replace(made[0], subtasks=below))
 
 
-def _take(block: list[tuple[int, str]], reader: Reader) -> None:
-    made, is_sound = list[Draft](), True
-    for place, line in block:
-        try:
-            made.append(_line(line, reader))
-        except InvalidInput as wrong:
-            is_sound = False
-            reader.refuse(place, *(FieldError("line", each.message) for each in wrong.errors))
-    if made and is_sound:
-        below = tuple(replace(part, rule=None, mode="schedule", anchor=None) for part in made[1:])
-        reader.add(block[0][0], replace(made[0], subtasks=below))
+class _Places:
+    """In which line of a text what was read of it stands; asked in the order of the lines."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = iter(enumerate(text.splitlines(), start=1))
+
+    def of(self, each: Outlined) -> int:
+        words = each.text.rstrip(":").strip()
+        return next((place for place, line in self._lines if words in line.expandtabs(_TAB)), 0)
 
 
-def _line(line: str, reader: Reader) -> Draft:
-    mark = _MARK.match(line)
-    assert mark is not None, "it may be empty"
-    words = fields.one_line(line[mark.end() :])
+def _line(each: Outlined, reader: Reader) -> Draft:
+    words = fields.one_line(each.text)
     if not words:
         raise InvalidInput([FieldError("line", "has no words")])
     read: Quick = quick.read(words, now=reader.now, zone=reader.zone)
     values = {"item": read.item, "importance": read.importance, "tags": read.tags, "project": read.project}
     made = fields.draft(values, now=reader.now, zone=reader.zone)
-    made = replace(made, start=read.start, due=read.due)
+    made = replace(made, start=read.start, due=read.due, status="done" if each.done else "open")
     if read.recurrence is not None:
         made = replace(made, rule=read.recurrence.rule, mode=read.recurrence.mode)
-    return replace(made, status="done") if (mark[1] or mark[2]) in _TICKED else made
-
-
-def _indent(line: str) -> int:
-    head = line[: len(line) - len(line.lstrip(" \t"))]
-    return len(head.expandtabs(_TAB))
+    return made
 
 
 def _entries(text: str) -> Iterator[list[str]]:

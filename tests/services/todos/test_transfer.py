@@ -193,9 +193,11 @@ def test_a_plain_list_is_a_todo_a_line_with_its_indented_lines_below() -> None:
 
 
 def test_a_line_without_words_is_named() -> None:
-    parsed = read(lists.read_text, "One\n- [ ]  \u200b\n  below\nTwo\n  Three\n  \u202e\n")
+    parsed = read(lists.read_text, "One\n- [ ]  \u200b\n  - below\nTwo\n  Three\n  \u202e\n\nHouse:\n- tidy\n\tup")
 
-    assert [row.draft.item for row in parsed.rows] == ["One"]
+    assert [row.draft.item for row in parsed.rows] == ["One", "House"]
+    assert [part.item for part in parsed.rows[1].draft.subtasks] == ["tidy", "up"]
+    assert [row.place for row in parsed.rows] == [1, 8]
     assert [(wrong.place, wrong.field) for wrong in parsed.mistakes] == [(2, "line"), (6, "line")]
 
 
