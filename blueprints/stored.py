@@ -147,8 +147,10 @@ def _entries_of(assistant: str, rows: Sequence[Message]) -> list[Entry]:
 
 
 def _events_of(assistant: str, row: Message) -> list[Event]:
-    extras = row.extras or {}
-    told = services().turns.told(assistant, row.turn or {})
+    extras, turn = row.extras or {}, row.turn or {}
+    told = dict(services().turns.told(assistant, turn))
+    if turn.get("partial"):
+        told["partial"] = turn["partial"]
     return [
         Event(START, {"run_id": row.run_id, "message_id": row.id, "engine": row.engine or "", **told}),
         Event(METADATA, _metadata(row)),

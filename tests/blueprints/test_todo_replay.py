@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.blueprints.doers import SSE, Doer, names, of, text_of
+from tests.blueprints.doers import JSON, SSE, Doer, names, of, text_of
 from tests.model_scripts import Script
 from tests.model_server import ModelServer
 
@@ -90,3 +90,56 @@ def test_a_cursor_of_something_else_asks_anew(doer: Doer) -> None:
 
     assert other[0].name == "session_initialized"
     assert {todo["item"] for todo in doer.todos()} == {"Bread", "Milk"}
+
+
+@pytest.mark.req("D12", "D19", "R15")
+def test_an_answer_that_goes_on_tells_its_own_text_and_a_history_with_all_of_it(
+    modelled_doer: Doer, model: ModelServer
+) -> None:
+    doer = modelled_doer
+    model.play(CREATED, Script(text="One two three four five", stall_after=3))
+    begun = doer.start(session_id="work")
+    with doer.follow(begun["stream_id"]) as stream:
+        while "three" not in text_of(stream.frames):
+            stream.until("message_delta")
+        doer.client.post(begun["stop_url"])
+        stopped = stream.rest()
+    doer.settle()
+    model.play(Script(text=" four five."))
+
+    again = doer.client.post(f"/api/streams/{begun['stream_id']}/continue", headers=JSON)
+    assert again.status_code == 201, again.text
+    with doer.follow(again.json["stream_id"]) as stream:
+        frames = stream.rest()
+
+    before, text = of(stopped, "completed")[0]["final_message"], text_of(frames)
+    assert frames[0].json["session_id"] == "work"
+    assert of(frames, "completed")[0]["final_message"] == text
+    assert [one["content"] for one in frames[-1].json][1:] == [before + text]
+    assert "four five." in text
+    doer.settle()
+    assert doer.client.get("/api/todos/sessions/work/history").json == frames[-1].json
+    # What the first part did is not done again; each part has taken one of the month.
+    assert [todo["item"] for todo in doer.todos()] == ["Team meeting"]
+    assert doer.used() == 2
+    doer.forget(again.json["stream_id"])
+    with doer.follow(again.json["stream_id"]) as stream:
+        assert stream.rest()[-1].json == frames[-1].json
+
+
+@pytest.mark.req("D22", "D36")
+def test_an_answer_tried_again_after_a_failure_does_nothing_twice(modelled_doer: Doer, model: ModelServer) -> None:
+    doer = modelled_doer
+    model.play(CREATED, Script(text="And then it broke", cut_after=2))
+    failed = doer.ask(session_id="work")
+    doer.settle()
+    model.play(CREATED, Script(text="It is in your list."))
+
+    again = doer.client.post(f"{failed[0].json['stream_url']}/retry", headers=JSON)
+    with doer.follow(again.json["stream_id"]) as stream:
+        frames = stream.rest()
+
+    assert (failed[-1].name, frames[-1].name) == ("error", "history")
+    assert [todo["item"] for todo in doer.todos()] == ["Team meeting"]
+    assert of(frames, "tool_result")[0]["output"]["todo_id"] == of(failed, "tool_result")[0]["output"]["todo_id"]
+    assert doer.used() == 1
