@@ -58,7 +58,8 @@ def add() -> Response:
     except InvalidInput as wrong:
         if not negotiate.is_fragment(request):
             raise
-        return Response(render_template("todos/_echo.html", wrong=wrong.errors[0].message, swaps=True), status=400)
+        told = todo_quick.mistake(wrong, request.form.get("line", ""))
+        return Response(render_template("todos/_echo.html", **told, swaps=True), status=400)
 
 
 @blueprint.post("/todos/quick")
@@ -70,7 +71,7 @@ def echo() -> Response:
     try:
         found = todo_quick.understood(line, request.form.getlist("plain"), now=utc_now(), zone=zone())
     except InvalidInput as wrong:
-        return Response(render_template("todos/_echo.html", wrong=wrong.errors[0].message))
+        return Response(render_template("todos/_echo.html", **todo_quick.mistake(wrong, line)))
     return Response(render_template("todos/_echo.html", echo=todo_quick.shown(found, zone())))
 
 

@@ -43,6 +43,14 @@ class Read:
         )
 
 
+class Misread(InvalidInput):
+    """Words of a line that are meant as a date, and are none. `phrase` can be taken as it is."""
+
+    def __init__(self, message: str, phrase: str) -> None:
+        super().__init__([FieldError("line", message)], message)
+        self.phrase = phrase
+
+
 def understood(line: str, plain: Sequence[str], *, now: datetime, zone: str) -> Read:
     """How a line, or several, are understood.
 
@@ -50,7 +58,7 @@ def understood(line: str, plain: Sequence[str], *, now: datetime, zone: str) -> 
         plain: Words in it that are to be taken as they are.
 
     Raises:
-        InvalidInput: At the field `line`: there is nothing in it, or a date that is none.
+        InvalidInput: At the field `line`: there is nothing in it, or a date that is none (`Misread`).
     """
     line = fields.many_lines(line)
     if not line:
@@ -64,7 +72,7 @@ def understood(line: str, plain: Sequence[str], *, now: datetime, zone: str) -> 
     try:
         found = quick.read_lines(masked, now=now, zone=zone)
     except InvalidDate as wrong:
-        raise InvalidInput([FieldError("line", _unmasked(wrong.message, kept))]) from wrong
+        raise Misread(_unmasked(wrong.message, kept), _unmasked(wrong.phrase, kept)) from wrong
     except InvalidInput as wrong:
         told = [FieldError("line", _unmasked(each.message, kept)) for each in wrong.errors]
         raise InvalidInput(told or [FieldError("line", wrong.message)]) from wrong
@@ -87,6 +95,7 @@ def draft(todo: Quick) -> Draft:
         project=todo.project,
         rule=todo.recurrence.rule if todo.recurrence else None,
         mode=todo.recurrence.mode if todo.recurrence else "schedule",
+        status="done" if todo.done else "open",
         subtasks=tuple(draft(child) for child in todo.children),
     )
 
@@ -101,6 +110,12 @@ def shown(read: Read, zone: str) -> Mapping[str, object]:
         "notes": read.notes,
         "zone": zone,
     }
+
+
+def mistake(wrong: InvalidInput, line: str) -> Mapping[str, object]:
+    """What todos/_echo.html takes of a line that was not understood."""
+    phrase = wrong.phrase if isinstance(wrong, Misread) else ""
+    return {"wrong": wrong.errors[0].message, "phrase": phrase if phrase in line else ""}
 
 
 def _plain(todo: Quick, kept: Sequence[str]) -> Quick:

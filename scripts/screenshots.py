@@ -127,6 +127,19 @@ The deposit comes back eight weeks after the keys were handed over.
 
 Rent is due on the third of each month.
 """
+_TODOS: Final = (
+    {"item": "Pay rent", "due_time": "2026-01-01", "recurrence": "every month on the 1st", "importance": "high"},
+    {"item": "Call Ada", "start_time": "today 17:00", "tags": ["calls"]},
+    {
+        "item": "Write the report",
+        "due_time": "tomorrow 14:00",
+        "project": "Work",
+        "notes": "Two pages are enough.",
+        "subtasks": ["Gather the figures", "Draft", "Ask Grace to read it"],
+    },
+    {"item": "Buy oat milk", "tags": ["home"], "importance": "low"},
+    {"item": "Renew the passport", "project": "Travel"},
+)
 
 
 class Camera:
@@ -178,6 +191,7 @@ def main() -> int:
         studies(Camera(sign_in(new_page(browser, site), owner)), model)
         learns(Camera(sign_in(new_page(browser, site), owner)), model, owner)
         searches(Camera(sign_in(new_page(browser, site), owner)), model, owner)
+        lists(Camera(sign_in(new_page(browser, site), owner)), owner)
         operates(Camera(sign_in(new_page(browser, site), owner)))
         plain = new_page(browser, site, java_script_enabled=False)
         without_script(Camera(sign_in(plain, Account(site, "grace@example.org"))), model)
@@ -314,6 +328,20 @@ def searches(camera: Camera, model: Model, owner: Account) -> None:
     page.locator(".answer").last.wait_for()
     ended(page)
     camera.take("search-answer", lambda: in_view(page))
+
+
+def lists(camera: Camera, owner: Account) -> None:
+    """A list of todos with a line that is being written, and a todo's sheet. The page is never idle."""
+    page = camera.page
+    for todo in _TODOS:
+        assert owner.call("POST", "/api/todos", todo).status == 201
+    page.goto("/todos")
+    page.get_by_label("Add a todo").fill("Water the plants every 3 days 8am !low #home")
+    page.get_by_role("list", name="Understood").wait_for()
+    camera.take("todos", lambda: page.evaluate("scrollTo(0, 0)"))
+    page.get_by_role("link", name="Write the report").click()
+    page.get_by_label("Due").wait_for()
+    camera.take("todo")
 
 
 def operates(camera: Camera) -> None:

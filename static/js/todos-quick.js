@@ -68,6 +68,10 @@ export function attach(form) {
     else plain.delete(fix.dataset.read)
     ask(0)
   })
+  form.addEventListener("formdata", ({ formData }) => {
+    formData.delete("plain")
+    for (const words of plain) formData.append("plain", words)
+  })
   form.addEventListener("submit", () => {
     clearTimeout(timer)
     asking?.abort()

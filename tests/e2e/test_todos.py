@@ -101,9 +101,15 @@ def test_todos_are_added_by_a_line_ticked_off_undone_and_done_again(todos: Page)
 
 @pytest.mark.req("B3", "D1-23")
 def test_a_line_is_explained_while_it_is_written_and_put_right_by_one_tap(todos: Page) -> None:
+    line(todos).fill("Meet Ada on 31 Feb at the harbour")
+    todos.get_by_role("button", name="Keep “31 Feb” as words").click()
+    expect(todos.get_by_text("“31 Feb” as it is")).to_be_visible()
+    line(todos).fill("Pay rent every 1st !high")
+    expect(todos.get_by_text("every month on the 1st, first on")).to_be_visible()
+    expect(todos.get_by_text("Days and times of UTC.")).to_be_visible()
     line(todos).fill("Water plants #home #garden")
     chips = todos.get_by_role("list", name="Understood").get_by_role("listitem")
-    expect(chips).to_have_count(2)
+    expect(chips).to_have_text(["tag home×", "tag garden×"])
 
     todos.get_by_role("button", name="take “#garden” as plain words").click()
     expect(chips.last).to_contain_text("“#garden” as it is")
