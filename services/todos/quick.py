@@ -36,9 +36,9 @@ _BLOCKING: Final = names(
 )
 _BEGINNINGS: Final = names(
     "on for from starting @ by due until till before deadline no at over around today tomorrow tmr tmrw tonight "
-    "yesterday eod eow eoww eom eoq eoy sow som soq soy first second third fourth fifth last end start beginning this coming "
-    "the day next weekend in noon midday midnight half quarter every each ev daily weekly fortnightly monthly quarterly "
-    "yearly annually biweekly bimonthly semiweekly hourly once twice thrice"
+    "yesterday eod eow eoww eom eoq eoy sow som soq soy first second third fourth fifth last end start beginning "
+    "this coming the day next weekend in noon midday midnight half quarter every each ev daily weekly fortnightly "
+    "monthly quarterly yearly annually biweekly bimonthly semiweekly hourly once twice thrice"
 ) | {*WEEKDAYS, *MONTHS}
 _BEHIND_NUMBERS: Final = (
     names("past to o'clock oclock am pm a.m p.m times time in at couple quarter fortnight fortnights half")
@@ -157,7 +157,7 @@ def _look(line: _Line) -> None:
         if repeated is not None and _is_held(line, repeated.hold, repeated, led=False):
             line.repeat, index = repeated, repeated.end
             continue
-        found = None if _is_blocked(line.words, index) else dates.match(line.words, index, line.said)
+        found = None if _is_blocked(line, index) else dates.match(line.words, index, line.said)
         if found is not None and _is_date(line, found):
             (line.dues if found.due else line.starts).append(found)
             index = found.end
@@ -173,9 +173,13 @@ def _may_begin(words: Sequence[Word], index: int) -> bool:
     return text in _BEGINNINGS or text[:1].isdecimal() or text[:1] == "@" or text.endswith(("days", "!"))
 
 
-def _is_blocked(words: Sequence[Word], index: int) -> bool:
-    before = words[index - 1] if index else None
-    return before is not None and not before.ends and before.text in _BLOCKING
+def _is_blocked(line: _Line, index: int) -> bool:
+    """Whether the word before makes it part of the words; "today and tomorrow" is looked at, to be refused."""
+    before = line.words[index - 1] if index else None
+    if before is None or before.ends or before.text not in _BLOCKING:
+        return False
+    joins = before.text in _JOINED and any(found.end == index - 1 for found in (*line.starts, *line.dues))
+    return not joins
 
 
 def _is_held(line: _Line, hold: Hold, found: Found | Repeated, *, led: bool) -> bool:

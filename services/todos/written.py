@@ -70,6 +70,7 @@ _MONTH_FIRST: Final = names(
 _MONTH_FIRST_FOLDERS: Final = ("US/", "America/Indiana/", "America/Kentucky/", "America/North_Dakota/")
 
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:t[0-9:.,z+-]{4,30})?")
+_ISO_OFFSET = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:z|\+[0-9:]{4,5})|[0-9:]{8}-[0-9:]{4,5}")
 _ISO_WEEK = re.compile(r"([0-9]{4})-?w([0-9]{2})(?:-?([1-7]))?")
 _YEAR_FIRST = re.compile(r"([0-9]{4})[/.]([0-9]{1,2})[/.]([0-9]{1,2})")
 _SLASHED = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})(?:\2([0-9]{4}|[0-9]{2}))?")
@@ -152,7 +153,10 @@ def _day_of_month(words: Sequence[Word], place: tuple[int, int], named: tuple[in
 
 def _iso(words: Sequence[Word], index: int, said: Said) -> Day:
     """A machine's date, with the time that may stand in the next word; its spelling is checked in `when`."""
-    text = at(words, index)
+    text, behind = at(words, index), at(words, index + 1)
+    if "t" not in text and _ISO_OFFSET.fullmatch(behind):
+        found, note = when.machine(f"{text} {behind}", said.zone)
+        return Day(index + 2, found.day, moment=found, note=note)
     if "t" in text:
         found, note = when.machine(text, said.zone)
         return Day(index + 1, found.day, moment=found if found.at else None, note=note)
