@@ -15,6 +15,8 @@ from services.streaming.events import MESSAGE, TOOL_CALL, TOOL_RESULT
 
 # Its question is the answer's text, and its options are buttons.
 _ASKS: Final = "ask_user"
+# What the built-in engine says of a step that was done by an earlier try.
+_BEFORE: Final = "It had been done already"
 _MAX_OPTIONS: Final = 12
 _MAX_CHARS: Final = 200
 
@@ -25,6 +27,7 @@ class Step:
 
     Attributes:
         changes: What it changed, each with the change that took it back, or nothing.
+        is_repeated: Whether an earlier try at the same question had done it.
         is_shared: Whether it was taken back together with others, so that it cannot be done again alone.
     """
 
@@ -33,6 +36,7 @@ class Step:
     arguments: Mapping[str, Any]
     sentence: Sentence
     changes: Mapping[str, str] = field(default_factory=dict)
+    is_repeated: bool = False
     is_shared: bool = False
 
     @property
@@ -69,7 +73,8 @@ class Steps:
     @property
     def told(self) -> set[str]:
         """What they say, as Markdown."""
-        return {step.sentence.markdown for step in self.shown if step.sentence.state != "running"}
+        told = {step.sentence.markdown for step in self.shown if step.sentence.state != "running"}
+        return told | {f"{step.sentence.markdown}. {_BEFORE}" for step in self.shown if step.is_repeated}
 
     @property
     def can_redo_all(self) -> bool:
@@ -146,7 +151,9 @@ def _answered(step: Step, call_id: str, output: object, today: date | None) -> S
         return step
     told = output if output is not None else {"error": "it gave no result"}
     sentence = sentences.tell(step.name, step.arguments, told, today=today)
-    return replace(step, sentence=sentence, changes=dict.fromkeys(sentence.change_ids, ""))
+    is_repeated = isinstance(told, Mapping) and bool(told.get("already_done"))
+    changes = dict.fromkeys(sentence.change_ids, "")
+    return replace(step, sentence=sentence, changes=changes, is_repeated=is_repeated)
 
 
 def _is_shared(step: Step, shared: Mapping[str, int]) -> bool:

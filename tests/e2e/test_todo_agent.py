@@ -242,6 +242,8 @@ def test_the_meter_counts_warns_and_says_when_there_is_more(page: Page) -> None:
 
     expect(page.locator("#ask-problem")).to_contain_text("You have used 10 of your 10 requests for this month.")
     expect(composer(page)).to_have_value("One more")
+    answer(page).get_by_role("button", name="Try again").click()
+    expect(page.locator("#ask-problem .notice")).to_be_visible()
     expect(page.locator(".turn")).to_have_count(10)
     add(page, "The list works as ever")
 

@@ -125,6 +125,21 @@ def test_the_builtin_engines_own_account_of_its_steps_is_not_shown_twice(environ
     assert "<em>Milk</em>" not in sent
 
 
+def test_what_an_earlier_try_had_done_is_said_so_once(environment: Environment) -> None:
+    again = [
+        Event(events.TOOL_CALL, {"id": "c3", "name": "complete_todo", "arguments": {"todo_id": "T-2"}}),
+        Event(events.TOOL_RESULT, {"id": "c3", "name": "complete_todo", "output": {**MORE, "already_done": True}}),
+    ]
+    view, _ = live(
+        environment, told(*again, Event(events.DELTA, {"text": "Completed *Milk*. It had been done already."}))
+    )
+
+    whole = newcomer(view)
+
+    assert whole.count("Done before") == 1
+    assert "had been done" not in whole
+
+
 def test_undone_steps_can_be_done_again(environment: Environment) -> None:
     steps = stored_steps(extras(told()), today=TODAY)
     for undone_by, buttons in (
