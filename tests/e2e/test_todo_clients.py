@@ -5,11 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from playwright.sync_api import Page
 
+from tests.e2e.browsing import HostPages
 from tests.e2e.clients import Account
 from tests.e2e.sites import ROOT, Model, Site, prose
 
@@ -270,6 +273,43 @@ def test_the_class_client_reads_an_answer_also_when_it_loses_the_connection(
     assert by_type["tool_call"]["arguments"] == ARGUMENTS
     assert [todo["item"] for todo in ada.call("GET", "/api/todos").json["todos"]] == ["Team meeting"]
     assert len(model.calls()) == 2
+
+
+BROWSER: Final = """async ([url, token]) => {
+  const { StreamingTodoClient } = await import("/todo-client.js")
+  let times = 0
+  const cutting = async (address, init) => {
+    const response = await fetch(address, init)
+    if (times++) return response
+    const reader = response.body.getReader()
+    const { value } = await reader.read()
+    await reader.cancel()
+    return new Response(value, { status: response.status })
+  }
+  const client = new StreamingTodoClient(url, token, { fetch: cutting, sleep: async () => {} })
+  const events = []
+  const messages = [{ role: "user", content: "Hello" }]
+  const history = await client.createTodos(messages, "browser", ({ type, data }) => events.push([type, data]))
+  return { events, history, times }
+}"""
+
+
+@pytest.mark.req("D18", "D19", "R5", "R27")
+def test_the_class_client_works_in_a_page_of_another_origin(
+    model: Model, shared_site: Site, ada: Account, hosts: HostPages, make_page: Callable[..., Page]
+) -> None:
+    model.play(text=TEXT, pace_s=0.02)
+    page = make_page(shared_site)
+    script = ROOT / "static/js/todo-client.js"
+    page.route("**/todo-client.js", lambda route: route.fulfill(path=script, content_type="text/javascript"))
+    page.goto(hosts.page("<!doctype html>", foreign=True))
+
+    seen = page.evaluate(BROWSER, list(at(ada)))
+
+    assert seen["times"] == 2
+    assert "".join(data["content"] for name, data in seen["events"] if name == "message_delta") == TEXT
+    assert seen["history"][-1]["content"] == TEXT
+    assert len(model.calls()) == 1
 
 
 # As much of React as the hook uses: state that is kept between two calls of it.
