@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from blueprints.todo_shown import repeats
 from services import when
 from services.store.todo_changes import Change
 from services.todos.actions import Added, Done, Undone
@@ -66,8 +67,11 @@ def of_added(added: Added, notes: Sequence[str], *, zone: str) -> Said:
     if len(added.todos) != 1:
         return Said(f"Added {len(added.todos)} todos", tuple(notes), added.change_id)
     todo = added.todos[0]
-    told = [date_said(todo.day, zone)] if todo.day else []
-    return Said(f"Added {quoted(todo.item)}", (*told, *notes), added.change_id, fix_url=f"/todos/{todo.id}")
+    told = []
+    if todo.day:
+        told = [", ".join(filter(None, (todo.day.said(zone=zone), repeats(todo)))), f"Days and times of {zone}."]
+    text = f"Added {quoted(todo.item)}" + (f", with {steps(len(todo.subtasks))}" if todo.subtasks else "")
+    return Said(text, (*told, *notes), added.change_id, fix_url=f"/todos/{todo.id}")
 
 
 def of_done(kind: str, done: Done, notes: Sequence[str] = (), *, zone: str) -> Said:

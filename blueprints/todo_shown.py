@@ -11,12 +11,14 @@ from services.store import todo_changes, todo_filters, todos
 from services.store.database import Session
 from services.store.todo_filters import VIEWS as KNOWN
 from services.store.todo_filters import Filter
-from services.store.todos import MAX_OPEN, Todo
+from services.store.todos import Todo
 from services.todos import recurrence
 from services.when import When
 
 # A page holds so many todos; more on demand.
 ON_A_PAGE: Final = 100
+# Beyond that a page takes long to make and to read: filters and the search find the rest.
+MOST_ON_A_PAGE: Final = 500
 VIEWS: Final = (
     ("open", "All"),
     ("today", "Today"),
@@ -91,7 +93,7 @@ class Choice:
         return cls(
             show=show if show in KNOWN else "open",
             **{name: args.get(name, "").strip()[:_MAX_CHARS] for name in ("tag", "project", "q")},
-            shown=min(max(int(count), ON_A_PAGE), MAX_OPEN) if count.isdecimal() and len(count) < 6 else ON_A_PAGE,
+            shown=min(max(int(count), ON_A_PAGE), MOST_ON_A_PAGE) if count.isdecimal() and len(count) < 6 else ON_A_PAGE,
         )
 
     @property
@@ -233,9 +235,14 @@ class Board:
 
     @property
     def more_url(self) -> str:
-        if self.total <= len(self.rows):
+        if self.total <= len(self.rows) or self.choice.shown >= MOST_ON_A_PAGE:
             return ""
-        return self.choice.url_of(shown=min(self.choice.shown + ON_A_PAGE, MAX_OPEN))
+        return self.choice.url_of(shown=min(self.choice.shown + ON_A_PAGE, MOST_ON_A_PAGE))
+
+    @property
+    def left(self) -> int:
+        """How many there are that no page shows."""
+        return max(self.total - len(self.rows), 0)
 
     @property
     def stream_url(self) -> str:

@@ -135,7 +135,8 @@ def _view(of: _Row, view: View, now: datetime, zone: str) -> list[ColumnElement[
     elif view == "overdue":
         more = [_before(of, day_moment(today), now.timestamp())]
     elif view == "someday":
-        more = [of.moment.is_(None)]
+        # A step without a date of its own has its todo's.
+        more = [of.moment.is_(None), of.parent_id.is_(None)]
     return [of.status == OPEN, *more]
 
 
