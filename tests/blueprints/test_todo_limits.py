@@ -193,3 +193,22 @@ def test_more_answers_at_once_than_allowed_are_refused_by_status_and_the_slots_c
     # The refused one left no session.
     listed = modelled_doer.client.get("/api/todos/sessions").json["sessions"]
     assert [row["name"] for row in listed] == ["c", "b", "a"]
+
+
+@pytest.mark.req("D14", "R7")
+def test_who_has_none_left_is_told_so_before_they_are_told_to_wait_for_a_slot(
+    modelled_doer: Doer, model: ModelServer
+) -> None:
+    use(modelled_doer, LIMIT - 2)
+    model.play(Script(stall_after=1), Script(stall_after=1))
+    modelled_doer.start(session_id="a")
+    modelled_doer.start(session_id="b")
+
+    (frame,) = frames([modelled_doer.post(session_id="c").data])
+
+    assert frame.name == "rate_limit_exceeded"
+    # What runs is counted already.
+    assert frame.json["current_usage"] == LIMIT
+    modelled_doer.stop_all()
+    model.release()
+    assert modelled_doer.used() == LIMIT
