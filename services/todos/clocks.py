@@ -90,8 +90,11 @@ def _clock(words: Sequence[Word], index: int, *, said_at: bool) -> Clock | None:
         return Clock(index + 2, _halved(hour, 0, 0, _HALVES[following]))
     if following in {"o'clock", "oclock"} and 0 <= hour <= 24:
         return replace(_bare(hour, 0, index + 2), weak=False)
+    if at(words, index - 1) == "from" and following in _TO:
+        return _from_hour(words, index, hour)
     if following in {"past", "to"}:
-        return _past(words, index)
+        found = _past(words, index, is_doubtful=not said_at)
+        return found if found is not None else _hour(hour, index, said_at=said_at)
     in_a_part = following in {"in", "at"} and _part_behind(words, index + 1) is not None
     return _hour(hour, index, said_at=said_at or in_a_part)
 
@@ -152,9 +155,14 @@ def _bare(hour: int, minute: int, end: int) -> Clock:
         return Clock(end, None)
     if 1 <= hour < _FIRST_BARE_HOUR:
         meant = time(hour + 12, minute)
-        note = f"{hour}:{minute:02} is read as {meant:%H:%M}; write {hour}:{minute:02}am for the night."
+        note = _bare_note(hour, minute, meant, to=False)
         return Clock(end, meant, bare=True, note=note)
     return Clock(end, time(hour, minute), bare=1 <= hour <= 12)
+
+
+def _bare_note(hour: int, minute: int, meant: time | None, *, to: bool) -> str:
+    hour, minute = (hour - 1 or 12, 60 - minute) if to else (hour, minute)
+    return f"{hour}:{minute:02} is read as {meant:%H:%M}; write {hour}:{minute:02}am for the night."
 
 
 def _worded(words: Sequence[Word], index: int) -> Clock | None:
@@ -173,7 +181,21 @@ def _worded(words: Sequence[Word], index: int) -> Clock | None:
     return None
 
 
-def _past(words: Sequence[Word], index: int) -> Clock | None:
+def _from_hour(words: Sequence[Word], index: int, hour: int) -> Clock | None:
+    """`from 10 to 11`, which a day beside it makes a time: "count from 1 to 10"."""
+    last = number(at(words, index + 2))
+    if last is None or hour > 23 or last > 23 or words[index + 1].ends:
+        return None
+    first, second = _bare(hour, 0, index + 3), _bare(last, 0, index + 3)
+    if first.at is None or second.at is None:
+        return None
+    until = second.at
+    if until <= first.at and last <= 11:
+        until = time(last + 12)
+    return replace(first, until=until, weak=True, doubtful=True, bare=False)
+
+
+def _past(words: Sequence[Word], index: int, *, is_doubtful: bool = False) -> Clock | None:
     """`half past 9`, `quarter to 5`, `10 past 3pm`."""
     said = at(words, index)
     minutes = {"half": 30, "quarter": 15}.get(said) or number(said)
@@ -187,10 +209,13 @@ def _past(words: Sequence[Word], index: int) -> Clock | None:
         return None
     named = _HALVES.get(half[2] if half else at(words, index + 3), "")
     end = index + 4 if named and not half else index + 3
-    hour, minute = (hour - 1 or 12, 60 - minutes) if to else (hour, minutes)
-    if named:
-        return Clock(end, _halved(hour, minute, 0, named))
-    return _bare(hour, minute, end)
+    meant = Clock(end, _halved(hour, 0, 0, named)) if named else _bare(hour, 0, end)
+    if meant.at is None or (is_doubtful and to and not named):  # "pick 5 to 10 apples"
+        return None
+    # The hour that is named decides: a quarter to seven is in the morning, as seven is.
+    total = (meant.at.hour * 60 + (-minutes if to else minutes)) % (24 * 60)
+    exact = replace(meant, at=time(total // 60, total % 60), doubtful=is_doubtful and not named)
+    return exact if not exact.note else replace(exact, note=_bare_note(hour, minutes, exact.at, to=to))
 
 
 def _with_part(words: Sequence[Word], found: Clock) -> Clock:

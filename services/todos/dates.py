@@ -60,12 +60,14 @@ class Found:
     @property
     def hold(self) -> Hold:
         """Where in a line these words may be a date."""
+        if self.last is not None:
+            return Hold.SURE
         if self.day is not None and (self.clock is not None or (self.part and self.day.hold >= Hold.END)):
             return Hold.SURE
         if self.day is not None:
             return self.day.hold
         if self.clock is not None and self.clock.doubtful:
-            return Hold.LED
+            return Hold.WHOLE if self.clock.weak else Hold.LED
         return Hold.END if self.clock is None or self.clock.weak else Hold.SURE
 
 
@@ -109,8 +111,8 @@ def match(words: Sequence[Word], index: int, said: Said) -> Found | None:
     if found is None:
         return None
     led = begin > index
-    if led and at(words, begin - 1) == "from":
-        found = _ranged(words, found, said)
+    found = _ranged(words, found, said)
+    due = due or at(words, begin) == "within"
     return replace(found, start=index, led=led, due=due or found.due, before=before)
 
 

@@ -1,5 +1,6 @@
 """Days in English, told from today: `next monday`, `in 5 days`, `a week from friday`, `eow`. Pure."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, timedelta
 from typing import Final
@@ -37,6 +38,10 @@ _CODES: Final = {
     "soq": "start quarter",
     "soy": "start year",
 }
+
+
+_SHORT = re.compile(r"(?:([0-9]{1,2})h([0-9]{1,2})m?|([0-9]{1,3})m)")
+_HALVES = re.compile(r"([0-9]{1,2})\.5")
 
 
 def match(words: Sequence[Word], index: int, said: Said) -> Day | None:
@@ -168,11 +173,18 @@ def _in(words: Sequence[Word], index: int, said: Said) -> Day | None:
     if total is None:
         return None
     amounts, end = total
-    return _later(words, (index, end), amounts, said)
+    # "Check in 24 hours before": what is so long before something else is not told from now.
+    return None if at(words, end) in {"before", "after", "prior"} else _later(words, (index, end), amounts, said)
 
 
 def _amounts(words: Sequence[Word], index: int) -> tuple[list[tuple[int, str]], int] | None:
     """`2 hours`, `2 hours and 30 minutes`, `2h 30min`."""
+    short = _SHORT.fullmatch(at(words, index)) if at(words, index - 1) in {"in", "within"} else None
+    if short is not None:
+        return [(int(short[1] or 0), "hour"), (int(short[2] or short[3] or 0), "minute")], index + 1
+    halves = _HALVES.fullmatch(at(words, index))
+    if halves is not None and UNITS.get(at(words, index + 1)) == "hour":
+        return [(int(halves[1]), "hour"), (30, "minute")], index + 2
     first = amount(words, index)
     if first is None:
         return None
@@ -298,5 +310,5 @@ _READERS: Final[dict[str, Reader]] = {
     "next": _next,
     "last": _last,
     "weekend": _weekend,
-    "in": _in,
+    **dict.fromkeys(("in", "within"), _in),
 }

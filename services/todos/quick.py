@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from services.errors import FieldError, InvalidInput
-from services.todos import dates, recurrence, repeating
+from services.todos import clocks, dates, recurrence, repeating
 from services.todos.dates import Found
 from services.todos.marks import IMPORTANCE, Importance, Mark, marks
 from services.todos.pasted import Outlined, outline
@@ -35,7 +35,7 @@ _BLOCKING: Final = names(
     "every each psalm genesis exodus romans john matthew mark luke acts highway route issue"
 )
 _BEGINNINGS: Final = names(
-    "on for from starting @ by due until till before deadline no at over around today tomorrow tmr tmrw tonight "
+    "on for from within starting @ by due until till before deadline no at over around today tomorrow tmr tmrw tonight "
     "yesterday eod eow eoww eom eoq eoy sow som soq soy first second third fourth fifth last end start beginning "
     "this coming the day next weekend in noon midday midnight half quarter every each ev daily weekly fortnightly "
     "monthly quarterly yearly annually biweekly bimonthly semiweekly hourly once twice thrice"
@@ -47,7 +47,7 @@ _BEHIND_NUMBERS: Final = (
     | {unit + "'" for unit in UNITS}
 )
 _JOINED: Final = names("and or to through - – vs")
-_GOES_ON: Final = names("on about with for to and in")
+_GOES_ON: Final = names("on about with for to and in at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,11 @@ def _look(line: _Line) -> None:
         if repeated is not None and _is_held(line, repeated.hold, repeated, led=False):
             line.repeat, index = repeated, repeated.end
             continue
+        run = _several_days(line.words, index)
+        if run is not None:
+            line.notes.append(f"“{phrase(line.words, index, run)}” is more than one date, so it stays in the words.")
+            index = run
+            continue
         found = None if _is_blocked(line, index) else dates.match(line.words, index, line.said)
         if found is not None and _is_date(line, found):
             (line.dues if found.due else line.starts).append(found)
@@ -173,9 +178,24 @@ def _may_begin(words: Sequence[Word], index: int) -> bool:
     return text in _BEGINNINGS or text[:1].isdecimal() or text[:1] == "@" or text.endswith(("days", "!"))
 
 
+def _several_days(words: Sequence[Word], index: int) -> int | None:
+    """Where `mon wed fri 7am` ends: without an `every` it is no date, and its time is none either."""
+    end = index
+    while at(words, end) in WEEKDAYS and not words[end].stops:
+        end += 1
+    end += 1 if end > index and at(words, end) in WEEKDAYS else 0
+    if end < index + 2:
+        return None
+    clock = clocks.match(words, end)
+    return end if clock is None else clock.end
+
+
 def _is_blocked(line: _Line, index: int) -> bool:
     """Whether the word before makes it part of the words; "today and tomorrow" is looked at, to be refused."""
     before = line.words[index - 1] if index else None
+    at_before = index if line.words[index].text == "before" else index - 1
+    if at(line.words, at_before) == "before" and at(line.words, at_before - 1) in UNITS:
+        return True
     if before is None or before.ends or before.text not in _BLOCKING:
         return False
     joins = before.text in _JOINED and any(found.end == index - 1 for found in (*line.starts, *line.dues))
@@ -195,6 +215,8 @@ def _is_date(line: _Line, found: Found) -> bool:
     """Whether those words are a date in this line, and not words that look like one."""
     words, hold = line.words, found.hold
     lead = at(words, found.start) if found.led else ""
+    if hold == Hold.WHOLE:
+        return False
     if lead in {"from", "for"} and hold < Hold.SURE and found.last is None:
         return found.end == len(words)
     if found.clock is not None and found.clock.weak and found.day is None:

@@ -61,7 +61,11 @@ def weekdays(words: Sequence[Word], begin: int) -> tuple[str, int] | None:
         index += step
         if words[index - 1].stops:
             break
-        if words[index - 1].ends != "," and at(words, index) not in {"and", "&", "+"}:
+        if (
+            words[index - 1].ends != ","
+            and at(words, index) not in {"and", "&", "+"}
+            and at(words, index) not in WEEKDAYS
+        ):
             break
     if not days_named:
         return None

@@ -105,7 +105,8 @@ def _often(words: Sequence[Word], index: int) -> Found | None:
     unit = UNITS.get(at(words, begin + 1))
     if at(words, begin) not in {"a", "per", "each", "every"} or unit is None:
         if text in _TIMES and text != "once" and at(words, begin) in _ADVERBS:
-            raise InvalidRepetition(phrase(words, index, begin + 1), "Say on which days.")
+            why = _WITHIN_A_DAY if at(words, begin) == "daily" else "Say on which days."
+            raise InvalidRepetition(phrase(words, index, begin + 1), why)
         return None
     if times == 1 and unit in _FREQUENCIES:
         return _unit(words, index, unit, 1, begin + 2)
