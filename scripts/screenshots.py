@@ -342,6 +342,12 @@ def lists(camera: Camera, owner: Account) -> None:
     page.get_by_role("link", name="Write the report").click()
     page.get_by_label("Due").wait_for()
     camera.take("todo")
+    page.goto("/todos?session=new")
+    page.locator("#message").fill("Call the dentist tomorrow at 9\nBuy bread friday #home\nSend the invoice by the 30th !high")
+    page.locator("#message").press("Enter")
+    page.locator(".answer").last.wait_for()
+    ended(page)
+    camera.take("todo-agent", lambda: page.evaluate("scrollTo(0, 0)"))
 
 
 def operates(camera: Camera) -> None:

@@ -21,7 +21,7 @@ export function attach(panel) {
   fold.addEventListener("click", () => {
     open(fold.getAttribute("aria-expanded") !== "true")
     const log = panel.querySelector("#chat-log")
-    log.scrollTop = log.scrollHeight
+    if (turns.querySelector(".turn")) log.scrollTop = log.scrollHeight
   })
   new MutationObserver((changes) => {
     const added = changes.flatMap((change) => [...change.addedNodes])

@@ -76,7 +76,8 @@ def tell(name: str, arguments: Mapping[str, Any], output: object = None, *, toda
         return Sentence(_failed(name, arguments, result, wrong), "failed")
     if status not in _DONE:
         return Sentence(_looked(name, arguments, result), "looked", _id(result.get("todo_id") or result.get("id")))
-    todo_id = "" if status == "deleted" else _id(result.get("todo_id"))
+    # What an undoing was about may be gone as well.
+    todo_id = "" if status in ("deleted", "undone") else _id(result.get("todo_id"))
     return Sentence(_DONE[status](arguments, result, today), "done", todo_id, _changes(result))
 
 

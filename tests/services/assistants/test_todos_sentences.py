@@ -137,6 +137,7 @@ def test_a_step_leads_to_its_item_and_to_its_undo() -> None:
     assert told.url == f"/todos?item={ID}"
     assert told.change_ids == ("01CHANGE",)
     assert deleted.url == ""
+    assert tell("undo", {}, did("undone")).url == ""
     assert deleted.change_ids == ("01CHANGE",)
     added = tell("add_subtasks", {}, {"todo_id": ID, "status": "created", "item": "P", "subtasks": parts})
     assert added.change_ids == ("01A", "01B")
