@@ -191,7 +191,7 @@ def main() -> int:
         studies(Camera(sign_in(new_page(browser, site), owner)), model)
         learns(Camera(sign_in(new_page(browser, site), owner)), model, owner)
         searches(Camera(sign_in(new_page(browser, site), owner)), model, owner)
-        lists(Camera(sign_in(new_page(browser, site), owner)), owner)
+        lists(Camera(sign_in(new_page(browser, site), owner)), model, owner)
         operates(Camera(sign_in(new_page(browser, site), owner)))
         plain = new_page(browser, site, java_script_enabled=False)
         without_script(Camera(sign_in(plain, Account(site, "grace@example.org"))), model)
@@ -330,8 +330,8 @@ def searches(camera: Camera, model: Model, owner: Account) -> None:
     camera.take("search-answer", lambda: in_view(page))
 
 
-def lists(camera: Camera, owner: Account) -> None:
-    """A list of todos with a line that is being written, and a todo's sheet. The page is never idle."""
+def lists(camera: Camera, model: Model, owner: Account) -> None:
+    """A list of todos with a line that is being written, a todo's sheet, and the agent. The page is never idle."""
     page = camera.page
     for todo in _TODOS:
         assert owner.call("POST", "/api/todos", todo).status == 201
@@ -343,7 +343,13 @@ def lists(camera: Camera, owner: Account) -> None:
     page.get_by_label("Due").wait_for()
     camera.take("todo")
     page.goto("/todos?session=new")
-    page.locator("#message").fill("Call the dentist tomorrow at 9\nBuy bread friday #home\nSend the invoice by the 30th !high")
+    calls = [
+        ("create_todo", json.dumps({"item": "Call the dentist", "start_time": "2026-12-01 09:00:00"})),
+        ("create_todo", json.dumps({"item": "Send the invoice", "due_time": "2026-11-30", "importance": "high"})),
+    ]
+    model.play(text="", tool_calls=calls, finish="tool_calls")
+    model.play(text="Both are on your list. The invoice is marked as important.")
+    page.locator("#message").fill("Dentist on the 1st at nine, and the invoice must go out by Monday, important!")
     page.locator("#message").press("Enter")
     page.locator(".answer").last.wait_for()
     ended(page)
