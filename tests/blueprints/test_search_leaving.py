@@ -110,7 +110,8 @@ def test_a_stopped_answer_keeps_its_citations_and_goes_on(modelled_searcher: Sea
 
     assert text_of(frames) == " more about mail [1][2]."
     assert [one["number"] for one in of(frames, "citation")] == [1, 2]
-    assert of(frames, "citation")[0] == {**of(frames, "citation")[0], **rest[-1].json["citations"][0]}
+    for name in ("document_id", "document_name", "page", "start", "end"):
+        assert of(frames, "citation")[0][name] == rest[-1].json["citations"][0][name]
     assert before.strip() in str(model.calls[-1].body["messages"])
 
 

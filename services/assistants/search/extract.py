@@ -18,13 +18,17 @@ from services.markdown import LINK
 
 _MAX_SENTENCES: Final = 5
 # Of passages after these no sentence is taken: they are further away.
-_MAX_PASSAGES: Final = 6
-_SENTENCE_CHARS: Final = 420
+_MAX_PASSAGES: Final = 5
+# A longer sentence, or what has no end, is quoted around the question's words.
+_SENTENCE_CHARS: Final = 400
 # Of passages beyond this only the beginning is read, so that looking takes a few milliseconds at most.
 _PASSAGE_CHARS: Final = 4_000
+_STRETCH_CHARS: Final = 320
+_LEAD_CHARS: Final = 60
+_MAX_PLACES: Final = 200
 _LEAST_CHARS: Final = 16
 # Sentences with less than this much of the best one's worth say too little.
-_LEAST_SHARE: Final = 0.45
+_LEAST_SHARE: Final = 0.55
 _ALIKE: Final = 0.7
 # What a word in the heading counts for, against one in the sentence; and how much later passages count less.
 _HEADING_WEIGHT: Final = 0.4
@@ -32,6 +36,7 @@ _RANK_WEIGHT: Final = 0.12
 # Not after a list's number within a line: "in order: 1. Open it."
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])(?<!\s\d\.)[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])")
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])|\n(?=[ \t]*\|)")
+_WORD = re.compile(r"[^\W_]+(?:_[^\W_]+)*")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*?(?:^[ \t]*(?:```|~~~)[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _LIST_SIGN = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
@@ -44,6 +49,13 @@ _NAMED_ROW = re.compile(r"[ \t]*[^;:\s][^;:]{0,79}: [^;]*(?:; [^;:]{1,80}: [^;]*
 # It leans on the sentence before.
 _LEANING = re.compile(
     r"(?:it|its|they|this|that|these|those|he|she|such|however|therefore|then|otherwise)\b", re.IGNORECASE
+)
+# It sends its reader on, or announces what follows it.
+_FILLER = re.compile(
+    r"(?:\W*(?:see|refer to|consult)\b|.{0,40}\b(?:for|more|further) (?:more |further )?(?:details|information)\b"
+    r"|(?:the following|this) (?:table|list|chapter|section|page|document|example|sections|figure)s?\b"
+    r"|(?:table|figure|chapter|section|appendix) [\dA-Z][\w.]*\b).{0,120}$|.{0,160}:$",
+    re.IGNORECASE,
 )
 # What Markdown would read as its own. An underscore within a word is only one.
 _MARKUP = re.compile(r"[\\`*\[\]<>$~|]|(?<!\w)_|_(?!\w)|^(?:#|[-+](?=\s))|(?<=^\d)[.)]")
@@ -103,13 +115,32 @@ def _with_score(sentence: _Sentence, rarity: dict[str, float], heading: frozense
     length = 1 + 0.15 * max(len(sentence.stems) - 12, 0) / 12
     score = (own + _HEADING_WEIGHT * above) / length * (1.1 if not sentence.at else 1.0)
     worth = score / (1 + _RANK_WEIGHT * (sentence.number - 1))
-    return _Sentence(sentence.text, sentence.number, sentence.at, sentence.stems, worth)
+    return _Sentence(_around(sentence.text, rarity), sentence.number, sentence.at, sentence.stems, worth)
+
+
+def _around(text: str, rarity: dict[str, float]) -> str:
+    """A sentence, or of a long one the stretch with most of what is asked for."""
+    if len(text) <= _SENTENCE_CHARS:
+        return text
+    places = [(found.start(), sum(rarity.get(word, 0.0) for word in stems(found[0]))) for found in _WORD.finditer(text)]
+    asked = [(start, worth) for start, worth in places if worth][:_MAX_PLACES]
+    begin = max(
+        (start for start, _ in asked),
+        key=lambda first: sum(worth for start, worth in asked if 0 <= start - first < _STRETCH_CHARS),
+        default=0,
+    )
+    if begin <= _SENTENCE_CHARS - _STRETCH_CHARS:
+        return text
+    lead = text.find(" ", begin - _LEAD_CHARS, begin) + 1
+    return f"…{text[lead or begin :]}"
 
 
 def _chosen(sentences: Sequence[_Sentence]) -> list[_Sentence]:
     """The best, none of them twice in other words; the best passage's first, in the order of their passage."""
     chosen: list[_Sentence] = []
-    ranked = sorted((one for one in sentences if one.score), key=lambda one: (-one.score, one.number, one.at))
+    asked = [one for one in sentences if one.score]
+    telling = [one for one in asked if not _FILLER.match(one.text)] or asked
+    ranked = sorted(telling, key=lambda one: (-one.score, one.number, one.at))
     for sentence in ranked:
         if sentence.score < _LEAST_SHARE * ranked[0].score or len(chosen) == _MAX_SENTENCES:
             break

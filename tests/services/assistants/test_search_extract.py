@@ -124,6 +124,31 @@ def test_looking_at_long_passages_takes_no_time() -> None:
         authored("How long are backups kept?", long)
 
 
+@pytest.mark.parametrize("between", [" ", ", "])
+def test_of_a_sentence_without_an_end_the_stretch_that_answers_is_quoted(between: str) -> None:
+    endless = between.join([*["cats sleep"] * 200, "backups are kept for 30 days", *["dogs bark"] * 100])
+
+    answer = authored("How long are backups kept?", [passage(endless)])
+
+    assert "backups are kept for 30 days" in answer
+    assert answer.startswith("…")
+    assert len(answer) <= 410
+    assert "… [1]" in answer
+
+
+def test_sentences_that_send_their_reader_on_give_way_to_those_that_tell() -> None:
+    found = passage(
+        "For more information about how long backups are kept, see the appendix. Backups of mail are kept for 30 days. "
+        "This chapter describes how long backups are kept. The following backups are kept long:"
+    )
+
+    assert authored("How long are backups kept?", [found]) == "Backups of mail are kept for 30 days [1]."
+
+
+def test_where_nothing_else_is_said_even_that_is_quoted() -> None:
+    assert authored("Where are backups?", [passage("See Section 9 for backups.")]) == "See Section 9 for backups [1]."
+
+
 def test_words_that_say_nothing_are_left_out() -> None:
     assert own_words("How long are the backups of pg_dump kept?") == ["long", "backups", "pg_dump", "kept"]
     assert stems("Backups backing") == ["backup", "back"]
