@@ -183,8 +183,9 @@ class _Reader:
         return Draft(
             item=self._line("item", todos.MAX_ITEM, required=True) or "",
             notes=self._notes(),
-            start=first if start is None and due is None else start,
-            due=due,
+            # A repetition in words may say the time, and begins at the first date that fits it.
+            start=first if start is not None or due is None else None,
+            due=first if start is None and due is not None else due,
             importance=self._importance("medium"),
             tags=self._tags(),
             project=self._line("project", todos.MAX_PROJECT),

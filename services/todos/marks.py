@@ -20,7 +20,7 @@ IMPORTANCE: Final[dict[str, Importance]] = {
 }
 
 # A name has a letter in front: "#123" is an issue and "+49" begins a telephone number.
-_NAME = re.compile(r"[^\W\d_][\w/-]{0,99}")
+_NAME = re.compile(r"[^\W\d_][\w/-]{0,49}")
 _ENDS: Final = ",.;:!?)]}"
 _MARKS: Final = "#+!"
 

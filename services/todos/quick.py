@@ -294,13 +294,15 @@ def _repeated(line: _Line, found: Repeated, start: Found | None, due: Found | No
         line.used.append((start.start, start.end))
     elif start is not None and start.day is not None:
         begin = _dated(line, start, "start")
-    repeat = recurrence.made(found, line.said, phrase=words, start=begin)
+    due_by = _dated(line, due, "due") if due is not None and due.day is not None else None
+    repeat = recurrence.made(found, line.said, phrase=words, start=begin or due_by)
     line.used.append((found.start, found.end))
     line.notes.extend(repeat.notes)
-    line.recurrence, line.start = repeat.recurrence, repeat.first
-    if due is not None:
-        line.due = _dated(line, due, "due", like=repeat.first)
-        line.start = None if due.day is None else repeat.first
+    line.recurrence, line.start, line.due = repeat.recurrence, repeat.first, due_by
+    if due is not None and due_by is None:
+        line.due, line.start = _dated(line, due, "due", like=repeat.first), begin and repeat.first
+    elif due_by is not None and begin is None:
+        line.due, line.start = repeat.first, None
     line.chips.insert(0, Chip("repeat", words, _repeat_said(repeat)))
 
 
@@ -320,7 +322,7 @@ def _made(line: _Line, every: list[Word], marked: list[Mark]) -> Quick:
         used.add(word.start)
         if mark.kind != "tag":
             named[mark.kind] = mark.name
-        elif mark.name not in tags:
+        elif mark.name.casefold() not in [tag.casefold() for tag in tags]:
             tags.append(mark.name)
         said = IMPORTANCE[mark.name] if mark.kind == "importance" else mark.name
         line.chips.append(Chip(mark.kind, word.raw, f"{mark.kind} {said}"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from services import when
 from services.todos import clocks, repeating
 from services.todos.clocks import PARTS
 from services.todos.repeated import Found
@@ -80,7 +81,7 @@ def read(text: str, *, now: datetime, zone: str, start: When | None = None) -> R
     return made(found, speaker, phrase=phrase, start=start)
 
 
-def made(found: Found, said: Said, *, phrase: str, start: When | None = None) -> Repeat:
+def made(found: Found, speaker: Said, *, phrase: str, start: When | None = None) -> Repeat:
     """What words that say a repetition mean; `start` is the date that was said beside them."""
     parts = dict(found.parts)
     if found.until is not None:
@@ -89,10 +90,10 @@ def made(found: Found, said: Said, *, phrase: str, start: When | None = None) ->
         rule = checked(joined(parts), found.mode)
     except InvalidRepetition as exc:
         raise InvalidRepetition(phrase, exc.why) from exc
-    begin = found.begin.day if found.begin is not None else start.day if start is not None else said.today
-    at, zone, notes = _time(found, said, start)
+    begin = found.begin.day if found.begin is not None else start.day if start is not None else speaker.today
+    at, zone, notes = _time(found, speaker, start)
     given = found.begin is not None or start is not None
-    repeat = _begun(rule, When(begin, at, zone), said, phrase, is_given=given)
+    repeat = _begun(rule, When(begin, at, zone), speaker, phrase, is_given=given)
     told = (*notes, found.begin.note if found.begin else "", found.until.note if found.until else "", *repeat.notes)
     return replace(repeat, notes=tuple(dict.fromkeys(note for note in told if note)))
 
@@ -108,10 +109,10 @@ def _time(found: Found, said: Said, start: When | None) -> tuple[time | None, st
     return (start.at, start.zone, []) if start is not None else (None, None, [])
 
 
-def _begun(rule: Recurrence, begin: When, said: Said, phrase: str, *, is_given: bool) -> Repeat:
+def _begun(rule: Recurrence, begin: When, speaker: Said, phrase: str, *, is_given: bool) -> Repeat:
     """The series from its first day; from the next one, where the time of the first is over."""
     found = first(rule, start=begin)
-    if found is not None and not is_given and _is_over(_unsettled(found.day, begin), said):
+    if found is not None and not is_given and _is_over(_unsettled(found.day, begin), speaker):
         tomorrow = begin.day + timedelta(days=1)
         if rule.rule.startswith("FREQ=DAILY") or "BY" in rule.rule:
             found = first(rule, start=When(tomorrow, begin.at, begin.zone))
@@ -119,7 +120,9 @@ def _begun(rule: Recurrence, begin: When, said: Said, phrase: str, *, is_given: 
             found = following(Recurrence(rule.rule), anchor=begin, day=begin, today=begin.day)
     if found is None:
         raise InvalidRepetition(phrase, "It never comes.")
-    return Repeat(rule, _unsettled(found.day, begin))
+    moved = is_given and found.day != begin.day
+    note = f"The first that fits “{said(rule)}” is {when.said_day(found.day)}." if moved else ""
+    return Repeat(rule, _unsettled(found.day, begin), (note,) if note else ())
 
 
 def _unsettled(day: date, like: When) -> When:

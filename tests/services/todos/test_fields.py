@@ -68,7 +68,7 @@ def test_a_zone_of_its_own_is_that_of_both_dates() -> None:
             {"recurrence": "every month on the 1st", "start_time": "2026-01-15"},
             "FREQ=MONTHLY;BYMONTHDAY=1",
             "schedule",
-            date(2026, 1, 15),
+            date(2026, 2, 1),
         ),
         (
             {"recurrence": {"rule": "freq=daily;interval=3", "mode": "completion"}, "start_time": "2026-01-15"},
