@@ -1,5 +1,6 @@
 """What the todo page shows: which todos, in which words their dates stand, and where its links lead."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -30,6 +31,7 @@ VIEWS: Final = (
 # More tags or projects than this are found by the search.
 _WORDS_SHOWN: Final = 12
 _MAX_CHARS: Final = 200
+_COUNT: Final = re.compile(r"[0-9]{1,5}")
 _NEAR: Final = {-1: "Yesterday", 0: "Today", 1: "Tomorrow"}
 
 
@@ -93,7 +95,7 @@ class Choice:
         return cls(
             show=show if show in KNOWN else "open",
             **{name: args.get(name, "").strip()[:_MAX_CHARS] for name in ("tag", "project", "q")},
-            shown=min(max(int(count), ON_A_PAGE), MOST_ON_A_PAGE) if count.isdecimal() and len(count) < 6 else ON_A_PAGE,
+            shown=min(max(int(count), ON_A_PAGE), MOST_ON_A_PAGE) if _COUNT.fullmatch(count) else ON_A_PAGE,
         )
 
     @property

@@ -1,11 +1,15 @@
 // Shows the list as it has become, without disturbing whoever is at work in it. Part of todos.js.
+import { firstInView, keepFocus, whereFocusIs } from "./todos-focus.js"
+
 let board = null
 let held = null // the newest frame that came while nothing may move
 let holds = 0
 let turn = Promise.resolve()
+let choice = "" // the filter that is shown
 
 export function bind(element) {
   board = element
+  choice = document.getElementById("todos-revision").dataset.choice
 }
 
 /** The address of a form, with the filter that the page shows by now. */
@@ -28,8 +32,12 @@ export function hold() {
   }
 }
 
-/** Takes a frame; resolves when it is shown. One that is older than what is shown is left out. */
-export function apply(html) {
+/**
+ * Takes a frame; resolves when it is shown. One that is older than what is shown, or shows another filter than the one that
+ * is chosen, is left out; isChosen: it is the answer to a choice.
+ */
+export function apply(html, isChosen = false) {
+  if (isChosen) choice = choiceOf(html)
   if (holds > 0) {
     if (held === null || revisionOf(html) >= revisionOf(held)) held = keepToast(held, html)
     return turn
@@ -39,9 +47,9 @@ export function apply(html) {
 }
 
 async function show(html) {
-  if (revisionOf(html) < Number(document.getElementById("todos-revision").value)) return
-  const focused = whereFocusIs()
-  const anchor = firstInView()
+  if (revisionOf(html) < Number(document.getElementById("todos-revision").value) || choiceOf(html) !== choice) return
+  const focused = whereFocusIs(rows())
+  const anchor = firstInView(rows())
   const before = new Set(rows().map((row) => row.id))
   await window.htmx.swap({ sourceElement: board, target: board, text: html, swap: "none" })
   if (anchor?.row.isConnected) {
@@ -51,7 +59,7 @@ async function show(html) {
   // What has come is marked for a moment; where all is new, another filter was chosen.
   const fresh = rows().filter((row) => !before.has(row.id))
   if (before.size === 0 || fresh.length < rows().length) for (const row of fresh) row.classList.add("todo--new")
-  keepFocus(focused)
+  keepFocus(focused, rows())
 }
 
 /** A toast that was held is not lost when a frame without one comes after it. */
@@ -65,30 +73,12 @@ function revisionOf(html) {
   return found ? Number(found[1]) : Infinity
 }
 
+/** A frame without a list, as one with a line's mistake, belongs to every filter. */
+function choiceOf(html) {
+  const found = /data-choice="([^"]*)"/.exec(html)
+  return found ? found[1].replaceAll("&amp;", "&") : choice
+}
+
 export function rows() {
   return [...board.querySelectorAll("#todos-items .todo")]
-}
-
-function firstInView() {
-  if (window.scrollY < 1) return null
-  const row = rows().find((each) => each.getBoundingClientRect().bottom > 0)
-  return row ? { row, top: row.getBoundingClientRect().top } : null
-}
-
-function whereFocusIs() {
-  const element = document.activeElement
-  const row = element?.closest?.("#todos-items .todo")
-  if (!row) return null
-  const kind = [...element.classList].find((name) => name.startsWith("todo__"))
-  return { element, id: row.id, kind, place: rows().indexOf(row) }
-}
-
-/** What had the focus and has gone leaves it to what stands there now. */
-function keepFocus(was) {
-  if (!was || (was.element.isConnected && document.activeElement === was.element)) return
-  if (document.activeElement !== document.body && document.activeElement !== null) return
-  const all = rows()
-  const row = document.getElementById(was.id) ?? all[Math.min(was.place, all.length - 1)]
-  const target = row?.querySelector(`.${was.kind ?? "todo__item"}`) ?? row?.querySelector(".todo__item")
-  ;(target ?? document.getElementById("todos-title"))?.focus({ preventScroll: true })
 }

@@ -9,6 +9,7 @@ import { csrfToken } from "./request.js"
 export function attach(board) {
   bind(board)
   const sheet = attachSheet(document.getElementById("todos-sheet"))
+  const find = board.querySelector("[data-find]")
   const toast = attachToast(document.getElementById("todos-toast"))
 
   /** Posts, and shows what comes back: true if it was done. */
@@ -54,12 +55,17 @@ export function attach(board) {
     apply(event.detail.message.data)
   })
 
+  let chosen = 0
+
   async function choose(url, isBack = false) {
+    const number = (chosen += 1)
     try {
       const { ok, html } = await ask("GET", url)
+      if (number !== chosen) return // another one was chosen meanwhile
       if (!ok) return location.assign(url)
       if (!isBack) history.pushState({}, "", url)
-      apply(html)
+      find.elements.q.value = new URL(url, location.href).searchParams.get("q") ?? ""
+      apply(html, true)
     } catch {
       toast.say("The site cannot be reached.")
     }
@@ -70,6 +76,14 @@ export function attach(board) {
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return
     event.preventDefault()
     choose(link.href)
+  })
+  find.addEventListener("submit", (event) => {
+    event.preventDefault()
+    const wanted = new URL(location.href)
+    const words = find.elements.q.value.trim()
+    if (words) wanted.searchParams.set("q", words)
+    else wanted.searchParams.delete("q")
+    choose(wanted.href)
   })
   window.addEventListener("popstate", () => choose(location.href, true))
 

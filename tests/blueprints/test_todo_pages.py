@@ -300,7 +300,10 @@ def test_scripts_get_the_list_with_its_revision_and_whoever_chooses_a_filter_its
     done = unescape(ada.send(f"/todos/{todo.id}/complete?tag=home", 200, HTMX).text)
     chosen = ada.see("/todos?show=done", headers=HTMX)
 
-    assert ('id="todos-items" hx-swap-oob="innerMorph"' in done, 'value="2" hidden hx-swap-oob' in done) == (True, True)
+    assert (
+        'id="todos-items" hx-swap-oob="innerMorph"' in done,
+        'value="2" data-choice="?tag=home" hidden hx-swap' in done,
+    ) == (True, True)
     assert ("Done: “Milk”" in done, "/todos/stream" in done) == (True, False)
     assert shown(chosen) == ["Milk"]
     assert 'hx-sse:connect="/todos/stream?show=done&view=html"' in chosen

@@ -97,6 +97,11 @@ def test_todos_are_added_by_a_line_ticked_off_undone_and_done_again(todos: Page)
     expect(todos.get_by_text("Nothing is done yet.")).to_be_visible()
     todos.go_back()
     expect(rows(todos)).to_have_text(["Buy milk", "Call Ada"])
+    todos.get_by_role("searchbox", name="Find todos").fill("ada")
+    todos.keyboard.press("Enter")
+    expect(rows(todos)).to_have_text(["Call Ada"])
+    todos.get_by_role("link", name="search no more").click()
+    expect(rows(todos)).to_have_count(2)
 
 
 @pytest.mark.req("B3", "D1-23")
