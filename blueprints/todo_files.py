@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, get_args
 
 from flask import Blueprint, Response, jsonify, request, url_for
+from limits import RateLimitItemPerMinute
 
 from blueprints import body, extensions, identity, security
 from blueprints.extensions import services
 from blueprints.todo_items import me, zone
-from services.errors import FieldError, InvalidInput, TooLarge
+from services.errors import FieldError, InvalidInput, RateLimited, TooLarge
 from services.store import todo_changes, todo_feeds, users
 from services.store.base import utc_now
 from services.store.database import Session
@@ -28,8 +29,12 @@ _BATCH: Final = 500
 _MISTAKES_TOLD: Final = 200
 _SECRET_BYTES: Final = 32
 _ICS: Final = "text/calendar; charset=utf-8"
-# Between two pieces of a long answer others get their turn.
+# After so much work others get their turn.
+_WORK_S: Final = 0.01
 _TURN_S: Final = 0.0001
+_PIECE_BYTES: Final = 32 * 1024
+# Reading a file is some seconds of a processor.
+_RATE: Final = RateLimitItemPerMinute(20, 1, namespace="todos-import")
 
 
 @blueprint.get("/api/todos/export")
@@ -120,6 +125,7 @@ def imported() -> Imported:
         InvalidInput: It is no list, or no row of it can be taken; names them.
         TooLarge: More than `importing.MAX_BYTES`.
     """
+    _count()
     content, kind, name = _sent()
     parsed = importing.read(content, kind, name, now=utc_now(), zone=zone())
     if not parsed.rows:
@@ -151,6 +157,18 @@ def imported_json(done: Imported) -> dict[str, Any]:
 
 def _as_field(wrong: Mistake) -> FieldError:
     return FieldError(f"row {wrong.place}: {wrong.field}", wrong.message)
+
+
+def _count() -> None:
+    """Count an import by the current user; what is refused is not counted.
+
+    Raises:
+        RateLimited: More than `_RATE`.
+        limits.errors.StorageError: Redis is away; answered with 503.
+    """
+    if not extensions.limiter().limiter.hit(_RATE, "todos-import", str(me())):
+        message = f"You may import {_RATE.amount} files a minute. Wait a moment and try again."
+        raise RateLimited(message, retry_after_s=10, extra={"limit": _RATE.amount, "current": _RATE.amount})
 
 
 def _sent() -> tuple[bytes, importing.Kind | None, str]:
@@ -214,9 +232,17 @@ def _all(todos: Todos, user_id: int, view: View) -> Iterator[Todo]:
 
 
 def _in_turns(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces of some size; while they are made, others get their turns."""
+    held, begun = bytearray(), time.perf_counter()
     for piece in pieces:
-        yield piece
-        time.sleep(_TURN_S)
+        held += piece
+        if time.perf_counter() - begun > _WORK_S:
+            time.sleep(_TURN_S)
+            begun = time.perf_counter()
+        if len(held) >= _PIECE_BYTES:
+            yield bytes(held)
+            held.clear()
+    yield bytes(held)
 
 
 def _subscribed(s: Session, secret_hash: str) -> tuple[users.User, int] | None:

@@ -7,7 +7,7 @@ time is told in UTC, which no calendar misreads; what repeats is told with its z
 Source: RFC 5545; RFC 7986 (the calendar's name, how often to ask).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, Literal
@@ -29,10 +29,10 @@ VERSION: Final = 1
 # Behind the id of a todo: whoever imports the feed meets it again. The same whatever the site is called.
 OURS: Final = "@rill"
 _FIRST_YEAR: Final = 1971
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 5
 _END: Final = b"END:VCALENDAR\r\n"
 _AGAIN: Final = timedelta(hours=1)
-_PRIORITY: Final = {"high": 1, "medium": 5, "low": 9}
+_PRIORITY: Final = {"high": 1, "low": 9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,13 @@ def feed(todos: Sequence[Todo], *, zone: str, kind: Kind = "events") -> Iterator
     told = [one for todo in todos for one in (todo, *todo.subtasks) if one.status == "open"]
     if kind == "events":
         told = [one for one in told if one.day is not None]
+    entries = [(one, _series(one)) for one in told]
     head = _calendar(zone)
-    for name, year in sorted(_zones(told).items()):
+    for name, year in sorted(_zones(series for _, series in entries if series is not None).items()):
         head.add_component(vtimezone(name, year))
     yield head.to_ical().removesuffix(_END)
-    for first in range(0, len(told), _AT_ONCE):
-        yield b"".join(_entry(one, kind).to_ical() for one in told[first : first + _AT_ONCE])
+    for first in range(0, len(entries), _AT_ONCE):
+        yield b"".join(_entry(one, series, kind).to_ical() for one, series in entries[first : first + _AT_ONCE])
     yield _END
 
 
@@ -77,21 +78,20 @@ def _calendar(zone: str) -> Calendar:
     return made
 
 
-def _entry(todo: Todo, kind: Kind) -> Any:
+def _entry(todo: Todo, series: _Series | None, kind: Kind) -> Any:
     entry: Any = Event() if kind == "events" else Task()
     entry.add("uid", f"{todo.id}{OURS}")
     entry.add("dtstamp", todo.updated_at)
-    entry.add("created", todo.created_at)
     entry.add("last-modified", todo.updated_at)
     entry.add("summary", todo.item)
     if words := _words(todo):
         entry.add("description", words)
     if todo.tags:
         entry.add("categories", list(todo.tags))
-    entry.add("priority", _PRIORITY[todo.importance])
+    if todo.importance in _PRIORITY:
+        entry.add("priority", _PRIORITY[todo.importance])
     if todo.parent_id:
         entry.add("related-to", f"{todo.parent_id}{OURS}")
-    series = _series(todo)
     if kind == "events":
         entry.add("transp", "TRANSPARENT")
         _time_event(entry, todo, series)
@@ -168,12 +168,11 @@ def _until(end: date | datetime, begins: When) -> date | datetime:
     return datetime.combine(last, time(23, 59, 59), ZoneInfo(begins.zone)).astimezone(UTC)
 
 
-def _zones(told: Sequence[Todo]) -> dict[str, int]:
+def _zones(told: Iterable[_Series]) -> dict[str, int]:
     """The zones on whose clocks something repeats, and the first year of each."""
     found: dict[str, int] = {}
-    for todo in told:
-        series = _series(todo)
-        if series is not None and isinstance(series.begins, datetime):
+    for series in told:
+        if isinstance(series.begins, datetime):
             name = str(getattr(series.begins.tzinfo, "key", "UTC"))
             found[name] = max(_FIRST_YEAR, min(series.begins.year, found.get(name, series.begins.year)))
     return {name: year for name, year in found.items() if name != "UTC"}

@@ -261,6 +261,16 @@ def test_an_import_is_its_persons_alone(ada: Doer, ben: Doer) -> None:
     assert not {todo["id"] for todo in rows} & {todo["id"] for todo in ben.client.get(f"{URL}?view=all").json["todos"]}
 
 
+def test_imports_have_a_rate(ada: Doer) -> None:
+    statuses = {ada.client.post(IMPORT, json={}).status_code for _ in range(20)}
+
+    refused = problem(ada.client.post(IMPORT, json={"text": "One"}), 429, "RATE_LIMITED")
+
+    assert statuses == {400}
+    assert refused["limit"] == 20
+    assert items(ada) == []
+
+
 # -- the feed
 
 

@@ -64,7 +64,6 @@ def test_an_entry_is_as_the_standard_has_it() -> None:
 
     assert sorted(lines_of(sent)) == [
         "CATEGORIES:home,money",
-        "CREATED:20260102T030405Z",
         "DESCRIPTION:To Ana",
         "DTSTAMP:20260102T030405Z",
         "DTSTART;VALUE=DATE:20260115",
@@ -280,6 +279,6 @@ def test_five_thousand_todos_are_told_in_pieces_that_take_no_time() -> None:
         longest, begun = max(longest, time.perf_counter() - begun), time.perf_counter()
         pieces.append(piece)
 
-    assert len(pieces) > 90
+    assert len(pieces) > 900
     assert longest < 2, "others wait for a piece"
     assert b"".join(pieces).count(b"BEGIN:VEVENT") == 5_000
