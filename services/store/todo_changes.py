@@ -214,6 +214,13 @@ def newest(s: Session, user_id: int) -> Change | None:
     return None if row is None else of_row(row)
 
 
+def completion(s: Session, user_id: int, todo_id: str) -> Change | None:
+    """The latest change that completed a todo, if it is still kept."""
+    own = select(TodoChange).where(TodoChange.user_id == user_id, TodoChange.todo_id == todo_id)
+    row = s.scalar(own.where(TodoChange.kind == "completed").order_by(TodoChange.revision.desc()).limit(1))
+    return None if row is None else of_row(row)
+
+
 def recent(s: Session, user_id: int, limit: int = 50, *, after: int = 0) -> list[Change]:
     """The person's latest changes, the newest first; only those after a revision."""
     own = select(TodoChange).where(TodoChange.user_id == user_id, TodoChange.revision > after)

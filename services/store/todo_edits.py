@@ -94,7 +94,7 @@ class Edit:
         self._rows: dict[str, TodoRow] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
         self._new_tags: list[dict[str, Any]] = []
-        self.places = Places(s, by.user_id)
+        self.places = Places(s, by.user_id, self._remembered)
 
     def row(self, todo_id: str) -> TodoRow:
         """One of the person's todos, as it is now.
@@ -204,6 +204,10 @@ class Edit:
         self.flush()
         self._check_caps(states)
         return todo_changes.record(self.session, self.by, kind, todo_id, item, states, now=self.now, undoes=undoes)
+
+    def _remembered(self) -> list[int]:
+        known = (self.places.moved(before) for before in self._before.values())
+        return [before["position"] for before in known if before is not None]
 
     def _known(self, rows: list[TodoRow]) -> list[TodoRow]:
         missing = [row.id for row in rows if row.id not in self._tags]

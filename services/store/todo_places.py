@@ -3,8 +3,7 @@
 Where a gap is used up everything is numbered anew, and so are the places that changes remember.
 """
 
-from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from sqlalchemy import func, select, update
@@ -22,9 +21,11 @@ _FARTHEST: Final = 1 << 52
 class Places:
     """Finds places in one person's order, within an edit."""
 
-    def __init__(self, s: Session, user_id: int) -> None:
+    def __init__(self, s: Session, user_id: int, remembered: Callable[[], Iterable[int]]) -> None:
+        """For an edit; `remembered` are the places that todos had before it."""
         self._session = s
         self._user_id = user_id
+        self._remembered = remembered
         self._renumbered: list[dict[int, int]] = []
         # The last place, once it has been asked for: many todos at once need not ask again.
         self._last: int | None = None
@@ -50,7 +51,7 @@ class Places:
             return None
         place = kept.get("position")
         for numbers in self._renumbered:
-            place = None if place is None else _translated(numbers, place)
+            place = None if place is None else numbers[place]
         return dict(kept) if place is None else {**kept, "position": place}
 
     def _fitting(self, find: Any) -> int:
@@ -75,32 +76,28 @@ class Places:
         s = self._session
         self._last = None
         own = select(TodoRow.id, TodoRow.position).where(TodoRow.user_id == self._user_id)
-        rows = s.execute(own.order_by(TodoRow.position, TodoRow.id)).all()
-        numbers = {old: number * GAP for number, (_, old) in enumerate(rows, start=1)}
-        s.execute(update(TodoRow), [{"id": key, "position": number * GAP} for number, (key, _) in enumerate(rows, 1)])
+        rows = s.execute(own.order_by(TodoRow.position, TodoRow.id)).tuples().all()
+        changes = s.scalars(select(TodoChange).where(TodoChange.user_id == self._user_id)).all()
+        remembered = {place for change in changes for pair in change.states.values() for place in _places(pair)}
+        remembered.update(self._remembered())
+        remembered.update(place for _, place in rows)
+        numbers = {place: number * GAP for number, place in enumerate(sorted(remembered), start=1)}
+        if rows:
+            s.execute(update(TodoRow), [{"id": key, "position": numbers[place]} for key, place in rows])
         self._renumbered.append(numbers)
         for row in list(s.identity_map.values()):
             if isinstance(row, TodoRow):
                 s.refresh(row, ["position"])
-        self._renumber_changes(numbers)
+        for change in changes:
+            change.states = {
+                key: [_renumbered(numbers, state) for state in pair] for key, pair in change.states.items()
+            }
+        s.flush()
 
-    def _renumber_changes(self, numbers: Mapping[int, int]) -> None:
-        rows = self._session.scalars(select(TodoChange).where(TodoChange.user_id == self._user_id))
-        for row in rows:
-            row.states = {key: [_renumbered(numbers, state) for state in pair] for key, pair in row.states.items()}
-        self._session.flush()
+
+def _places(states: Iterable[Mapping[str, Any] | None]) -> list[int]:
+    return [state["position"] for state in states if state is not None and "position" in state]
 
 
 def _renumbered(numbers: Mapping[int, int], state: dict[str, Any] | None) -> dict[str, Any] | None:
-    if state is None or "position" not in state:
-        return state
-    return {**state, "position": _translated(numbers, state["position"])}
-
-
-def _translated(numbers: Mapping[int, int], place: int) -> int:
-    """The place between the same neighbours as before; half-way, for where nobody is now."""
-    if place in numbers:
-        return numbers[place]
-    known = sorted(numbers)
-    index = bisect_right(known, place)
-    return numbers[known[index - 1]] + GAP // 2 if index else GAP // 2
+    return state if state is None or "position" not in state else {**state, "position": numbers[state["position"]]}

@@ -81,11 +81,13 @@ def close(edit: Edit, reverted: list[Change]) -> Change | None:
     return written
 
 
-def is_untouched(edit: Edit, row: TodoRow) -> bool:
-    """Whether a todo is as it was made: nothing but its place has been changed, and it has no new subtasks."""
-    return row.status == "open" and all(
-        each.updated_at == each.created_at == row.created_at for each in (row, *edit.children(row.id))
-    )
+def is_as_made(edit: Edit, change: Change, todo_id: str) -> bool:
+    """Whether a todo that a change made is still as it was made, its place aside, and has no other subtasks."""
+    if todo_id not in change.made or edit.find(todo_id) is None:
+        return False
+    own = [key for key in change.made if key == todo_id or (change.states[key][1] or {}).get("parent_id") == todo_id]
+    there = edit.some([todo_id, *(part.id for part in edit.children(todo_id))])
+    return there.keys() == set(own) and not any(_differing(edit, there[key], change.states[key]) for key in own)
 
 
 def _followers_apart(edit: Edit, change: Change) -> States:
@@ -93,8 +95,7 @@ def _followers_apart(edit: Edit, change: Change) -> States:
     if change.kind != "completed":
         return change.states
     follower = next((key for key in change.made if (change.states[key][1] or {}).get("parent_id") is None), None)
-    row = None if follower is None else edit.find(follower)
-    if follower is None or (row is not None and is_untouched(edit, row)):
+    if follower is None or is_as_made(edit, change, follower):
         return change.states
     return {key: pair for key, pair in change.states.items() if key not in change.made}
 
@@ -131,9 +132,15 @@ def _objection(
         return ["deleted"], "has been deleted since"
     if todo_id in new:
         return ["subtasks"], "has got subtasks since"
-    now, ignored = edit.snapshot(row), SILENT if before is None else _UNTOLD
-    differing = [key for key in after if key not in ignored and after[key] != now[key]]
+    differing = _differing(edit, row, (before, after))
     return (differing, f"has been changed since: {_said(differing)}") if differing else None
+
+
+def _differing(edit: Edit, row: TodoRow, states: tuple[State, State]) -> list[str]:
+    """The fields that are no longer what a change made them."""
+    before, after = states
+    now, ignored = edit.snapshot(row), SILENT if before is None else _UNTOLD
+    return [key for key in after or () if key not in ignored and (after or {})[key] != now[key]]
 
 
 def _give_back(edit: Edit, row: TodoRow, before: Mapping[str, Any]) -> None:

@@ -4,10 +4,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from services import when
-from services.store import todos
+from services.store import todo_changes, todos
 from services.store.todo_changes import Change
 from services.store.todo_edits import Edit, Values, values_of
-from services.store.todo_undo import is_untouched
+from services.store.todo_undo import is_as_made
 from services.store.todos import DONE, OPEN, Todo, TodoRow
 from services.todos.drafts import dated
 from services.todos.recurrence import Recurrence, following
@@ -87,9 +87,9 @@ _UNKNOWN: dict[str, Any] = {
 def _open(edit: Edit, row: TodoRow) -> None:
     if row.status == OPEN:
         return
-    after = edit.find(row.following_id) if row.following_id else None
-    if after is not None and is_untouched(edit, after):
-        edit.remove([after, *edit.children(after.id)])
+    made = todo_changes.completion(edit.session, edit.by.user_id, row.id) if row.following_id else None
+    if made is not None and row.following_id and is_as_made(edit, made, row.following_id):
+        edit.remove([edit.row(row.following_id), *edit.children(row.following_id)])
     edit.change(row, {"status": OPEN, "completed_at": None, "following_id": None})
 
 
