@@ -46,13 +46,13 @@ export function attach(form) {
   form.addEventListener("htmx:finally:request", () => { isSending = false })
   document.addEventListener("htmx:error", (event) => {
     const { sourceElement, response } = event.detail.ctx ?? {}
-    if (response || !sourceElement?.closest?.(".chat__foot, .chat__empty, .related, .asks")) return
+    if (response || !sends(sourceElement)) return
     isSending = false
     problem.replaceChildren(notice(LOST))
   })
   document.addEventListener("htmx:after:request", (event) => {
     const { sourceElement, response } = event.detail.ctx ?? {}
-    if (!sourceElement?.closest?.(".chat__foot, .chat__empty, .related, .asks") || !response || response.status >= 400) return
+    if (!sends(sourceElement) || !response || response.status >= 400) return
     problem.replaceChildren()
     // The button for the first hint goes away; the focus stays near.
     if (sourceElement.closest(".chat__empty")) document.getElementById("chat-log").focus({ preventScroll: true })
@@ -63,6 +63,11 @@ export function attach(form) {
   changed()
   const isFree = document.activeElement === document.body && !location.hash
   if (isFree && "focus" in text.dataset && matchMedia("(hover: hover) and (pointer: fine)").matches) text.focus({ preventScroll: true })
+}
+
+/** Whether a request is a message, and not what the page asks by itself, as a meter does. */
+function sends(element) {
+  return Boolean(element?.closest?.(".chat__foot, .chat__empty, .related, .asks")) && !element.hasAttribute("hx-get")
 }
 
 function notice(words) {

@@ -240,10 +240,15 @@ def test_the_meter_counts_warns_and_says_when_there_is_more(page: Page) -> None:
     composer(page).fill("One more")
     composer(page).press("Enter")
 
-    expect(page.locator("#ask-problem")).to_contain_text("You have used 10 of your 10 requests for this month.")
+    refusal = page.locator("#ask-problem")
+    expect(refusal).to_contain_text("You have used 10 of your 10 requests for this month.")
+    # The meter fetches itself again, and leaves what is told about the message.
+    with page.expect_response("**/todos/agent/quota"):
+        page.evaluate("document.body.dispatchEvent(new Event('points-changed'))")
+    expect(refusal).to_contain_text("You have used 10 of your 10 requests for this month.")
     expect(composer(page)).to_have_value("One more")
     answer(page).get_by_role("button", name="Try again").click()
-    expect(page.locator("#ask-problem .notice")).to_be_visible()
+    expect(refusal.locator(".notice")).to_be_visible()
     expect(page.locator(".turn")).to_have_count(10)
     add(page, "The list works as ever")
 
