@@ -31,7 +31,7 @@ class Wish:
 
 _I: Final = re.IGNORECASE
 # A sentence that is longer is no plain one, and matching it would take its time.
-MAX_CHARS: Final = 600
+MAX_CHARS: Final = 500
 _POLITE: Final = re.compile(
     r"^(?:(?:please|hey|hi|hello|ok|okay|so|and|then|also|now|just|kindly|rill)\b[\s,!.]*|"
     r"(?:can|could|would|will) you (?:please |kindly )?|i(?:'d| would) like (?:you )?to (?=\w)|"
@@ -62,7 +62,7 @@ _LEVEL: Final = (
     "(?P<words>(?:very )?(?:important|urgent|unimportant)|"
     "(?:high|medium|normal|low)(?:est)?(?:[ -](?:importance|priority|prio))?)"
 )
-_TAGS: Final = r"(?P<words>#?[\w-]+(?:(?:,? and|,)? #?[\w-]+)*)"
+_TAGS: Final = r"(?P<words>#?[\w-]+(?:[ ,]+#?[\w-]+)*)"
 _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
     ("help", ("help(?: me)?", "what can (?:you|i) (?:do|say)(?: here)?", "how do(?:es)? (?:you|this|it) work")),
     ("undo", (

@@ -17,6 +17,7 @@ _VIEWS: Final = (
     ("week", re.compile(r"\b(?:this week|week|next 7 days|coming days)\b", _I)),
     ("today", re.compile(r"\b(?:today|tonight|now)\b", _I)),
 )
+_DAY_CHARS: Final = 60
 _TAG: Final = re.compile(r"#([\w-]+)|\btag(?:ged)?(?: with| as)? #?([\w-]+)", _I)
 _PROJECT: Final = re.compile(
     r"\b(?:in|of|from|for)(?: the| my)? project[: ]+[\"'“]?([\w -]+?)[\"'”]?$|\bproject[: ]+([\w -]+?)$|"
@@ -25,7 +26,6 @@ _PROJECT: Final = re.compile(
 )
 _IMPORTANCE: Final = re.compile(r"\b(?:(high|low|medium)[ -](?:importance|priority|prio)|(important|urgent))\b", _I)
 _ALL: Final = re.compile(r"^(?:all|everything|every|each|any)\b", _I)
-_WITH_DONE: Final = re.compile(r"\ball (?:my |the )?(?:todos|tasks|items)? ?(?:including|and) (?:done|completed)", _I)
 _NOISE: Final = re.compile(
     r"\b(?:all|everything|every|each|any|of|my|the|todos?|tasks?|items?|list|open|that|which|is|are|on|in|for|with|due|"
     r"ones?|things?|do|i|have|to|me|show|what|planned|scheduled|at|by|from|up|coming|next|left|how|many|there|must|should|"
@@ -87,7 +87,7 @@ def _days(text: str, now: datetime, zone: str) -> tuple[date, date] | None:
     if re.search(r"\bweek\b", text, _I):
         return None
     left = " ".join(re.sub(r"\b(?:on|for|at|due)\b", " ", _NAMELESS.sub(" ", text)).split()).strip(" ?.!,")
-    if not left:
+    if not left or len(left) > _DAY_CHARS:
         return None
     try:
         day = dates.read(left, now=now, zone=zone).when.day
