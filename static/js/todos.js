@@ -65,7 +65,7 @@ export function attach(board) {
       if (!ok) return location.assign(url)
       if (!isBack) history.pushState({}, "", url)
       find.elements.q.value = new URL(url, location.href).searchParams.get("q") ?? ""
-      apply(html, true)
+      apply(html, true).then(reveal)
     } catch {
       toast.say("The site cannot be reached.")
     }
@@ -93,6 +93,14 @@ export function attach(board) {
     body.append("after", before)
     return send(here(`/todos/${row.dataset.todo}/move`), body)
   }
+  /** The filter that is chosen, where they do not all fit. */
+  const reveal = () => {
+    for (const link of board.querySelectorAll(".filters__link[aria-current]")) {
+      const list = link.closest(".filters")
+      list.scrollLeft = link.offsetLeft - list.offsetLeft - (list.clientWidth - link.offsetWidth) / 2
+    }
+  }
+  reveal()
   attachDrag(board, { move, hold })
   attachKeys({ move, sheet })
 }

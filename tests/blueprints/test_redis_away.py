@@ -69,6 +69,16 @@ def test_the_todo_agent_is_refused_by_status_and_its_sessions_are_there(person: 
     assert person.client.get("/api/todos").json["todos"] == []
 
 
+def test_the_list_of_todos_is_worked_on_as_ever(person: Person) -> None:
+    html = {"Accept": "text/html"}
+
+    with within(IN_TIME_S):
+        assert person.client.post("/todos", data={"line": "Buy milk"}, headers=html).status_code == 303
+        page = person.client.get("/todos", headers=html)
+
+    assert (page.status_code, "Buy milk" in page.text) == (200, True)
+
+
 @pytest.mark.req("T41")
 def test_streams_are_refused_in_time_in_their_own_shape(person: Person) -> None:
     person.services.database.run(make_answer, person.user.id, stream_id="5eed")
