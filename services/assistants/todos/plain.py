@@ -17,7 +17,7 @@ from services.assistants.todos.viewing import Wanted, wanted
 from services.errors import InvalidInput
 from services.todos import quick
 from services.todos.quick import Quick
-from services.when import InvalidDate, today
+from services.when import InvalidDate, When, today
 
 MAX_OPTIONS: Final = 8
 MAX_SENTENCES: Final = 20
@@ -248,7 +248,7 @@ class Planner:
         """A todo for each line, and what has to be said of how it was understood."""
         wanted_lines = [line for line in lines if not line.done]
         notes = list(dict.fromkeys(note for line in wanted_lines for note in line.notes))
-        said = yield from self._do([_creating(line) for line in wanted_lines])
+        said = yield from self._do([_creating(line, self.zone) for line in wanted_lines])
         left_out = [wording.TICKED] if len(wanted_lines) < len(lines) else []
         return [*said, *map(wording.note, notes), *left_out]
 
@@ -268,13 +268,13 @@ class Planner:
         return today(self.now, self.zone)
 
 
-def _creating(line: Quick) -> Call:
-    """The call that makes what a line means."""
+def _creating(line: Quick, zone: str) -> Call:
+    """The call that makes what a line means to somebody in `zone`."""
     given: dict[str, Any] = {"item": line.item}
     if line.start is not None:
-        given["start_time"] = line.start.text
+        given["start_time"] = _date(line.start, zone)
     if line.due is not None:
-        given["due_time"] = line.due.text
+        given["due_time"] = _date(line.due, zone)
     given |= {"importance": line.importance} if line.importance else {}
     given |= {"tags": list(line.tags)} if line.tags else {}
     given |= {"project": line.project} if line.project else {}
@@ -283,3 +283,8 @@ def _creating(line: Quick) -> Call:
     if line.children:
         given["subtasks"] = [child.item for child in line.children]
     return Call("create_todo", given)
+
+
+def _date(day: When, zone: str) -> str:
+    """A date as the tools take it; a time of another zone names it."""
+    return day.text if day.zone in {None, zone} else f"{day.text} {day.zone}"

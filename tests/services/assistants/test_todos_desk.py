@@ -11,6 +11,7 @@ from services.assistants.todos import TodosInput
 from services.assistants.todos.agreeing import NO, YES, agrees, refuses
 from services.store import quotas
 from services.store.database import Database
+from services.todos import quick
 from services.todos.actions import By
 from tests import databases
 from tests.services.assistants.doing import NOW, QUOTA, Model, Person, says
@@ -283,3 +284,34 @@ def test_an_option_of_the_last_answer_stands_for_its_own_call(database: Database
 
     assert told.calls == [("complete_todo", {"todo_id": second.id})]
     assert ada.items() == ["Report"]
+
+
+LINES = (
+    "Pay rent every 1st !high #home",
+    "Water plants every 3 days after completion",
+    "Stand-up every weekday at 9:30 +Work",
+    "Report by friday 5pm !low #a #b",
+    "Dentist tomorrow at 14:00",
+    "Haircut every 6 weeks",
+    "Backup every last friday of the month",
+    "Birthday of Ann on 29 Feb every year",
+    "Call Bob next monday",
+    "Buy milk",
+    "Tidy up every other saturday starting 2026-02-07",
+    "Taxes due 2026-05-31 every year",
+)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_agent_and_the_quick_line_understand_the_same(database: Database, line: str) -> None:
+    ada = Person(database)
+
+    told = ada.ask(line)
+
+    found = quick.read(line, now=NOW, zone=ada.zone)
+    (made,) = ada.todos.listing(ada.id)
+    repeats = (made.rule, made.mode) if made.rule else None
+    assert told.outputs[0]["status"] == "created", told.outputs
+    assert (made.item, made.start, made.due) == (found.item, found.start, found.due)
+    assert repeats == (found.recurrence and (found.recurrence.rule, found.recurrence.mode))
+    assert (made.importance, made.tags, made.project) == (found.importance or "medium", found.tags, found.project)
