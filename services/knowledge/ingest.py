@@ -14,12 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import BinaryIO, Final, cast
 
 import gevent
 
 from services import errors
-from services.knowledge import reasons
+from services.knowledge import again, reasons
 from services.knowledge.chunking import embedded
 from services.knowledge.lanes import Lanes
 from services.knowledge.workshop import ChildEnded, Cut, Workshop
@@ -29,7 +30,7 @@ from services.reading.kinds import Refused
 from services.settings import Settings
 from services.store import chunks, claims
 from services.store.base import utc_now
-from services.store.chunks import Embedded, ToEmbed
+from services.store.chunks import Embedded, NewChunk, ToEmbed
 from services.store.claims import Claim
 from services.store.database import Database
 from services.store.documents import Page
@@ -171,13 +172,14 @@ class Ingest:
         return True
 
     def _made(self, claim: Claim) -> tuple[str, int]:
+        read = self._read_again if claims.is_whole(claim) else self._read
         try:
             try:
-                total = self._read(claim)
+                total = read(claim)
             except ChildEnded:
                 # Once more, with a child that nothing has happened to.
                 logger.warning("ingestion's child ended", extra={"document_id": claim.document.id})
-                total = self._read(claim)
+                total = read(claim)
             self._database.run(claims.finish, claim)
         except Refused as refused:
             return self._failed(claim, reasons.of_reason(refused.reason), refused.reason)
@@ -191,7 +193,11 @@ class Ingest:
         return "ready", total
 
     def _failed(self, claim: Claim, words: str, reason: str) -> tuple[str, int]:
-        self._database.run(claims.fail, claim, words)
+        """It cannot be read; one that was ready before is so still, as it was."""
+        kept = self._database.run(claims.fail, claim, words)
+        if kept.state == "ready":
+            logger.info("document not read again", extra={"document_id": claim.document.id, "reason": reason})
+            return "ready", kept.total
         logger.info("document refused", extra={"document_id": claim.document.id, "reason": reason})
         return "failed", 0
 
@@ -203,6 +209,32 @@ class Ingest:
             made = self._vectors(rows)
             self._database.run(chunks.embed, self._embedder.model, made, claim=claim)
         return total
+
+    def _read_again(self, claim: Claim) -> int:
+        """Read a document that is whole, and put the new in the old's place; how many chunks it has now."""
+        kept, model = again.Kept(), self._embedder.model
+        try:
+            with tempfile.TemporaryFile() as file:
+                content = cast(BinaryIO, file)
+                self._fetch(claim, content)
+                is_built_in = self._embedder.is_built_in
+                for told in self._workshop.read(claim.document.kind, content, with_vectors=is_built_in):
+                    self._turn()
+                    kept.add(self._with_vectors(told) if isinstance(told, list) and not is_built_in else told)
+            if kept.cut.total <= again.MAX_AT_ONCE:
+                self._database.run(again.replaced, claim, kept.cut, list(kept.read()), model)
+            else:
+                self._database.run(again.replaced, claim, kept.cut, [], model)
+                for one in kept.read():
+                    self._turn()
+                    self._database.run(again.put, claim, one, model)
+            return kept.cut.total
+        finally:
+            kept.close()
+
+    def _with_vectors(self, rows: list[NewChunk]) -> list[NewChunk]:
+        made = self._embedder.documents([embedded(row.heading, row.text) for row in rows])
+        return [replace(row, vector=Embedded(vector.bits, vector.int8)) for row, vector in zip(rows, made, strict=True)]
 
     def _cut(self, claim: Claim) -> int:
         """Store a document's pages and chunks, with their vectors if the built-in model makes them.

@@ -81,6 +81,11 @@ def waits(s: Session, now: datetime) -> bool:
     return s.scalar(asked.limit(1)) is not None
 
 
+def is_whole(claim: Claim) -> bool:
+    """Whether the document was ready before, and is to be read again: what was made of it is all there."""
+    return claim.document.state == "reading" and claim.document.total > 0
+
+
 def renew(s: Session, claim: Claim, now: datetime, lease_s: float) -> None:
     """Keep the claim for another while.
 
@@ -167,9 +172,14 @@ def finish(s: Session, claim: Claim) -> Document:
 def fail(s: Session, claim: Claim, error: str) -> Document:
     """The document cannot be read, for the reason that its people are told; nothing that was made of it remains.
 
+    If it was to be read again (`is_whole`) and none of it has been replaced, it is ready as it was.
+
     Raises:
         Conflict: Code `CLAIM_LOST`.
     """
+    row = _write(s, claim)
+    if is_whole(Claim(of_row(row), claim.token)):
+        return _ended(s, claim, state="ready", done=DocumentRow.total, error=f"It was not read again. {error}")
     document = _ended(s, claim, state="failed", done=0, total=0, error=error)
     _forget(s, claim.document.id)
     return document
@@ -203,11 +213,14 @@ def _ended(s: Session, claim: Claim, **values: Any) -> Document:
 
 
 def _give_up(s: Session, row: DocumentRow) -> None:
-    row.state, row.error, row.done, row.total = "failed", _GAVE_UP, 0, 0
+    stays = is_whole(Claim(of_row(row), ""))
+    row.state, row.error = ("ready", f"It was not read again. {_GAVE_UP}") if stays else ("failed", _GAVE_UP)
+    row.done = row.total = row.total if stays else 0
     row.claimed_by = row.claimed_until = None
     row.updated_at = utc_now()
     s.flush()
-    _forget(s, row.id)
+    if not stays:
+        _forget(s, row.id)
 
 
 def _forget(s: Session, document_id: str) -> None:

@@ -205,6 +205,8 @@ def remove(s: Session, user_id: int, document_id: str) -> None:
 def requeue(s: Session, user_id: int, document_id: str) -> Document:
     """Have a document read anew: after it failed, or to index it again. One that is being read is left to that.
 
+    A ready one keeps what was made of it, and its `total`, until the new takes its place.
+
     Raises:
         NotFound: Unknown, or not theirs to read.
         Forbidden: They may only read it.
@@ -213,7 +215,7 @@ def requeue(s: Session, user_id: int, document_id: str) -> Document:
     again = (
         update(DocumentRow)
         .where(DocumentRow.id == document_id, DocumentRow.state.in_(["ready", "failed"]))
-        .values(state="queued", done=0, total=0, error=None, attempts=0, updated_at=utc_now())
+        .values(state="queued", done=0, error=None, attempts=0, updated_at=utc_now())
         .values(claimed_by=None, claimed_until=None)
     )
     s.execute(again)

@@ -202,7 +202,8 @@ def test_a_document_is_read_anew_when_it_is_at_rest(database: Database, user: us
 
     again = database.run(documents.requeue, user.id, ready.id)
 
-    assert (again.state, again.done, again.total, again.attempts, again.error) == ("queued", 0, 0, 0, None)
+    assert (again.state, again.done, again.total, again.attempts, again.error) == ("queued", 0, 1, 0, None)
+    assert again.progress == 0
     claim = database.run(claims.claim, utc_now(), "a test", 60)
     assert claim.document.id == ready.id
     assert database.run(documents.requeue, user.id, ready.id).state == "reading", "it is being read already"
