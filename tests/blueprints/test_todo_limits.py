@@ -75,7 +75,7 @@ def test_of_twenty_requests_at_once_with_five_left_exactly_five_run(roomy: Flask
     assert doer.client.get("/api/streams").json["streams"] == []
 
 
-@pytest.mark.req("D14", "D21", "D5", "R7", "R25", "A6-12", "A6-14")
+@pytest.mark.req("D14", "D21", "D1-26", "R7", "R25", "A6-12", "A6-14")
 def test_the_201st_is_refused_as_200_of_200_with_the_day_of_new_ones(roomy: Flask) -> None:
     doer = Doer(roomy)
     use(doer, LIMIT - 1)

@@ -24,7 +24,7 @@ def listed(doer: Doer, query: str = "") -> Any:
     return response.json
 
 
-@pytest.mark.req("D17", "R6")
+@pytest.mark.req("D17", "R6", "D1-26")
 def test_a_session_is_listed_read_renamed_and_deleted(doer: Doer) -> None:
     first = doer.ask("Add Bread", session_id="work")
     doer.ask("Add Milk", session_id="home")
