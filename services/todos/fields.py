@@ -184,7 +184,7 @@ class _Reader:
             item=self._line("item", todos.MAX_ITEM, required=True) or "",
             notes=self._notes(),
             # A repetition in words may say the time, and begins at the first date that fits it.
-            start=first if start is not None or due is None else None,
+            start=start if due is not None else first,
             due=first if start is None and due is not None else due,
             importance=self._importance("medium"),
             tags=self._tags(),

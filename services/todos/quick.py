@@ -4,21 +4,22 @@ What is read is taken out of the words, and told as a chip. A word that only loo
 which words may be one is decided by `Hold`. Two dates that could both be meant are none, and that is said.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, Literal
 
 from services.errors import FieldError, InvalidInput
-from services.todos import clocks, dates, recurrence, repeating
+from services.todos import dates, recurrence
 from services.todos.dates import Found
+from services.todos.looking import JOINED, Seen, look
 from services.todos.marks import IMPORTANCE, Importance, Mark, marks
 from services.todos.pasted import Outlined, outline
 from services.todos.recurrence import Recurrence, Repeat
 from services.todos.repeated import Found as Repeated
-from services.todos.words import MONTHS, NUMBERS, UNITS, WEEKDAYS, Word, at, cut, names, phrase
-from services.todos.written import Hold, Said
+from services.todos.words import Word, at, cut, phrase
+from services.todos.written import Said
 from services.when import InvalidDate, When
 
 __all__ = ["MAX_LINES", "MAX_LINE_CHARS", "Chip", "Importance", "Kind", "Quick", "read", "read_lines"]
@@ -27,27 +28,6 @@ MAX_LINE_CHARS: Final = 1000
 MAX_LINES: Final = 100
 
 Kind = Literal["start", "due", "repeat", "importance", "tag", "project"]
-
-# Behind these, what looks like a date belongs to the words: "the monday email", "chapter 5/6", "about tomorrow".
-_BLOCKING: Final = names(
-    "the a an my our your his her their its of about since after than per last black cyber good easter ash palm holy "
-    "super chapter page version v step room size no nr number level part episode season unit score ratio and or not "
-    "every each psalm genesis exodus romans john matthew mark luke acts highway route issue"
-)
-_BEGINNINGS: Final = names(
-    "on for from within starting @ by due until till before deadline no at over around today tomorrow tmr tmrw tonight "
-    "yesterday eod eow eoww eom eoq eoy sow som soq soy first second third fourth fifth last end start beginning "
-    "this coming the day next weekend in noon midday midnight half quarter every each ev daily weekly fortnightly "
-    "monthly quarterly yearly annually biweekly bimonthly semiweekly hourly once twice thrice"
-) | {*WEEKDAYS, *MONTHS}
-_BEHIND_NUMBERS: Final = (
-    names("past to o'clock oclock am pm a.m p.m times time in at couple quarter fortnight fortnights half")
-    | {*UNITS, *MONTHS}
-    | {unit + "'s" for unit in UNITS}
-    | {unit + "'" for unit in UNITS}
-)
-_JOINED: Final = names("and or to through - – vs")
-_GOES_ON: Final = names("on about with for to and in at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +68,6 @@ class _Line:
     text: str
     words: list[Word]
     said: Said
-    starts: list[Found] = field(default_factory=list)
-    dues: list[Found] = field(default_factory=list)
-    repeat: Repeated | None = None
     used: list[tuple[int, int]] = field(default_factory=list)
     chips: list[Chip] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -118,8 +95,7 @@ def read(line: str, *, now: datetime, zone: str) -> Quick:
     places = {mark.index for mark in marked}
     at_work = _Line(line, [word for index, word in enumerate(every) if index not in places], Said.of(now, zone))
     try:
-        _look(at_work)
-        _choose(at_work)
+        _choose(at_work, look(at_work.words, at_work.said))
     except InvalidDate as wrong:
         raise type(wrong)(wrong.phrase, f"{wrong.why} Put it in quotes to keep it as words.") from wrong
     return _made(at_work, every, marked)
@@ -146,91 +122,13 @@ def _wrong(message: str) -> InvalidInput:
     return InvalidInput([FieldError("item", message)], message)
 
 
-def _look(line: _Line) -> None:
-    """Find what may be a date or a repetition, from the left."""
-    index = 0
-    while index < len(line.words):
-        if not _may_begin(line.words, index):
-            index += 1
-            continue
-        repeated = repeating.match(line.words, index, line.said) if line.repeat is None else None
-        if repeated is not None and _is_held(line, repeated.hold, repeated, led=False):
-            line.repeat, index = repeated, repeated.end
-            continue
-        run = _several_days(line.words, index)
-        if run is not None:
-            line.notes.append(f"“{phrase(line.words, index, run)}” is more than one date, so it stays in the words.")
-            index = run
-            continue
-        found = None if _is_blocked(line, index) else dates.match(line.words, index, line.said)
-        if found is not None and _is_date(line, found):
-            (line.dues if found.due else line.starts).append(found)
-            index = found.end
-            continue
-        index += 1
-
-
-def _may_begin(words: Sequence[Word], index: int) -> bool:
-    """Whether it is worth looking at that word: most words of a line begin nothing."""
-    text = words[index].text
-    if text.isdecimal() or text in NUMBERS:
-        return at(words, index + 1) in _BEHIND_NUMBERS
-    return text in _BEGINNINGS or text[:1].isdecimal() or text[:1] == "@" or text.endswith(("days", "!"))
-
-
-def _several_days(words: Sequence[Word], index: int) -> int | None:
-    """Where `mon wed fri 7am` ends: without an `every` it is no date, and its time is none either."""
-    end = index
-    while at(words, end) in WEEKDAYS and not words[end].stops:
-        end += 1
-    end += 1 if end > index and at(words, end) in WEEKDAYS else 0
-    if end < index + 2:
-        return None
-    clock = clocks.match(words, end)
-    return end if clock is None else clock.end
-
-
-def _is_blocked(line: _Line, index: int) -> bool:
-    """Whether the word before makes it part of the words; "today and tomorrow" is looked at, to be refused."""
-    before = line.words[index - 1] if index else None
-    at_before = index if line.words[index].text == "before" else index - 1
-    if at(line.words, at_before) == "before" and at(line.words, at_before - 1) in UNITS:
-        return True
-    if before is None or before.ends or before.text not in _BLOCKING:
-        return False
-    joins = before.text in _JOINED and any(found.end == index - 1 for found in (*line.starts, *line.dues))
-    return not joins
-
-
-def _is_held(line: _Line, hold: Hold, found: Found | Repeated, *, led: bool) -> bool:
-    ends = found.end == len(line.words)
-    if hold == Hold.SURE:
-        return True
-    if hold == Hold.WHOLE:
-        return False
-    return led or (hold >= Hold.END and ends) or (hold >= Hold.EDGE and found.start == 0)
-
-
-def _is_date(line: _Line, found: Found) -> bool:
-    """Whether those words are a date in this line, and not words that look like one."""
-    words, hold = line.words, found.hold
-    lead = at(words, found.start) if found.led else ""
-    if hold == Hold.WHOLE:
-        return False
-    if lead in {"from", "for"} and hold < Hold.SURE and found.last is None:
-        return found.end == len(words)
-    if found.clock is not None and found.clock.weak and found.day is None:
-        said_at = at(words, found.start) in {"at", "@", "around"}
-        return found.end == len(words) or found.led or (said_at and at(words, found.end) in _GOES_ON)
-    return _is_held(line, hold, found, led=found.led)
-
-
-def _choose(line: _Line) -> None:
+def _choose(line: _Line, seen: Seen) -> None:
     """Which of them are meant: one date to start, one that it is due, one repetition."""
-    start = _best(line, line.starts)
-    due = _best(line, line.dues)
-    if line.repeat is not None:
-        _repeated(line, line.repeat, start, due)
+    line.notes.extend(seen.notes)
+    start = _best(line, seen.starts, seen.last)
+    due = _best(line, seen.dues, seen.last)
+    if seen.repeat is not None:
+        _repeated(line, seen.repeat, start, due)
         return
     if start is not None:
         _started(line, start)
@@ -238,20 +136,19 @@ def _choose(line: _Line) -> None:
         line.due = _dated(line, due, "due", like=line.start)
 
 
-def _best(line: _Line, found: list[Found]) -> Found | None:
+def _best(line: _Line, found: list[Found], last: int) -> Found | None:
     """The one at the end of the line, else the first; with a time that stands alone. None where two are joined."""
     for one, other in pairwise(found):
-        joined = other.start == one.end + 1 and at(line.words, one.end) in _JOINED
+        joined = other.start == one.end + 1 and at(line.words, one.end) in JOINED
         if joined and one.day is not None and other.day is not None:
             told = phrase(line.words, one.start, other.end)
             line.notes.append(f"“{told}” is more than one date, so it stays in the words.")
-            return _best(line, [each for each in found if each is not one and each is not other])
+            return _best(line, [each for each in found if each is not one and each is not other], last)
     dated = [one for one in found if one.day is not None]
     timed = [one for one in found if one.day is None]
     if not dated:
         return timed[0] if timed else None
-    last = dated[-1]
-    best = last if last.end == len(line.words) else dated[0]
+    best = dated[-1] if dated[-1].end >= last else dated[0]
     if best.clock is None and timed and (best.day is None or best.day.moment is None):
         line.used.append((timed[0].start, timed[0].end))
         return dates.together(best, timed[0])
@@ -295,14 +192,18 @@ def _repeated(line: _Line, found: Repeated, start: Found | None, due: Found | No
     elif start is not None and start.day is not None:
         begin = _dated(line, start, "start")
     due_by = _dated(line, due, "due") if due is not None and due.day is not None else None
-    repeat = recurrence.made(found, line.said, phrase=words, start=begin or due_by)
+    repeat = recurrence.made(found, line.said, phrase=words, start=due_by or begin)
+    if begin is not None and due_by is not None:
+        repeat = replace(repeat, first=due_by, notes=())  # both stay as they were said
     line.used.append((found.start, found.end))
     line.notes.extend(repeat.notes)
-    line.recurrence, line.start, line.due = repeat.recurrence, repeat.first, due_by
-    if due is not None and due_by is None:
-        line.due, line.start = _dated(line, due, "due", like=repeat.first), begin and repeat.first
-    elif due_by is not None and begin is None:
-        line.due, line.start = repeat.first, None
+    line.recurrence = repeat.recurrence
+    if due_by is not None:
+        line.start, line.due = begin, repeat.first
+    elif due is not None:
+        line.start, line.due = begin and repeat.first, _dated(line, due, "due", like=repeat.first)
+    else:
+        line.start = repeat.first
     line.chips.insert(0, Chip("repeat", words, _repeat_said(repeat)))
 
 

@@ -73,7 +73,8 @@ def read(text: str, *, now: datetime, zone: str, start: When | None = None) -> R
     speaker = Said.of(now, zone)
     if _RULE_LIKE.fullmatch(phrase):
         rule = checked(phrase)
-        return _begun(rule, start or When(speaker.today), speaker, phrase, is_given=start is not None)
+        # A program that sends a rule and a date means both.
+        return Repeat(rule, start) if start else _begun(rule, When(speaker.today), speaker, phrase, is_given=False)
     words = cut(phrase)
     found = repeating.match(words, 0, speaker)
     if found is None or found.end != len(words):

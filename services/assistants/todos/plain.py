@@ -5,10 +5,10 @@ about is looked up by name in the list as it is; where several may be meant it a
 certain call.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from services.assistants.todos import moving, phrases, pieces, wording
 from services.assistants.todos.matching import Item, find, named
@@ -21,6 +21,7 @@ from services.when import InvalidDate, When, today
 
 MAX_OPTIONS: Final = 8
 MAX_SENTENCES: Final = 20
+_MAX_NAMES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,18 @@ class Call:
 
     name: str
     arguments: Mapping[str, Any]
+
+
+class Look(Protocol):
+    """Looks things up in a list (`looking.py`)."""
+
+    def named(self, name: str, *, is_done: bool = False) -> Sequence[Item]:
+        """Todos with the words of a name; without a name the first ones."""
+        ...
+
+    def last(self) -> Item | None:
+        """The last one of those that are open."""
+        ...
 
 
 Results = Sequence[Mapping[str, Any]]
@@ -41,7 +54,7 @@ class Planner:
     """Plans one answer.
 
     Args:
-        look: The list as it is: all open todos, or all that are done.
+        look: Looks things up in the list as it is.
         facts: The turn's: `chosen`, `may_delete`, `declined`.
 
     Attributes:
@@ -51,7 +64,7 @@ class Planner:
     question: str
     now: datetime
     zone: str
-    look: Callable[[bool], Sequence[Item]]
+    look: Look
     facts: Mapping[str, Any] = field(default_factory=dict)
     choices: list[dict[str, Any]] = field(default_factory=list)
     _asked: bool = False
@@ -127,14 +140,17 @@ class Planner:
 
     def _meant(self, name: str, *, is_done: bool) -> list[tuple[str, list[Item]]]:
         """The todos that a name may mean; several names if the whole is none."""
-        items = self.look(is_done)
         whole = named(name)
-        found = find(whole, items)
+        found = self._find(whole, is_done=is_done)
         if not found and not is_done and pieces.is_list(name):
-            parts = [(part, find(part, items)) for part in map(named, pieces.listed(name)) if part]
+            parts = [(part, self._find(part)) for part in map(named, pieces.listed(name)[:_MAX_NAMES]) if part]
             if parts and any(found for _, found in parts):
                 return parts
-        return [(whole, found)]
+        # What is spelled otherwise is looked for among all.
+        return [(whole, found or find(whole, self.look.named("", is_done=is_done)))]
+
+    def _find(self, name: str, *, is_done: bool = False) -> list[Item]:
+        return find(name, self.look.named(name, is_done=is_done)) if name else []
 
     def _which(self, wish: Wish, found: Sequence[Item], made: Sequence[Call | str]) -> _Part:
         """Ask which one is meant; each option stands for its own call."""
@@ -197,8 +213,11 @@ class Planner:
         return wording.UNKNOWN
 
     def _moved(self, wish: Wish, item: Item) -> Call | str:
-        others = [one for one in self.look(False) if one.id != item.id and not one.parent_id]
-        target = others[-1:] if wish.kind == "bottom" else find(named(wish.words), others)
+        if wish.kind == "bottom":
+            last = self.look.last()
+            target = [last] if last is not None and last.id != item.id else []
+        else:
+            target = [one for one in self._find(named(wish.words)) if one.id != item.id and not one.parent_id]
         if len(target) != 1:
             return (
                 wording.not_found(named(wish.words)) if not target else wording.several(named(wish.words), len(target))
