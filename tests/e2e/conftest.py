@@ -10,7 +10,7 @@ import pytest
 from gevent import monkey
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.e2e import searching, visiting
+from tests.e2e import searching, talking, visiting
 from tests.e2e.browsing import FaultProxy, HostPages, Watch, sign_in
 from tests.e2e.chats import PROBLEM
 from tests.e2e.clients import Account
@@ -208,6 +208,26 @@ def search(make_page: Callable[..., Page], shared_site: Site, tenant: Account) -
     yield page
     assert watch.complaints == []
     assert watch.foreign == []
+
+
+@pytest.fixture
+def todo_page(make_page: Callable[..., Page]) -> Iterator[Callable[..., Page]]:
+    """Somebody new on a site, at their list; nothing may be complained about or reached for."""
+    watches: list[Watch] = []
+
+    def open_(site: Site, account: Account | None = None, **options: Any) -> Page:
+        page = make_page(site, **options)
+        watches.append(Watch(page))
+        sign_in(page, account or Account(site))
+        page.goto(talking.TODOS)
+        page.wait_for_load_state()
+        return page
+
+    yield open_
+    for watch in watches:
+        assert watch.complaints == []
+        assert watch.foreign == []
+        assert watch.dialogs == []
 
 
 @pytest.fixture(scope="session")

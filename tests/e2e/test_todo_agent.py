@@ -1,25 +1,22 @@
-"""The todo agent beside the list, in Chromium: with the built-in engine, and with a scripted model."""
+"""The todo agent beside the list, in Chromium, with the built-in engine."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import Watch, sign_in
-from tests.e2e.chats import answer, ask, composer, ended
+from tests.e2e.chats import answer, composer, ended
 from tests.e2e.clients import Account
 from tests.e2e.conftest import PHONE
-from tests.e2e.sites import Model, Site, prose, running
+from tests.e2e.sites import Site, running
+from tests.e2e.talking import TODOS, add, row, say, steps
 from tests.e2e.visiting import serious
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
-TODOS: Final = "/todos"
 NARROW: Final = {**PHONE, "viewport": {"width": 360, "height": 740}}
-HOSTILE: Final = "<img src=x onerror=alert(1)> *x*"
 
 
 @pytest.fixture(scope="module")
@@ -31,64 +28,10 @@ def plain_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         assert started.complaints() == []
 
 
-Open = Callable[..., Page]
-
-
 @pytest.fixture
-def opened(make_page: Open) -> Iterator[Open]:
-    """Somebody new on a site, at their list; nothing may be complained about or reached for."""
-    watches: list[Watch] = []
-
-    def open_(site: Site, account: Account | None = None, **options: Any) -> Page:
-        page = make_page(site, **options)
-        watches.append(Watch(page))
-        sign_in(page, account or Account(site))
-        page.goto(TODOS)
-        page.wait_for_load_state()
-        return page
-
-    yield open_
-    for watch in watches:
-        assert watch.complaints == []
-        assert watch.foreign == []
-        assert watch.dialogs == []
-
-
-@pytest.fixture
-def page(opened: Open, plain_site: Site) -> Page:
+def page(todo_page: Callable[..., Page], plain_site: Site) -> Page:
     """A page of somebody new, without a model."""
-    return opened(plain_site)
-
-
-def say(page: Page, words: str) -> None:
-    """Tell the agent something, and wait for the end of its answer."""
-    ask(page, words)
-    ended(page)
-
-
-def add(page: Page, line: str, name: str = "") -> None:
-    """Put something on the list by hand."""
-    page.get_by_label("Add a todo").fill(line)
-    page.get_by_role("button", name="Add", exact=True).click()
-    expect(row(page, name or line)).to_be_visible()
-
-
-def row(page: Page, name: str) -> Locator:
-    """A todo in the list."""
-    return page.locator("#todos-items .todo").filter(has=page.get_by_role("link", name=name, exact=True))
-
-
-def steps(page: Page) -> Locator:
-    """What the latest answer did."""
-    return answer(page).locator(".step")
-
-
-def tool(name: str, **arguments: Any) -> dict[str, Any]:
-    """A model's reply that uses a tool."""
-    return {"text": "", "tool_calls": [(name, json.dumps(arguments))], "finish": "tool_calls"}
-
-
-# -- the built-in engine
+    return todo_page(plain_site)
 
 
 @pytest.mark.req("D1")
@@ -272,8 +215,10 @@ def test_by_keyboard_alone(page: Page) -> None:
     expect(steps(page).get_by_role("button", name="Do it again")).to_be_focused()
 
 
-def test_on_a_phone_the_list_stays_in_view_and_the_conversation_folds(opened: Open, plain_site: Site) -> None:
-    page = opened(plain_site, **NARROW)
+def test_on_a_phone_the_list_stays_in_view_and_the_conversation_folds(
+    todo_page: Callable[..., Page], plain_site: Site
+) -> None:
+    page = todo_page(plain_site, **NARROW)
     fold = page.get_by_role("button", name="Conversation")
     expect(page.locator("#chat-log")).to_be_hidden()
     expect(composer(page)).to_be_in_viewport()
@@ -294,9 +239,9 @@ def test_on_a_phone_the_list_stays_in_view_and_the_conversation_folds(opened: Op
     expect(page.locator("#chat-log")).to_be_hidden()
 
 
-def test_without_script(opened: Open, plain_site: Site) -> None:
+def test_without_script(todo_page: Callable[..., Page], plain_site: Site) -> None:
     account = Account(plain_site)
-    page = opened(plain_site, account, java_script_enabled=False)
+    page = todo_page(plain_site, account, java_script_enabled=False)
     page.get_by_label("Your message").fill("Buy milk\nBuy bread")
     page.get_by_role("button", name="Send").click()
     expect(page.locator(".step")).to_have_count(2)
@@ -344,94 +289,3 @@ def test_on_paper_and_in_a_file_the_steps_are_there(page: Page, tmp_path: Any) -
     expect(steps(page).first).to_be_visible()
     for left_out in (".step__undo", ".steps__all", ".agent__sessions", ".chat__foot"):
         expect(page.locator(left_out).first).to_be_hidden()
-
-
-# -- a model
-
-
-@pytest.mark.req("D7", "D8", "D9")
-def test_a_step_and_its_item_are_there_before_the_answer_ends(model: Model, opened: Open, shared_site: Site) -> None:
-    page = opened(shared_site)
-    model.play(**tool("create_todo", item="Team meeting", start_time="2031-01-14 14:00:00"))
-    model.play(text=prose(60), stall_after=20)
-
-    ask(page, "Team meeting on the 14th")
-
-    expect(steps(page)).to_have_text(re.compile("Added Team meeting, Tue 14 Jan 2031 14:00"))
-    expect(row(page, "Team meeting")).to_contain_text("14 Jan 2031")
-    expect(answer(page).locator(".waiting")).to_contain_text("Writing…")
-    expect(steps(page).get_by_role("button")).to_have_count(0)
-    model.release()
-    ended(page)
-    expect(steps(page).get_by_role("button", name="Undo")).to_be_visible()
-
-
-@pytest.mark.req("D17")
-def test_a_reload_and_a_second_tab_show_all_and_go_on(model: Model, opened: Open, shared_site: Site) -> None:
-    page = opened(shared_site)
-    model.play(**tool("create_todo", item="Team meeting"))
-    model.play(text=prose(60), stall_after=20)
-    ask(page, "Team meeting")
-    expect(steps(page)).to_have_count(1)
-
-    page.reload()
-    second = page.context.new_page()
-    second.goto(TODOS)
-
-    for tab in (page, second):
-        expect(steps(tab)).to_have_text(re.compile("Added Team meeting"))
-        expect(answer(tab).locator(".waiting")).to_be_visible()
-    model.release()
-    for tab in (page, second):
-        ended(tab)
-        expect(steps(tab).get_by_role("button", name="Undo")).to_be_visible()
-    assert answer(page).inner_text() == answer(second).inner_text()
-    expect(page.locator("#todos-items .todo")).to_have_count(1)
-
-
-@pytest.mark.req("D19")
-def test_a_stopped_answer_keeps_its_steps_and_goes_on(model: Model, opened: Open, shared_site: Site) -> None:
-    page = opened(shared_site)
-    model.play(**tool("create_todo", item="Team meeting"))
-    model.play(text=prose(60), stall_after=20)
-    ask(page, "Team meeting")
-    expect(steps(page)).to_have_count(1)
-    page.get_by_role("button", name="Stop").click()
-    ended(page, "stopped")
-    expect(steps(page).get_by_role("button", name="Undo")).to_be_visible()
-
-    model.play(text="And that is all.")
-    page.get_by_role("button", name="Continue").click()
-    ended(page)
-
-    expect(answer(page)).to_contain_text("And that is all.")
-    expect(page.locator(".turn .step")).to_have_text(re.compile("Added Team meeting"))
-    expect(row(page, "Team meeting")).to_have_count(1)
-    page.reload()
-    expect(page.locator(".turn .step")).to_have_count(1)
-    page.locator(".turn .step").get_by_role("button", name="Undo").click()
-    expect(row(page, "Team meeting")).to_have_count(0)
-
-
-def test_what_a_model_says_stays_words(model: Model, opened: Open, shared_site: Site) -> None:
-    page = opened(shared_site)
-    model.play(**tool("create_todo", item=HOSTILE))
-    model.play(**tool("rm_rf", path=HOSTILE))
-    model.play(**tool("create_todo", item=HOSTILE, start_time=HOSTILE))
-    model.play(**tool("ask_user", question=HOSTILE, options=[HOSTILE, "Neither"]))
-
-    say(page, "Do it")
-
-    expect(steps(page)).to_have_count(3)
-    expect(steps(page).first).to_contain_text(f"Added {HOSTILE}")
-    expect(steps(page).nth(1)).to_have_class(re.compile("step--failed"))
-    expect(steps(page).nth(2)).to_contain_text("Invalid date format")
-    assert page.locator(".agent img").count() == 0
-    model.play(text="Well.")
-    answer(page).locator(".asks button").first.click()
-    expect(page.locator(".turn")).to_have_count(2)
-    ended(page)
-    assert page.locator(".turn__question").last.inner_text() == HOSTILE
-    page.reload()
-    expect(page.locator(".step")).to_have_count(3)
-    assert page.locator(".agent img").count() == 0
