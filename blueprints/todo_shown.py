@@ -186,6 +186,11 @@ class Board:
         return self.found.total
 
     @property
+    def is_by_hand(self) -> bool:
+        """Whether the order is the person's own; else days decide."""
+        return self.show in {"open", "all", "someday"}
+
+    @property
     def has_done(self) -> bool:
         return bool(self.counts.get("done"))
 

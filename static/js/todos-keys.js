@@ -40,7 +40,8 @@ export function attach({ move, sheet }) {
 
   function shift(row, way, focused) {
     const other = way > 0 ? row.nextElementSibling : row.previousElementSibling
-    if (!other) return true
+    // Where days decide upon the order, there is nothing to move.
+    if (!other || !row.querySelector("[data-grip]")) return true
     if (way > 0) other.after(row)
     else other.before(row)
     focused.focus({ preventScroll: true })

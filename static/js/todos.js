@@ -1,5 +1,6 @@
 // Sends what is done to the list, and shows what it does here and in other tabs. Without it forms do, and pages reload.
 import { attach as attachDrag } from "./todos-drag.js"
+import { attach as attachFilters } from "./todos-filters.js"
 import { attach as attachKeys } from "./todos-keys.js"
 import { attach as attachSheet } from "./todos-sheet.js"
 import { apply, bind, here, hold } from "./todos-swap.js"
@@ -9,7 +10,6 @@ import { csrfToken } from "./request.js"
 export function attach(board) {
   bind(board)
   const sheet = attachSheet(document.getElementById("todos-sheet"))
-  const find = board.querySelector("[data-find]")
   const toast = attachToast(document.getElementById("todos-toast"))
 
   /** Posts, and shows what comes back: true if it was done. */
@@ -55,52 +55,18 @@ export function attach(board) {
     apply(event.detail.message.data)
   })
 
-  let chosen = 0
+  let moving = Promise.resolve()
 
-  async function choose(url, isBack = false) {
-    const number = (chosen += 1)
-    try {
-      const { ok, html } = await ask("GET", url)
-      if (number !== chosen) return // another one was chosen meanwhile
-      if (!ok) return location.assign(url)
-      if (!isBack) history.pushState({}, "", url)
-      find.elements.q.value = new URL(url, location.href).searchParams.get("q") ?? ""
-      apply(html, true).then(reveal)
-    } catch {
-      toast.say("The site cannot be reached.")
-    }
-  }
-
-  board.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-filter]")
-    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return
-    event.preventDefault()
-    choose(link.href)
-  })
-  find.addEventListener("submit", (event) => {
-    event.preventDefault()
-    const wanted = new URL(location.href)
-    const words = find.elements.q.value.trim()
-    if (words) wanted.searchParams.set("q", words)
-    else wanted.searchParams.delete("q")
-    choose(wanted.href)
-  })
-  window.addEventListener("popstate", () => choose(location.href, true))
-
+  /** One move after the other, in the order in which they were made; the list holds still until the last. */
   const move = (row) => {
-    const before = row.previousElementSibling?.dataset.todo ?? ""
     const body = new FormData()
-    body.append("after", before)
-    return send(here(`/todos/${row.dataset.todo}/move`), body)
+    body.append("after", row.previousElementSibling?.dataset.todo ?? "")
+    const release = hold()
+    const moved = moving.then(() => send(here(`/todos/${row.dataset.todo}/move`), body)).finally(release)
+    moving = moved
+    return moved
   }
-  /** The filter that is chosen, where they do not all fit. */
-  const reveal = () => {
-    for (const link of board.querySelectorAll(".filters__link[aria-current]")) {
-      const list = link.closest(".filters")
-      list.scrollLeft = link.offsetLeft - list.offsetLeft - (list.clientWidth - link.offsetWidth) / 2
-    }
-  }
-  reveal()
+  attachFilters(board, { ask, toast })
   attachDrag(board, { move, hold })
   attachKeys({ move, sheet })
 }

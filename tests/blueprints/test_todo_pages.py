@@ -158,6 +158,7 @@ def test_filters_show_what_they_say_with_how_many_there_are(ada: Keeper) -> None
         ("#garden", 1), ("#home", 1), ("#nothing", 0),
     ]  # fmt: skip
     assert "Overdue: " in ada.see("/todos"), "not told by its colour alone"
+    assert ("data-grip" in ada.see("/todos"), "data-grip" in ada.see("/todos?show=today")) == (True, False)
 
 
 def test_what_is_not_understood_in_an_address_means_nothing(ada: Keeper) -> None:
