@@ -4,17 +4,18 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from services.assistants.todos.done import Did
-from services.assistants.todos.matching import Item
+from services.assistants.todos.matching import Item, stems
 from services.todos.actions import Filter, Todo, Todos
 
-# Of those that are done the latest: who reopens something has just completed it.
-_DONE_LIMIT: Final = 500
+# Of those with the same words so many are looked at, and of the whole list so many where none has them.
+_NAMED: Final = 200
+_ALL: Final = 500
 _ABOUT_CHARS: Final = 24
 _OPEN_BEFORE: Final = frozenset({"completed", "deleted", "updated", "moved"})
 
 
 class Looker:
-    """Gives the todos that are open, or those that are done; read once, when they are first needed.
+    """Gives the todos that may be meant by a name.
 
     Args:
         before: What earlier tries at the question have done: they found what they then changed, so it is found again.
@@ -24,17 +25,24 @@ class Looker:
         self._todos = todos
         self._user_id = user_id
         self._before = before
-        self._known: dict[bool, list[Item]] = {}
 
-    def __call__(self, is_done: bool) -> Sequence[Item]:
-        if is_done not in self._known:
-            self._known[is_done] = self._read(is_done)
-        return self._known[is_done]
+    def named(self, name: str, *, is_done: bool = False) -> list[Item]:
+        """Those with these words in them; without a name the first ones of the list."""
+        words = " ".join(stems(name))
+        wanted = Filter(view="done" if is_done else "open", text=words or None, limit=_NAMED if words else _ALL)
+        return self._with_before(self._read(wanted, is_done=is_done), is_done=is_done)
 
-    def _read(self, is_done: bool) -> list[Item]:
-        wanted = Filter(view="done", limit=_DONE_LIMIT) if is_done else Filter(view="open")
+    def last(self) -> Item | None:
+        """The last one of the list in the order by hand."""
+        count = self._todos.count(self._user_id, Filter(view="open"))
+        found = self._todos.listing(self._user_id, Filter(view="open", offset=max(count - 1, 0), limit=1))
+        return next((item for todo in found for item in _items(todo)), None)
+
+    def _read(self, wanted: Filter, *, is_done: bool) -> dict[str, Item]:
         found = {item.id: item for todo in self._todos.listing(self._user_id, wanted) for item in _items(todo)}
-        found = {key: item for key, item in found.items() if item.is_done == is_done}
+        return {key: item for key, item in found.items() if item.is_done == is_done}
+
+    def _with_before(self, found: dict[str, Item], *, is_done: bool) -> list[Item]:
         for did in self._before:
             status, todo_id = did.output.get("status"), str(did.output.get("todo_id"))
             if status == "created":

@@ -63,6 +63,11 @@ def find(name: str, items: Iterable[Item]) -> list[Item]:
     return []
 
 
+def stems(name: str) -> list[str]:
+    """The words of a name, as they begin at least in what is like it."""
+    return [_stem(word) for word in _words(name)]
+
+
 def _same(words: Sequence[str], own: Sequence[str]) -> bool:
     return own == words
 

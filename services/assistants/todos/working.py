@@ -131,10 +131,10 @@ class Working:
     def _piece(self, text: str, heard: _Heard) -> Iterator[Event]:
         """More of a text, a new one in a paragraph of its own."""
         if not heard.text.strip():
-            text = text.lstrip() if self.spoken or self.turn.partial else text
+            text = text.lstrip() if self.spoken else text
             if not text.strip():
                 return
-            text = self._apart() + text
+            text = self._apart() + text if self.spoken or _is_whole(self.turn.partial) else text
         heard.texts.append(text)
         self.spoken.append(text)
         yield delta(text)
@@ -242,6 +242,11 @@ class Working:
     def _summary(self) -> str:
         told = [sentences.tell(step.name, step.arguments, step.output).markdown for step in self.steps.done]
         return "\n".join(f"- {sentence}." for sentence in dict.fromkeys(told)) or "Nothing was done."
+
+
+def _is_whole(partial: str) -> bool:
+    """Whether what was said so far ends with a sentence; else what follows goes on with it."""
+    return partial.rstrip(' *_`"”’)').endswith((".", "!", "?", ":", "…", "\n"))
 
 
 def _tokens(usage: Usage | None) -> dict[str, Any]:

@@ -109,16 +109,24 @@ class Person:
     id: int = field(init=False)
     _conversation_id: str = field(init=False)
 
-    def ask(self, question: str, *, until: Callable[[Any], bool] | None = None, logged: int | None = None) -> Told:
+    def ask(
+        self,
+        question: str,
+        *,
+        until: Callable[[Any], bool] | None = None,
+        logged: int | None = None,
+        outcome: str = "interrupted",
+    ) -> Told:
         """Ask, and settle the answer.
 
         Args:
-            until: Where the answer is cut off, as by a kill: after the first event that this is true of.
+            until: Where the answer is cut off: after the first event that this is true of.
             logged: How many of its events the log has then; None: all that came.
+            outcome: How an answer that is cut off ends.
         """
         path = self.database.run(path_of, self.id, self.session)
         facts = self.desk.facts(self.id, TodosInput(question, (), self.session), path, now=NOW)
-        return self._answered(question, {"question": question, "facts": facts}, None, None, until, logged)
+        return self._answered(question, {"question": question, "facts": facts}, None, None, until, logged, outcome)
 
     def retry(self, told: Told, *, until: Callable[[Any], bool] | None = None) -> Told:
         """Try to answer a question again."""
@@ -132,7 +140,14 @@ class Person:
         return self._answered(None, turn, told.turn.message_id, None, None, None)
 
     def _answered(
-        self, question: str | None, turn: Any, continues_id: str | None, parent_id: str | None, until: Any, logged: Any
+        self,
+        question: str | None,
+        turn: Any,
+        continues_id: str | None,
+        parent_id: str | None,
+        until: Any,
+        logged: Any,
+        cut_off: str = "interrupted",
     ) -> Told:
         message_id, run_id = conversations.new_id(), conversations.new_id()
         begun = self.database.run(
@@ -150,7 +165,7 @@ class Person:
             for event in events:
                 told.events.append(event)
                 if until is not None and until(event):
-                    outcome = "interrupted"
+                    outcome = cut_off
                     break
         except Exception as exc:
             told.error, outcome = exc, "failed"

@@ -396,3 +396,30 @@ def test_nobody_is_asked_for_confirmation_of_what_is_not_there(database: Databas
     assert told.outputs[0]["error"] == "Todo not found"
     assert told.messages("confirm") == []
     assert wording.KEPT not in told.text
+
+
+@pytest.mark.parametrize(
+    ("said", "more", "whole"),
+    [("It was added for", " Thursday.", "It was added for Thursday."), ("It was added.", "Anything else?",
+     "It was added.\n\nAnything else?"), ("", "Added.", "Added.")],
+)  # fmt: skip
+def test_a_continued_answer_goes_on_in_the_sentence_that_was_cut(
+    database: Database, said: str, more: str, whole: str
+) -> None:
+    ada = Person(database, Model(says(said, " never heard")))
+    first = ada.ask("Hm", until=lambda event: event.name == ("delta" if said else "metadata"), outcome="stopped")
+    ada.engine = Model(says(more))
+
+    assert first.text + ada.go_on(first).text == whole
+
+
+@pytest.mark.slow
+def test_what_is_meant_is_found_in_a_long_list_by_its_words(database: Database) -> None:
+    ada = Person(database)
+    ada.todos.add(By(ada.id), [Draft(f"todo {number} of many") for number in range(600)])
+    ada.add("Feed the cats")
+
+    told = ada.ask("complete feed cat; move the cats to the top; move todo 5 of many to the bottom")
+
+    assert [name for name, _ in told.calls] == ["complete_todo", "move_todo"]
+    assert told.text.startswith("Completed *Feed the cats*.")

@@ -158,6 +158,18 @@ def test_a_step_that_was_not_done_before_a_kill_is_told_as_that(database: Databa
     assert "changed nothing" in result["output"]["error"]
 
 
+def test_an_answer_that_is_stopped_between_two_steps_keeps_and_tells_the_first(database: Database) -> None:
+    ada = Person(database)
+
+    told = ada.ask("Add:\none\ntwo", until=is_result, outcome="stopped")
+
+    assert ada.items() == ["one"]
+    assert ada.stored(told).outcome == "stopped"
+    assert [one["output"]["item"] for one in ada.extras(told)["tool_result"]] == ["one"]
+    assert used(ada) == 1, "what was stopped is spent"
+    assert "Added one" in ada.ask("List").turn.facts["messages"][1]["did"]
+
+
 def test_an_answer_that_told_everything_is_stored_as_it_told_it(database: Database) -> None:
     ada = Person(database)
 

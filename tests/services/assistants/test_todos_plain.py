@@ -25,11 +25,21 @@ OPEN: Final = (
 DONE: Final = (Item("tax", "File taxes", is_done=True), Item("oldmilk", "Buy milk", is_done=True))
 
 
+class Listed:
+    """Looks things up in OPEN and DONE."""
+
+    def named(self, name: str, *, is_done: bool = False) -> Sequence[Item]:
+        return DONE if is_done else OPEN
+
+    def last(self) -> Item:
+        return OPEN[-1]
+
+
 def planned(
     question: str, results: Sequence[Sequence[Mapping[str, Any]]] = (), **facts: Any
 ) -> tuple[list[tuple[str, dict[str, Any]]], str, Planner]:
     """The calls of a plan whose steps go well, and what it says."""
-    planner = Planner(question, NOW, ZONE, lambda is_done: DONE if is_done else OPEN, facts)
+    planner = Planner(question, NOW, ZONE, Listed(), facts)
     plan, calls, given = planner.plan(), list[tuple[str, dict[str, Any]]](), list(results)
     try:
         batch = next(plan)
