@@ -210,7 +210,9 @@ def _later(words: Sequence[Word], place: tuple[int, int], amounts: list[tuple[in
             minutes = sum(count * (60 if unit == "hour" else 1) for count, unit in amounts)
             moment = when.of_instant(said.now.astimezone(UTC) + timedelta(minutes=minutes), said.zone)
             exact = When(moment.day, moment.at.replace(second=0) if moment.at else None, moment.zone)
-            return Day(end, exact.day, moment=exact)
+            # The second 02:30 of a night cannot be told from the first.
+            note = when.settled(exact.day, exact.at, said.zone)[1] if exact.at else ""
+            return Day(end, exact.day, moment=exact, note=note)
         for count, unit in amounts:
             begin = later(begin, count, unit)
     except (ValueError, OverflowError) as exc:

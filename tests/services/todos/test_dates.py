@@ -68,3 +68,12 @@ def test_what_needs_no_decision_is_read_without_a_note() -> None:
 
     for phrase in ("tomorrow", "17 feb", "friday", "in 5 days", "tomorrow 14:00", "2026-03-20 14:00:00", "17th"):
         assert dates.read(phrase, now=now, zone="Europe/Berlin").notes == ()
+
+
+def test_a_moment_that_falls_into_the_hour_that_comes_twice_is_said_to_be_the_first() -> None:
+    now = datetime(2026, 10, 24, 23, 30, tzinfo=UTC)
+
+    read = dates.read("in 2 hours", now=now, zone="Europe/Berlin")
+
+    assert read.when.text == "2026-10-25 02:30:00"
+    assert read.notes == ("Clocks go back: 02:30 comes twice on Sun 25 Oct 2026; this is the first.",)
