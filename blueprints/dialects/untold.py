@@ -32,8 +32,9 @@ class Untold:
             line, _, self._held = self._held.partition("\n")
             out += self._ended(line, "\n")
         if self._held and (self._shown or not self._may_be_told(self._held)):
-            out += self._held
-            self._shown += self._held
+            piece = self._held if self._shown else self._left(self._held)
+            out += piece
+            self._shown += piece
             self._held = ""
         return out
 
@@ -56,19 +57,22 @@ class Untold:
     def _left(self, line: str) -> str:
         said = self._bare(line)
         for sentence in sorted(self.told, key=len, reverse=True):
-            if said == sentence or said.startswith(f"{sentence}."):
-                return said[len(sentence) + 1 :].strip()
+            if said.rstrip() == sentence or said.startswith(f"{sentence}."):
+                return said[len(sentence) + 1 :].lstrip()
         return line
 
     def _may_be_told(self, line: str) -> bool:
         said = self._bare(line)
         if self.told and not self._announces and _BULLET.startswith(said):
             return True
-        return any(f"{sentence}.".startswith(said) or said.startswith(f"{sentence}.") for sentence in self.told)
+        if any(f"{sentence}.".startswith(said) for sentence in self.told):
+            return True
+        # What follows a sentence within its line is shown as soon as there is any.
+        return any(said.startswith(f"{sentence}.") for sentence in self.told) and not self._left(line)
 
     def _bare(self, line: str) -> str:
         """A line without its bullet; after words that announce a list, its items stay."""
-        said = line.strip()
+        said = line.lstrip()
         if self._announces and said.startswith(_BULLET.strip()):
             return line
         return said.removeprefix(_BULLET)

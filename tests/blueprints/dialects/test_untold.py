@@ -10,6 +10,7 @@ TEXTS = {
     "Added *Milk*, Thu 15 Jan.\n\nDeleted *X*.": "\n",
     "Added *Milk*, Thu 15 Jan. It had been done already.": "It had been done already.",
     "- Added *Milk*, Thu 15 Jan.\n- Deleted *X*.\n": "",
+    "Added *Milk*, Thu 15 Jan. It falls on a holiday. \nAdded *Milk*. ": "It falls on a holiday. \n",
     "Added *Milkshake*.\n\nWell.": "Added *Milkshake*.\n\nWell.",
     "Here is the list:\n\n- Deleted *X*.\n- Added *Milk*.\n": "Here is the list:\n\n- Deleted *X*.\n- Added *Milk*.\n",
     "It is so: Deleted *X*.": "It is so: Deleted *X*.",
@@ -31,6 +32,15 @@ def test_how_a_text_is_cut_changes_nothing(text: str, size: int) -> None:
     shown = "".join(rest.add(text[at : at + size]) for at in range(0, len(text), size)) + rest.finish()
 
     assert shown == untold(text, TOLD)
+
+
+def test_what_follows_a_sentence_in_its_line_does_not_wait_for_the_lines_end() -> None:
+    rest = Untold(set(TOLD))
+
+    assert rest.add("Deleted *X*. Th") == "Th"
+    assert rest.add("at was") == "at was"
+    assert rest.add(" all.\nDeleted") == " all.\n"
+    assert rest.finish() == "Deleted"
 
 
 def test_without_steps_a_text_comes_at_once() -> None:
