@@ -158,37 +158,46 @@ def read_json(text: str, reader: Reader) -> None:
         found = [found] if "item" in found and "todos" not in found else found.get("todos")
     if not isinstance(found, list):
         raise InvalidInput([FieldError("todos", "must be a list of todos")])
+    rows: list[tuple[int, dict[str, Any]]] = []
     for place, each in enumerate(found, start=1):
         if isinstance(each, Mapping):
-            reader.take(place, each)
+            rows.append((place, dict(each)))
         else:
             reader.refuse(place, FieldError("todos", "must be an object"))
+    _take(rows, reader)
 
 
 def read_table(text: str, reader: Reader) -> None:
-    """A table with a header; rows with a `parent_id` are subtasks of the row with that `id`.
+    """A table with a header.
 
     Raises:
         InvalidInput: It has no header, no column for the item, or is no table.
     """
-    tops: dict[str, dict[str, Any]] = {}
-    placed: list[tuple[int, dict[str, Any]]] = []
+    _take(_table(text), reader)
+
+
+def _take(rows: Iterable[tuple[int, dict[str, Any]]], reader: Reader) -> None:
+    """Take rows, in any order; those with a `parent_id` are subtasks of the row with that `id`."""
+    tops: dict[Any, dict[str, Any]] = {}
+    above: list[tuple[int, dict[str, Any]]] = []
     below: list[tuple[int, dict[str, Any]]] = []
-    for place, values in _table(text):
-        values["subtasks"] = []
+    for place, values in rows:
         if values.get("parent_id"):
             below.append((place, values))
             continue
-        placed.append((place, values))
-        if values.get("id"):
+        above.append((place, values))
+        if values.get("subtasks") is None:
+            values["subtasks"] = []
+        if isinstance(values.get("id"), str) and isinstance(values["subtasks"], list):
             tops.setdefault(values["id"], values)
     for place, values in below:
-        above = tops.get(values["parent_id"])
-        if above is None:
-            reader.refuse(place, FieldError("parent_id", "names no row of this table that has no parent itself"))
+        parent_id = values["parent_id"]
+        top = tops.get(parent_id) if isinstance(parent_id, str) else None
+        if top is None:
+            reader.refuse(place, FieldError("parent_id", "names no row of this file that has no parent itself"))
         elif _is_sound(place, values, reader):
-            above["subtasks"].append(values)
-    for place, values in placed:
+            top["subtasks"].append(values)
+    for place, values in above:
         reader.take(place, values)
 
 

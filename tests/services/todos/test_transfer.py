@@ -125,6 +125,20 @@ def test_a_bad_row_of_json_is_named_and_spoils_no_other() -> None:
     assert "Invalid date format: '2026-02-30'" in parsed.mistakes[0].message
 
 
+def test_rows_of_json_may_hang_together_by_their_ids() -> None:
+    rows = [
+        {"item": "Two", "parent_id": "1"}, {"item": "One", "id": "1", "subtasks": ["Zero"]},
+        {"item": "Lost", "parent_id": "9"}, {"item": "Odd", "parent_id": ["1"]},
+    ]  # fmt: skip
+
+    parsed = read(transfer.read_json, json.dumps(rows))
+
+    assert [(row.draft.item, [part.item for part in row.draft.subtasks]) for row in parsed.rows] == [
+        ("One", ["Zero", "Two"]),
+    ]
+    assert [(wrong.place, wrong.field) for wrong in parsed.mistakes] == [(3, "parent_id"), (4, "parent_id")]
+
+
 @pytest.mark.parametrize("text", ["{", "5", '"a"', "null", "{}", '{"todos": 5}', '{"todos": {"a": 1}}', "[" * 5000])
 def test_other_json_is_refused(text: str) -> None:
     assert refused(transfer.read_json, text) in (["file"], ["todos"])
