@@ -6,7 +6,7 @@ is put in the other's place, for most documents in one transaction.
 
 import base64
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
@@ -81,10 +81,15 @@ def _written(told: Page | list[NewChunk]) -> list[Any]:
     ]
 
 
-def _read(written: list[Any]) -> Page | list[NewChunk]:
+def _read(written: Any) -> Page | list[NewChunk]:
     if len(written) == 2 and isinstance(written[0], int):
         return Page(written[0], written[1])
-    return [
-        NewChunk(*place, vector=Embedded(*map(base64.b64decode, vector)) if vector else None)
-        for place, vector in written
-    ]
+    rows: list[Any] = written
+    return [_chunk(*place, vector) for place, vector in rows]
+
+
+def _chunk(
+    position: int, heading: str, page: int, start: int, end: int, text: str, vector: Sequence[str] | None
+) -> NewChunk:
+    made = Embedded(base64.b64decode(vector[0]), base64.b64decode(vector[1])) if vector else None
+    return NewChunk(position, heading, page, start, end, text, made)

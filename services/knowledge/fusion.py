@@ -12,7 +12,6 @@ Sources: Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Appro
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -127,29 +126,27 @@ class _Bag:
     Attributes:
         words: Each once.
         run: The stems of all, in order, a blank before and after each.
-        stems: Each with how often it is there.
-        length: How many words there are.
+        stems: Of all, in order; `known` has each once.
     """
 
-    __slots__ = ("length", "run", "stems", "words")
+    __slots__ = ("known", "run", "stems", "words")
 
     def __init__(self, one: Candidate) -> None:
         said = parts(f"{one.title}\n{one.text}")
-        stems = list(map(stem, said))
+        self.stems = list(map(stem, said))
         self.words = list(dict.fromkeys(said))
-        self.stems = Counter(stems)
-        self.run = f" {' '.join(stems)} "
-        self.length = len(stems)
+        self.known = frozenset(self.stems)
+        self.run = f" {' '.join(self.stems)} "
 
     def counted(self, wanted: Sequence[str]) -> list[int]:
         """How often each of these stems is there."""
-        return [self.stems[each] for each in wanted]
+        return [self.stems.count(each) if each in self.known else 0 for each in wanted]
 
 
 def _has(looked_for: Sequence[str], bags: Sequence[_Bag]) -> Matrix:
     wanted = [[stem(part) for part in parts(word)] for word in looked_for]
     rows = [
-        [word[0] in bag.stems if len(word) == 1 else f" {' '.join(word)} " in bag.run for word in wanted]
+        [word[0] in bag.known if len(word) == 1 else f" {' '.join(word)} " in bag.run for word in wanted]
         for bag in bags
     ]
     return np.array(rows, np.float32).reshape(len(bags), len(wanted))
@@ -200,12 +197,13 @@ def _in_subject(candidates: Sequence[Candidate], wanted: Sequence[str]) -> Matri
 def _of_section(candidates: Sequence[Candidate], bags: Sequence[_Bag], counts: Matrix) -> Matrix:
     """BM25 of each stem, 0 to 1, in each candidate and those of its neighbours that are candidates of its section."""
     place = {(one.document_id, one.position): number for number, one in enumerate(candidates)}
-    lengths = np.array([bag.length for bag in bags], np.float32)
-    told, long = counts.copy(), lengths.copy()
+    lengths = [len(bag.stems) for bag in bags]
+    told, long = counts.copy(), np.array(lengths, np.float32)
     for number, one in enumerate(candidates):
         beside = [place.get((one.document_id, one.position + step)) for step in (-1, 1)]
         same = [other for other in beside if other is not None and candidates[other].heading == one.heading]
-        told[number] += counts[same].sum(0)
-        long[number] = lengths[[number, *same]].mean()
-    enough = _K1 * (1 - _B + _B * long / max(float(lengths.mean()), 1.0))
+        for other in same:
+            told[number] += counts[other]
+        long[number] = (lengths[number] + sum(lengths[other] for other in same)) / (1 + len(same))
+    enough = _K1 * (1 - _B + _B * long / max(sum(lengths) / len(lengths), 1.0))
     return (told / (told + enough[:, None])).astype(np.float32, copy=False)
