@@ -23,8 +23,8 @@ MAX_PHRASE_CHARS: Final = 200
 
 _FORMS: Final = 'Use YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, or words such as "tomorrow", "next monday at 9" or "17 Feb".'
 _MACHINE_LIKE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].{0,40})?", re.IGNORECASE)
-_START_LEADS: Final = names("on for from starting @")
-_DUE_LEADS: Final = names("by due until till before deadline")
+_START_LEADS: Final = names("on for from starting")
+_DUE_LEADS: Final = names("by due until till til 'til before deadline")
 _TO: Final = names("to until till through - –")
 
 

@@ -173,6 +173,8 @@ def _in(words: Sequence[Word], index: int, said: Said) -> Day | None:
     if total is None:
         return None
     amounts, end = total
+    if at(words, end) == "time" and words[end - 1].text.endswith(("'s", "'")):
+        end += 1
     # "Check in 24 hours before": what is so long before something else is not told from now.
     return None if at(words, end) in {"before", "after", "prior"} else _later(words, (index, end), amounts, said)
 

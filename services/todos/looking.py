@@ -20,10 +20,10 @@ _BLOCKING: Final = names(
     "every each psalm genesis exodus romans john matthew mark luke acts highway route issue"
 )
 _BEGINNINGS: Final = names(
-    "on for from within starting @ by due until till before deadline no at over around today tomorrow tmr tmrw tonight "
-    "yesterday eod eow eoww eom eoq eoy sow som soq soy first second third fourth fifth last end start beginning "
-    "this coming the day next weekend in noon midday midnight half quarter every each ev daily weekly fortnightly "
-    "monthly quarterly yearly annually biweekly bimonthly semiweekly hourly once twice thrice"
+    "on for from within starting @ by due until till til 'til before deadline no at over around today tomorrow tmr "
+    "tmrw tonight yesterday eod eow eoww eom eoq eoy sow som soq soy first second third fourth fifth last end start "
+    "beginning this coming the day next weekend in noon midday midnight half quarter every each ev daily weekly "
+    "fortnightly monthly quarterly yearly annually biweekly bimonthly semiweekly hourly once twice thrice"
 ) | {*WEEKDAYS, *MONTHS}
 _BEHIND_NUMBERS: Final = (
     names("past to o'clock oclock am pm a.m p.m times time in at couple quarter fortnight fortnights half")
@@ -37,6 +37,8 @@ _GOES_ON: Final = names("on about with for to and in at")
 
 # No date has more words than this, in front of another one.
 _LONGEST: Final = 8
+# A start, a time, a due date and a repetition: no line ends with more.
+_ROUNDS: Final = 4
 
 
 @dataclass(slots=True)
@@ -66,8 +68,9 @@ def look(words: list[Word], said: Said) -> Seen:
     index = 0
     while index < len(words):
         index = _step(line, index)
-    while _look_again(line):
-        pass
+    for _ in range(_ROUNDS):
+        if not _look_again(line):
+            break
     line.starts.sort(key=lambda found: found.start)
     line.dues.sort(key=lambda found: found.start)
     return line

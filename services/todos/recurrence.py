@@ -8,6 +8,7 @@ from typing import Final
 from services import when
 from services.todos import clocks, repeating
 from services.todos.clocks import PARTS
+from services.todos.days import later
 from services.todos.repeated import Found
 from services.todos.rules import (
     InvalidRepetition,
@@ -85,18 +86,28 @@ def read(text: str, *, now: datetime, zone: str, start: When | None = None) -> R
 def made(found: Found, speaker: Said, *, phrase: str, start: When | None = None) -> Repeat:
     """What words that say a repetition mean; `start` is the date that was said beside them."""
     parts = dict(found.parts)
+    begin = found.begin.day if found.begin is not None else start.day if start is not None else speaker.today
     if found.until is not None:
         parts["UNTIL"] = f"{found.until.day:%Y%m%d}"
+    elif found.lasting is not None:
+        parts["UNTIL"] = f"{_last(begin, found.lasting, phrase):%Y%m%d}"
     try:
         rule = checked(joined(parts), found.mode)
     except InvalidRepetition as exc:
         raise InvalidRepetition(phrase, exc.why) from exc
-    begin = found.begin.day if found.begin is not None else start.day if start is not None else speaker.today
     at, zone, notes = _time(found, speaker, start)
     given = found.begin is not None or start is not None
     repeat = _begun(rule, When(begin, at, zone), speaker, phrase, is_given=given)
     told = (*notes, found.begin.note if found.begin else "", found.until.note if found.until else "", *repeat.notes)
     return replace(repeat, notes=tuple(dict.fromkeys(note for note in told if note)))
+
+
+def _last(begin: date, lasting: tuple[int, str], phrase: str) -> date:
+    """The last day of so many days, weeks, months or years."""
+    try:
+        return later(begin, *lasting) - timedelta(days=1)
+    except (ValueError, OverflowError) as exc:
+        raise InvalidRepetition(phrase, "That is too far ahead.") from exc
 
 
 def _time(found: Found, said: Said, start: When | None) -> tuple[time | None, str | None, list[str]]:

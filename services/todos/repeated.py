@@ -26,6 +26,7 @@ class Found:
     Attributes:
         parts: The rule.
         begin, until: The days that were named for its beginning and its end.
+        lasting: Or how long it goes on: so many weeks.
         hold: Where in a line these words may be one.
     """
 
@@ -37,6 +38,7 @@ class Found:
     part: str = ""
     begin: Day | None = None
     until: Day | None = None
+    lasting: tuple[int, str] | None = None
     hold: Hold = Hold.SURE
 
 
@@ -118,7 +120,8 @@ def _month_days(words: Sequence[Word], begin: int, index: int) -> Found | None:
     except ValueError as exc:
         why = "Short months have only one last day: name one day after the 28th."
         raise InvalidRepetition(phrase(words, index, end), why) from exc
-    return Found(index, end, {"FREQ": "MONTHLY", **parts})
+    # "Send every 3rd invoice" is no date; at an edge of the line, or with a time, it is one.
+    return Found(index, end, {"FREQ": "MONTHLY", **parts}, hold=Hold.SURE if len(named) > 1 else Hold.EDGE)
 
 
 def _of(words: Sequence[Word], found: Found) -> Found:
@@ -128,11 +131,13 @@ def _of(words: Sequence[Word], found: Found) -> Found:
         return found
     said = texts(words, end + 1, 2)
     if said in {("the", "month"), ("every", "month"), ("each", "month"), ("a", "month")}:
-        return replace(found, end=end + 3)
+        return replace(found, end=end + 3, hold=Hold.SURE)
     if said[:1] == ("month",):
-        return replace(found, end=end + 2)
+        return replace(found, end=end + 2, hold=Hold.SURE)
     if said and said[0] in MONTHS:
-        return replace(found, end=end + 2, parts=found.parts | {"FREQ": "YEARLY", "BYMONTH": str(MONTHS[said[0]])})
+        return replace(
+            found, end=end + 2, hold=Hold.SURE, parts=found.parts | {"FREQ": "YEARLY", "BYMONTH": str(MONTHS[said[0]])}
+        )
     return found
 
 

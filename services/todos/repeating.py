@@ -3,6 +3,7 @@
 What repeats within a day, and what does not say when ("twice a week"), is refused and not guessed.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,6 +16,7 @@ from services.todos.words import (
     ORDINALS,
     UNITS,
     Word,
+    amount,
     at,
     compact,
     names,
@@ -51,6 +53,7 @@ _UNCLEAR: Final = {
     "hourly": "Todos repeat by days, weeks, months or years, not within a day.",
 }
 _WITHIN_A_DAY: Final = "Todos repeat by days, weeks, months or years, not within a day."
+_MANY = re.compile(r"([0-9]{1,2})x")
 _TIMES: Final = {"once": 1, "twice": 2, "thrice": 3}
 _DONE: Final = {
     *(("after", "completion"), ("from", "completion"), ("after", "completing"), ("when", "completed")),
@@ -88,7 +91,7 @@ def _begun(words: Sequence[Word], index: int, text: str) -> Found | None:
         if index + 1 == len(words):
             raise InvalidRepetition(phrase(words, index, index + 1), _UNCLEAR[text])
         return None
-    if text in _TIMES or at(words, index + 1) in {"times", "time"}:
+    if text in _TIMES or at(words, index + 1) in {"times", "time"} or _MANY.fullmatch(text):
         return _often(words, index)
     if text in {"on", "the"} or text in ORDINALS or ordinal(text):
         return _of_every(words, index) or _plural(words, index)
@@ -100,8 +103,9 @@ def _begun(words: Sequence[Word], index: int, text: str) -> Found | None:
 def _often(words: Sequence[Word], index: int) -> Found | None:
     """`once a week`; `twice a week` does not say on which days."""
     text = at(words, index)
-    times = _TIMES.get(text) or number(text)
-    begin = index + 1 if text in _TIMES else index + 2
+    many = _MANY.fullmatch(text)
+    times = _TIMES.get(text) or number(many[1] if many else text)
+    begin = index + 1 if text in _TIMES or many else index + 2
     unit = UNITS.get(at(words, begin + 1))
     if at(words, begin) not in {"a", "per", "each", "every"} or unit is None:
         if text in _TIMES and text != "once" and at(words, begin) in _ADVERBS:
@@ -181,7 +185,7 @@ def _unit(words: Sequence[Word], index: int, unit: str, count: int, end: int) ->
         return found
     if frequency == "YEARLY" and more.parts["FREQ"] != "YEARLY":
         return found
-    return replace(more, parts=more.parts | parts)
+    return replace(more, parts=more.parts | parts, hold=Hold.SURE)
 
 
 def _named(words: Sequence[Word], begin: int, index: int) -> Found | None:
@@ -243,7 +247,11 @@ def _tail(words: Sequence[Word], found: Found, said: Said) -> Found:
         longer = _completed(words, found) or _timed(words, found) or _bounded(words, found, said)
         if longer is None:
             break
-        found = longer
+        # A part of the day is not enough: "the daily morning call".
+        found = replace(longer, hold=Hold.SURE if longer.part == found.part else longer.hold)
+    if at(words, found.end) in {"except", "excluding"} and not words[found.end - 1].stops:
+        why = "Name the days of the week that are meant."
+        raise InvalidRepetition(phrase(words, found.start, min(found.end + 2, len(words))), why)
     return found
 
 
@@ -281,6 +289,10 @@ def _bounded(words: Sequence[Word], found: Found, said: Said) -> Found | None:
         begin = found.end + (2 if at(words, found.end + 1) in {"on", "from"} else 1)
         day = days.match(words, begin, said)
         return None if day is None or day.moment else replace(found, begin=day, end=day.end)
+    if text == "for" and found.lasting is None:
+        span = amount(words, found.end + 1)
+        if span is not None and span[1] not in {"hour", "minute"}:
+            return replace(found, lasting=(span[0], span[1]), end=span[2])
     if text in {"until", "till", "ending"} and found.until is None:
         day = days.match(words, found.end + (2 if at(words, found.end + 1) == "on" else 1), said)
         return None if day is None or day.moment else replace(found, until=day, end=day.end)
