@@ -112,7 +112,8 @@ _Told = Callable[[Mapping[str, Any], Mapping[str, Any], date | None], list[Piece
 def _created(arguments: Mapping[str, Any], result: Mapping[str, Any], today: date | None) -> list[Piece]:
     if parts := _parts(result):
         return [(f"Added {_counted(len(parts), 'subtask')} to ", False), *_items(result, arguments)]
-    return [("Added ", False), *_items(result, arguments), *_listed(", ", _facts({**arguments, **result}, today))]
+    facts = [*_facts({**arguments, **result}, today), *_with_parts(result)]
+    return [("Added ", False), *_items(result, arguments), *_listed(", ", facts)]
 
 
 def _updated(arguments: Mapping[str, Any], result: Mapping[str, Any], today: date | None) -> list[Piece]:
@@ -130,7 +131,7 @@ def _updated(arguments: Mapping[str, Any], result: Mapping[str, Any], today: dat
 
 
 def _completed(arguments: Mapping[str, Any], result: Mapping[str, Any], today: date | None) -> list[Piece]:
-    told = [("Completed ", False), *_items(result, arguments)]
+    told = [("Completed ", False), *_items(result, arguments), *_listed(", ", _with_parts(result))]
     following = result.get("following") or result.get("next")
     if isinstance(following, Mapping):
         told += _listed("; next on ", _days(following, today)[:1])
@@ -139,6 +140,10 @@ def _completed(arguments: Mapping[str, Any], result: Mapping[str, Any], today: d
 
 def _plainly(words: str) -> _Told:
     return lambda arguments, result, _today: [(words, False), *_items(result, arguments)]
+
+
+def _deleted(arguments: Mapping[str, Any], result: Mapping[str, Any], _today: date | None) -> list[Piece]:
+    return [("Deleted ", False), *_items(result, arguments), *_listed(", ", _with_parts(result))]
 
 
 def _undone(arguments: Mapping[str, Any], result: Mapping[str, Any], _today: date | None) -> list[Piece]:
@@ -151,7 +156,7 @@ _DONE: Final[Mapping[str, _Told]] = {
     "updated": _updated,
     "completed": _completed,
     "reopened": _plainly("Reopened "),
-    "deleted": _plainly("Deleted "),
+    "deleted": _deleted,
     "moved": _plainly("Moved "),
     "undone": _undone,
 }
@@ -294,6 +299,12 @@ def _parts(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The subtasks that a result tells of."""
     several = result.get("subtasks")
     return [one for one in several if isinstance(one, Mapping)] if isinstance(several, list | tuple) else []
+
+
+def _with_parts(result: Mapping[str, Any]) -> list[str]:
+    """How many subtasks a todo came, went or was done with."""
+    parts = result.get("parts")
+    return [f"with {_counted(len(parts), 'subtask')}"] if isinstance(parts, list | tuple) and parts else []
 
 
 def _changes(result: Mapping[str, Any]) -> tuple[str, ...]:

@@ -63,9 +63,7 @@ def result(name: str, arguments: Mapping[str, Any], output: Mapping[str, Any], t
     told = sentences.tell(name, arguments, output, today=today).markdown
     remarks = " ".join(escaped(str(one)) for one in output.get("remarks") or ())
     again = " It had been done already." if output.get("already_done") else ""
-    parts = len(output.get("parts") or ())
-    with_parts = f", with {parts} {'subtask' if parts == 1 else 'subtasks'}" if parts else ""
-    return f"{told.rstrip('.')}{with_parts}.{again}" + (f" {remarks}" if remarks else "")
+    return f"{told.rstrip('.')}.{again}" + (f" {remarks}" if remarks else "")
 
 
 def note(text: str) -> str:
