@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from dateutil.rrule import rrulestr
 
 from services import when
 from services.todos import recurrence
@@ -288,3 +289,17 @@ def test_a_series_of_a_hundred_years_is_not_walked() -> None:
         begun = datetime.now(UTC)
         assert following(Recurrence(rule), anchor=anchor, day=anchor, today=date(2026, 3, 16)) is not None
         assert datetime.now(UTC) - begun < timedelta(seconds=0.25)
+
+
+def test_moving_on_by_whole_intervals_finds_what_walking_from_the_anchor_finds() -> None:
+    chance = random.Random(3)
+
+    for _ in range(100):
+        kept, anchor = Recurrence(any_rule(chance)), date(2000, 1, 1) + timedelta(days=chance.randrange(9000))
+        day = anchor + timedelta(days=chance.randrange(2000))
+        walked = rrulestr(recurrence.pinned(kept, anchor), dtstart=datetime.combine(anchor, time()))
+
+        found = following(kept, anchor=When(anchor), day=When(day), today=anchor)
+
+        after = walked.after(datetime.combine(day, time()))
+        assert found == (When(after.date()) if after else None), (kept.rule, anchor, day)
