@@ -189,7 +189,7 @@ def test_what_other_calendars_get_names_its_days() -> None:
 def test_ten_years_of_any_rule_do_not_drift() -> None:
     chance = random.Random(20260316)
 
-    for _ in range(40):
+    for _ in range(24):
         zone, rule = chance.choice(ZONES), any_rule(chance)
         anchor_day = date(2024, 1, 1) + timedelta(days=chance.randrange(1500))
         at = time(chance.randrange(24), chance.choice((0, 15, 30, 59)))
@@ -198,7 +198,7 @@ def test_ten_years_of_any_rule_do_not_drift() -> None:
         anchor = When(begin.day, at, zone)
         end = anchor_day + timedelta(days=3653)
         seen = [anchor]
-        while seen[-1].day < end and len(seen) < 60:
+        while seen[-1].day < end and len(seen) < 40:
             jump = timedelta(days=chance.choice((0, 0, 0, 40, 400)))
             after = following(Recurrence(rule), anchor=anchor, day=seen[-1], today=seen[-1].day + jump)
             assert after is not None, rule
