@@ -90,7 +90,8 @@ class Edit:
         self.session = s
         self.by = by
         self.now = now
-        self._before: dict[str, dict[str, Any] | None] = {}
+        # What each todo was when this edit first touched it, and the age of its place then; None: it was not there.
+        self._before: dict[str, tuple[dict[str, Any], int] | None] = {}
         self._rows: dict[str, TodoRow] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
         self._new_tags: list[dict[str, Any]] = []
@@ -145,7 +146,7 @@ class Edit:
         has_other_tags = "tags" in values and list(_distinct(values["tags"]).values()) != now["tags"]
         if not differing and not has_other_tags:
             return False
-        self._before.setdefault(row.id, now)
+        self._before.setdefault(row.id, (now, self.places.age))
         for key, value in differing.items():
             setattr(row, key, value)
         if not silently and "updated_at" not in values:
@@ -160,7 +161,7 @@ class Edit:
         self.flush()
         gone = list(rows)
         for row in gone:
-            self._before.setdefault(row.id, self.snapshot(row))
+            self._before.setdefault(row.id, (self.snapshot(row), self.places.age))
         for is_subtask in (True, False):
             for row in gone:
                 if (row.parent_id is not None) == is_subtask:
@@ -179,10 +180,10 @@ class Edit:
     def states(self) -> dict[str, tuple[State, State]]:
         """What has been done so far."""
         found: dict[str, tuple[State, State]] = {}
-        for todo_id, before in self._before.items():
+        for todo_id, kept in self._before.items():
             row = self._rows.get(todo_id)
             after = None if row is None else self.snapshot(row)
-            before = self.places.moved(before)
+            before = None if kept is None else self.places.moved(*kept)
             if before is None or after is None:
                 if before is not None or after is not None:
                     found[todo_id] = (before, after)
@@ -206,8 +207,7 @@ class Edit:
         return todo_changes.record(self.session, self.by, kind, todo_id, item, states, now=self.now, undoes=undoes)
 
     def _remembered(self) -> list[int]:
-        known = (self.places.moved(before) for before in self._before.values())
-        return [before["position"] for before in known if before is not None]
+        return [self.places.moved(*kept)["position"] for kept in self._before.values() if kept is not None]
 
     def _known(self, rows: list[TodoRow]) -> list[TodoRow]:
         missing = [row.id for row in rows if row.id not in self._tags]

@@ -45,14 +45,17 @@ class Places:
         self._last = None if self._last is None else max(self._last, place)
         return place
 
-    def moved(self, kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """What was kept of a todo before everything was numbered anew, with its place as it is called since."""
-        if kept is None:
-            return None
-        place = kept.get("position")
-        for numbers in self._renumbered:
-            place = None if place is None else numbers[place]
-        return dict(kept) if place is None else {**kept, "position": place}
+    @property
+    def age(self) -> int:
+        """How often all places have been numbered anew in this edit."""
+        return len(self._renumbered)
+
+    def moved(self, kept: Mapping[str, Any], age: int) -> dict[str, Any]:
+        """What was kept of a todo at that age, with its place as it is called now."""
+        place = kept["position"]
+        for numbers in self._renumbered[age:]:
+            place = numbers[place]
+        return {**kept, "position": place}
 
     def _fitting(self, find: Any) -> int:
         place = find()
@@ -76,7 +79,7 @@ class Places:
         s = self._session
         self._last = None
         own = select(TodoRow.id, TodoRow.position).where(TodoRow.user_id == self._user_id)
-        rows = s.execute(own.order_by(TodoRow.position, TodoRow.id)).tuples().all()
+        rows = s.execute(own.order_by(TodoRow.position, TodoRow.id)).all()
         changes = s.scalars(select(TodoChange).where(TodoChange.user_id == self._user_id)).all()
         remembered = {place for change in changes for pair in change.states.values() for place in _places(pair)}
         remembered.update(self._remembered())

@@ -59,10 +59,9 @@ def test_subtasks_are_moved_within_their_todo(todo_list: TodoList) -> None:
             wrong()
 
 
-def test_a_place_that_is_used_up_is_made_anew(
-    todo_list: TodoList, four: list[Todo], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_place_that_is_used_up_is_made_anew(todo_list: TodoList, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(todo_places, "GAP", 4)
+    four = [todo_list.make(item) for item in "abcd"]
     todo_list.todos.delete(todo_list.by, four[2].id)
     deleted = todo_list.todos.changes(todo_list.user_id)[0]
     moved = todo_list.move(four[3], four[0])
@@ -77,6 +76,31 @@ def test_a_place_that_is_used_up_is_made_anew(
     assert todo_list.items() == [*order, "d"], "places that changes remember are renumbered too"
     todo_list.undo(deleted.id)
     assert todo_list.items() == [*order, "c", "d"]
+
+
+def test_a_move_that_makes_all_places_anew_is_undone_too(todo_list: TodoList, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(todo_places, "GAP", 5)
+    four = [todo_list.make(item) for item in "abcd"]
+    order = ["a", "b", "c", "d"]
+    renumbered = 0
+    for number in range(24):
+        name = "bcd"[number % 3]
+        places = {todo.item: todo.position for todo in todo_list.everything().values()}
+        todo_list.move(next(todo for todo in four if todo.item == name), four[0])
+        others = [todo for todo in todo_list.everything().values() if todo.item != name]
+        renumbered += any(todo.position != places[todo.item] for todo in others)
+        moved = [each for each in order if each != name]
+        moved.insert(1, name)
+        assert todo_list.items() == moved
+        undone = todo_list.undo()
+        assert todo_list.items() == order, number
+        todo_list.undo(undone.change_id)
+        assert todo_list.items() == moved
+        order = moved
+    assert renumbered > 3
+
+    while todo_list.items() != ["a", "b", "c", "d"]:
+        todo_list.undo()
 
 
 def test_the_line_is_never_too_long(todo_list: TodoList, four: list[Todo], monkeypatch: pytest.MonkeyPatch) -> None:
