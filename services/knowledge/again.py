@@ -84,12 +84,10 @@ def _written(told: Page | list[NewChunk]) -> list[Any]:
 def _read(written: Any) -> Page | list[NewChunk]:
     if len(written) == 2 and isinstance(written[0], int):
         return Page(written[0], written[1])
-    rows: list[Any] = written
-    return [_chunk(*place, vector) for place, vector in rows]
+    return [_chunk(place, vector) for place, vector in written]
 
 
-def _chunk(
-    position: int, heading: str, page: int, start: int, end: int, text: str, vector: Sequence[str] | None
-) -> NewChunk:
+def _chunk(place: Sequence[Any], vector: Sequence[str] | None) -> NewChunk:
+    position, heading, page, start, end, text = place
     made = Embedded(base64.b64decode(vector[0]), base64.b64decode(vector[1])) if vector else None
     return NewChunk(position, heading, page, start, end, text, made)

@@ -100,10 +100,11 @@ def weighed(text: str, looked_for: Sequence[str], candidates: Sequence[Candidate
         return Weighed(np.zeros(len(candidates), np.float32), features, nothing, nothing)
     bags = [_Bag(one) for one in candidates]
     has = _has(looked_for, bags)
-    near = _near(looked_for, bags, vectors)
+    # What stands there is as near as can be, also where it is several words to the vectors: `pg_dump`.
+    near = np.maximum(_near(looked_for, bags, vectors), has)
     spread = (near - near.mean(0)) / (near.std(0) + _SPREAD)
     pairs = _pairs(text)
-    wanted = list(dict.fromkeys(stem(part) for word in looked_for for part in parts(word)))
+    wanted = list(dict.fromkeys(" ".join(map(stem, parts(word))) for word in looked_for))
     counts = np.array([bag.counted(wanted) for bag in bags], np.float32)
     rarity = _rarity(counts > 0)
     columns = (
@@ -139,8 +140,11 @@ class _Bag:
         self.run = f" {' '.join(self.stems)} "
 
     def counted(self, wanted: Sequence[str]) -> list[int]:
-        """How often each of these stems is there."""
-        return [self.stems.count(each) if each in self.known else 0 for each in wanted]
+        """How often each of these stems is there; several with blanks between stand together, as in `pg dump`."""
+        return [
+            self.run.count(f" {each} ") if " " in each else self.stems.count(each) if each in self.known else 0
+            for each in wanted
+        ]
 
 
 def _has(looked_for: Sequence[str], bags: Sequence[_Bag]) -> Matrix:
@@ -189,8 +193,8 @@ def _best_of_document(candidates: Sequence[Candidate]) -> list[float]:
 
 def _in_subject(candidates: Sequence[Candidate], wanted: Sequence[str]) -> Matrix:
     """Which of the stems stand in the title of each candidate's document."""
-    known = {one.subject: frozenset(map(stem, parts(one.subject))) for one in candidates}
-    rows = [[each in known[one.subject] for each in wanted] for one in candidates]
+    known = {one.subject: f" {' '.join(map(stem, parts(one.subject)))} " for one in candidates}
+    rows = [[f" {each} " in known[one.subject] for each in wanted] for one in candidates]
     return np.array(rows, np.float32).reshape(len(candidates), len(wanted))
 
 
