@@ -47,7 +47,8 @@ def save(todo_id: str) -> Response:
             added = services().todos.add(By(me()), [_under(step, todo_id) for step in steps])
             if not done.change_id:
                 return answered(todo_said.of_added(added, (), zone=zone()))
-        return answered(todo_said.of_done("updated", done, found.remarks, zone=zone()))
+        notes = (*found.remarks, *([f"{todo_said.steps(len(steps))} added"] if steps else []))
+        return answered(todo_said.of_done("updated", done, notes, zone=zone()))
 
     return answered_by_sheet(act, lambda problem: _detail(todo, problem, request.form))
 
