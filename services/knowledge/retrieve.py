@@ -34,7 +34,7 @@ LIMIT: Final = 8
 # Of each search; what is farther down is hardly ever an answer (docs/search.md).
 CANDIDATES: Final = 50
 # Signs alone are compared first: so many are then compared by their whole vectors.
-_COMPARED: Final = 120
+_COMPARED: Final = 80
 # So many chunks, the best first, are looked at for passages.
 _LOOKED_AT: Final = 20
 _NO_MEANING: Final = (
