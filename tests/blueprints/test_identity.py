@@ -20,6 +20,7 @@ PUBLIC = {
     "pages.health",
     "pages.ready",
     "study.health",
+    "todo_files.feed",
 }
 
 
