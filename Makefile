@@ -31,7 +31,7 @@ e2e: setup-e2e test-slow test-model ## The whole site in headless Chromium, test
 	@sh scripts/browser.sh
 	@$(PY) -m pytest -q -m e2e --confcutdir=tests/e2e --reruns 1 tests/e2e $(ARGS)
 
-test-slow: setup-dev ## The tests that take seconds each
+test-slow: setup-dev ## The longer tests, without which `make test` stays below a minute
 	@$(PY) -m pytest -q -m slow --ignore=tests/e2e tests
 
 test-model: setup-e2e ## The model door against a real model server (llama.cpp)

@@ -166,6 +166,7 @@ def _imported(tree: ast.Module) -> Iterator[str]:
             yield node.module
 
 
+@pytest.mark.slow
 def test_only_what_is_on_the_public_list_is_answered_without_a_login(app: Flask, client: FlaskClient) -> None:
     answered = set()
     for rule in app.url_map.iter_rules():
@@ -188,6 +189,7 @@ def test_every_event_has_a_row_in_the_documentation() -> None:
     assert sorted(rows) == sorted(events.EVENT_NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("assistant", sorted(NOT_SHOWN))
 def test_every_event_has_a_place_in_each_dialect(assistant: str, app: Flask) -> None:
     with app.app_context():
@@ -262,6 +264,7 @@ def test_no_template_trusts_text_by_hand() -> None:
             assert not re.search(r"\son\w+=|\sstyle=", text), f"{named(path)} has inline behaviour or style"
 
 
+@pytest.mark.slow
 def test_text_is_declared_safe_in_one_place_only() -> None:
     users = {
         named(path)
@@ -278,6 +281,7 @@ def test_no_module_is_too_long() -> None:
             assert len(path.read_text().splitlines()) <= MAX_LINES, named(path)
 
 
+@pytest.mark.slow
 def test_no_function_is_too_long() -> None:
     for path in sources("app.py", "blueprints", "services", "scripts"):
         if "versions" in path.parts:
@@ -305,6 +309,7 @@ def test_the_tests_import_app_before_anything_else() -> None:
     assert ast.unparse(first).startswith("import app")
 
 
+@pytest.mark.slow
 def test_nothing_imports_app() -> None:
     for path in sources("blueprints", "services"):
         assert "app" not in imported(path), named(path)
@@ -356,6 +361,7 @@ def test_requirements_are_pinned_with_hashes_and_name_no_index() -> None:
                 assert "--hash=sha256:" in block, f"{name}: {block.splitlines()[0]}"
 
 
+@pytest.mark.slow
 def test_npm_packages_are_locked_and_name_no_registry() -> None:
     lock = (ROOT / "tests/e2e/package-lock.json").read_text()
 

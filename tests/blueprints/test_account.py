@@ -26,6 +26,7 @@ def user_of(site: Flask, email: str) -> users.User | None:
     return found
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_account(newcomer: FlaskClient) -> None:
     response = newcomer.get("/account", headers=BROWSER)
 
@@ -197,6 +198,7 @@ def test_every_write_wants_the_csrf_token(ana: FlaskClient, path: str) -> None:
     assert ana.get("/v1/probe").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_page_names_browsers_and_offers_languages(site: Flask) -> None:
     agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
     client = site.test_client()

@@ -41,6 +41,7 @@ def edited(person: Person, message_id: str, message: str = "Asked better") -> st
     return str(response.json["stream_id"])
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-10")
 def test_an_edited_question_is_answered_for_its_place_and_the_old_one_is_kept(
     person: Person, model: ModelServer
@@ -63,6 +64,7 @@ def test_an_edited_question_is_answered_for_its_place_and_the_old_one_is_kept(
     assert "The second question" not in sent
 
 
+@pytest.mark.slow
 def test_an_edited_question_has_lines_as_a_new_one_has(person: Person) -> None:
     person.answered("The first question")
 
@@ -71,6 +73,7 @@ def test_an_edited_question_has_lines_as_a_new_one_has(person: Person) -> None:
     assert said(person) == ["One line\nand another\nand a third"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-10")
 def test_the_first_question_can_be_edited(person: Person, model: ModelServer) -> None:
     person.answered("The first question")
@@ -84,6 +87,7 @@ def test_the_first_question_can_be_edited(person: Person, model: ModelServer) ->
     assert "The first question" not in prompt(model)
 
 
+@pytest.mark.slow
 def test_a_path_is_chosen_and_gone_on_from(person: Person) -> None:
     person.answered("The first question")
     old = messages(person)
@@ -116,6 +120,7 @@ def test_another_try_is_an_alternative_to_the_answer(person: Person) -> None:
     assert text_of(frames) == answer["content"]
 
 
+@pytest.mark.slow
 def test_a_continued_answer_stands_after_its_first_part_and_is_tried_again_as_a_whole(person: Person) -> None:
     stream_id, _ = person.stopped()
     going_on = person.client.post(f"/api/streams/{stream_id}/continue").json
@@ -163,6 +168,7 @@ def test_an_edit_without_a_question_is_refused_at_its_field(person: Person, body
     assert len(messages(person)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-6")
 def test_nothing_of_anothers_can_be_edited_chosen_seen_or_judged(person: Person, stranger: Person) -> None:
     stranger.answered("The first question")
@@ -190,6 +196,7 @@ def test_nothing_of_anothers_can_be_edited_chosen_seen_or_judged(person: Person,
     assert theirs["title"] == stranger.client.get(URL).json["conversations"][0]["title"]
 
 
+@pytest.mark.slow
 def test_an_edit_counts_as_a_start(make_app: Any, model: ModelServer) -> None:
     site = make_app(TUTOR_RATE_LIMIT="2/minute", OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted")
     person = Person(site, model)
@@ -203,6 +210,7 @@ def test_an_edit_counts_as_a_start(make_app: Any, model: ModelServer) -> None:
     assert int(refused.headers["Retry-After"]) > 0
 
 
+@pytest.mark.slow
 def test_for_htmx_an_edit_is_the_turn_that_connects_itself(person: Person) -> None:
     person.answered("The first question")
     asked = messages(person)[0]
@@ -217,6 +225,7 @@ def test_for_htmx_an_edit_is_the_turn_that_connects_itself(person: Person) -> No
     person.stop_all()
 
 
+@pytest.mark.slow
 def test_without_script_an_edit_is_a_page_that_grows(person: Person) -> None:
     person.answered("The first question")
     asked = messages(person)[0]
@@ -229,6 +238,7 @@ def test_without_script_an_edit_is_a_page_that_grows(person: Person) -> None:
     assert said(person) == ["Better"]
 
 
+@pytest.mark.slow
 def test_without_script_every_write_leads_back_to_its_page(person: Person) -> None:
     person.answered("The first question")
     asked, answer = messages(person)
@@ -254,6 +264,7 @@ def test_without_script_every_write_leads_back_to_its_page(person: Person) -> No
     assert person.client.get(its).status_code == 404
 
 
+@pytest.mark.slow
 def test_feedback_is_kept_with_its_reason_and_taken_back(person: Person) -> None:
     person.answered("The first question")
     url = f"/api/messages/{messages(person)[1]['id']}/feedback"

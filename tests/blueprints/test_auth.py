@@ -87,6 +87,7 @@ def test_malformed_json_names_the_body(site: Flask) -> None:
     assert [wrong["field"] for wrong in response.json["errors"]] == ["body"]
 
 
+@pytest.mark.slow
 def test_ten_failures_close_an_account_for_token_and_form(site: Flask, newcomer: FlaskClient) -> None:
     email = newcomer.email
     for _ in range(5):
@@ -103,6 +104,7 @@ def test_ten_failures_close_an_account_for_token_and_form(site: Flask, newcomer:
         assert 800 < int(response.headers["Retry-After"]) <= 900
 
 
+@pytest.mark.slow
 def test_successes_are_not_counted(site: Flask, newcomer: FlaskClient) -> None:
     client = from_elsewhere(site)
     for _ in range(9):
@@ -113,6 +115,7 @@ def test_successes_are_not_counted(site: Flask, newcomer: FlaskClient) -> None:
     assert ask_token(client, newcomer.email).status_code == 429
 
 
+@pytest.mark.slow
 def test_thirty_failures_close_an_address_but_no_other(site: Flask, ana: FlaskClient) -> None:
     client = from_elsewhere(site)
     for number in range(30):
@@ -122,6 +125,7 @@ def test_thirty_failures_close_an_address_but_no_other(site: Flask, ana: FlaskCl
     assert ask_token(from_elsewhere(site), "ana@example.org").status_code == 200
 
 
+@pytest.mark.slow
 def test_guesses_sent_all_at_once_do_not_get_past_the_limit(site: Flask, newcomer: FlaskClient) -> None:
     clients = [from_elsewhere(site) for _ in range(25)]
 
@@ -303,6 +307,7 @@ def test_somebody_elses_token_cannot_be_ended(site: Flask, ana: FlaskClient, new
     assert site.test_client().get("/v1/probe", headers=bearer(token)).status_code == 200
 
 
+@pytest.mark.slow
 def test_signing_in_without_redis_is_refused_not_waved_through(
     make_site: Callable[..., Flask], tmp_path: object
 ) -> None:
@@ -320,6 +325,7 @@ def try_to_register(client: FlaskClient, email: str, **sent: str) -> TestRespons
     return client.post("/register", data=form, headers=BROWSER)
 
 
+@pytest.mark.slow
 def test_so_many_accounts_come_from_one_network_and_then_429(make_site: Callable[..., Flask]) -> None:
     site = make_site(REGISTRATION_RATE_LIMIT="3/hour")
     here = [site.test_client() for _ in range(5)]
@@ -341,6 +347,7 @@ def test_so_many_accounts_come_from_one_network_and_then_429(make_site: Callable
     assert try_to_register(from_elsewhere(site), "b@example.org").status_code == 303, "others are not kept out"
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_form_is_not_counted_but_a_taken_address_is(make_site: Callable[..., Flask]) -> None:
     site = make_site(REGISTRATION_RATE_LIMIT="2/hour")
     register(site, "a@example.org")

@@ -269,6 +269,7 @@ def test_a_start_over_the_limit_leaves_nothing(person: Person, model: ModelServe
     assert person.services.redis.zcard("rill:{site}:slots") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.req("R1")
 def test_a_full_site_is_503_and_leaves_nothing(
     make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer
@@ -289,6 +290,7 @@ def test_a_full_site_is_503_and_leaves_nothing(
     assert second.ask().status_code == 201
 
 
+@pytest.mark.slow
 @pytest.mark.req("R1")
 def test_the_limit_over_all_assistants_is_told_like_the_others(
     make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer

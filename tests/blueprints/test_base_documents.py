@@ -26,6 +26,7 @@ from tests.blueprints.libraries import (  # noqa: F401 (fixtures)
 )
 
 
+@pytest.mark.slow
 @pytest.mark.req("B5")
 def test_several_files_come_in_at_once_and_each_has_a_state_of_its_own(owner: Keeper) -> None:
     base_id = owner.base()
@@ -82,6 +83,7 @@ def test_a_file_that_is_refused_alone_is_an_error_at_the_field(
     assert owner.names(base_id) == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("B5")
 def test_the_same_content_is_found_whatever_its_name(owner: Keeper) -> None:
     base_id, other = owner.base(), owner.base("Another")
@@ -98,6 +100,7 @@ def test_the_same_content_is_found_whatever_its_name(owner: Keeper) -> None:
     assert owner.send(base_id, ("copy.txt", NOTES)).status_code == 202
 
 
+@pytest.mark.slow
 def test_the_same_content_sent_twice_at_the_same_moment_is_kept_once(owner: Keeper) -> None:
     base_id = owner.base()
     other = Keeper(owner.site)
@@ -313,6 +316,7 @@ def test_an_upload_of_500_mb_is_refused_before_it_is_read(owner: Keeper) -> None
     assert owner.names(base_id) == []
 
 
+@pytest.mark.slow
 def test_a_file_over_the_size_is_refused_and_smaller_ones_beside_it_are_kept(
     make_library_site: Callable[..., Any],
 ) -> None:
@@ -329,6 +333,7 @@ def test_a_file_over_the_size_is_refused_and_smaller_ones_beside_it_are_kept(
     assert keeper.names(base_id) == ["small.txt"]
 
 
+@pytest.mark.slow
 def test_the_space_of_a_bases_owner_has_an_end_whoever_fills_it(make_library_site: Callable[..., Any]) -> None:
     site = make_library_site(BASES_TOTAL_MB="1")
     ada, eve = Keeper(site), Keeper(site)

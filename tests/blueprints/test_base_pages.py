@@ -46,6 +46,7 @@ def at_field(page: str, name: str) -> str:
     return said[1]
 
 
+@pytest.mark.slow
 @pytest.mark.req("B5")
 def test_a_newcomer_is_told_what_a_base_is_and_makes_one(owner: Keeper) -> None:
     assert "Your first base" in opened(owner, INDEX)
@@ -100,6 +101,7 @@ def test_of_several_files_the_refused_are_named_with_their_reasons(owner: Keeper
     assert "good.md" in sent.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "field", "says"),
     [
@@ -190,6 +192,7 @@ def test_htmx_is_answered_without_a_page(owner: Keeper) -> None:
     assert owner.names(base_id) == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("B5")
 def test_people_are_invited_given_roles_and_taken_out(make_keeper: Callable[[], Keeper]) -> None:
     ada, rex = make_keeper(), make_keeper()

@@ -52,6 +52,7 @@ def told(frames: list[Frame]) -> list[tuple[str, str, float]]:
     return [(one.json["name"], one.json["status"], one.json["progress"]) for one in frames if one.name == "document"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("B5")
 def test_documents_are_followed_until_all_are_at_rest(owner: Keeper) -> None:
     base_id = owner.base()

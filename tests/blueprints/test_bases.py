@@ -26,6 +26,7 @@ def seen(keeper: Keeper) -> list[tuple[str, str]]:
     return [(base["name"], base["role"]) for base in keeper.call("GET", KBS).json["kbs"]]
 
 
+@pytest.mark.slow
 def test_nothing_hides_in_a_bases_name_or_turns_it_round(owner: Keeper) -> None:
     assert owner.call("POST", KBS, json={"name": "Hand\u202e\u200bbook \u2066"}).json["name"] == "Handbook"
 
@@ -92,6 +93,7 @@ def test_a_private_base_is_nobody_elses(make_keeper: Callable[[], Keeper]) -> No
     assert seen(ada) == [("Handbook", "owner")]
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10", "B5")
 def test_readers_read_editors_edit_and_the_owner_decides(make_keeper: Callable[[], Keeper]) -> None:
     ada, eve, rex = make_keeper(), make_keeper(), make_keeper()
@@ -173,6 +175,7 @@ def test_a_shared_base_is_read_by_everybody_and_changed_by_its_own(make_keeper: 
     assert seen(ben) == []
 
 
+@pytest.mark.slow
 def test_bases_have_an_end(make_library_site: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.knowledge.bases.MAX_BASES", 2)
     keeper = Keeper(make_library_site())

@@ -37,6 +37,7 @@ def test_an_answer_is_bookmarked_listed_and_taken_back(person: Person) -> None:
     assert person.client.get("/api/bookmarks").json["bookmarks"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("B4")
 def test_a_page_has_a_star_and_the_history_lists_what_has_it(person: Person) -> None:
     row = answer(person)
@@ -62,6 +63,7 @@ def test_a_page_has_a_star_and_the_history_lists_what_has_it(person: Person) -> 
     assert "Nothing is bookmarked" in person.client.get("/history?bookmarked=1", headers=HTML).text
 
 
+@pytest.mark.slow
 def test_many_are_listed_by_pages(person: Person) -> None:
     rows = [answer(person, f"Answer {n}.") for n in range(31)]
     for row in rows:

@@ -84,6 +84,7 @@ def test_without_decks_the_page_says_how_to_make_one(reader: Reader) -> None:
     assert 'href="/study"' in page
 
 
+@pytest.mark.slow
 @pytest.mark.req("D2-2")
 def test_from_an_answer_to_a_deck(reader: Reader) -> None:
     message_id = reader.answer()
@@ -123,6 +124,7 @@ def test_without_points_the_page_says_so(reader: Reader) -> None:
     assert reader.database.run(decks.everything, reader.user.id) == []
 
 
+@pytest.mark.slow
 def test_a_review_goes_from_card_to_card_until_nothing_is_due(reader: Reader) -> None:
     reader.deck(count=2)
     seen = []
@@ -255,6 +257,7 @@ def test_a_card_is_changed_and_deleted(reader: Reader) -> None:
     assert "A square." not in reader.see(changed.location)
 
 
+@pytest.mark.slow
 @pytest.mark.req("R29")
 def test_hostile_text_is_inert_on_every_page(reader: Reader) -> None:
     quiz = [{"question": HOSTILE, "options": [HOSTILE, HOSTILE + "2"], "answer": 1, "why": HOSTILE}]
@@ -275,6 +278,7 @@ def test_hostile_text_is_inert_on_every_page(reader: Reader) -> None:
     assert "&lt;script&gt;" in reader.see(f"/study/cards/card/{card.id}")
 
 
+@pytest.mark.slow
 @pytest.mark.req("R5")
 def test_nobody_elses_pages_are_there(reader: Reader, ana: FlaskClient) -> None:
     deck = reader.deck()

@@ -56,6 +56,7 @@ def problem(response: Any, status: int, code: str) -> Any:
 # -- making
 
 
+@pytest.mark.slow
 @pytest.mark.req("D2-2")
 def test_an_answer_becomes_a_deck_and_a_quiz(ada: Person) -> None:
     message_id = answer(ada)
@@ -118,6 +119,7 @@ def test_points_are_asked_for_first(make_app: Callable[..., Flask], make_person:
     assert poor.client.get("/api/points").json["left"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.req("R7")
 def test_making_is_limited_as_asking_is(make_app: Callable[..., Flask], make_person: Callable[[Flask], Person]) -> None:
     hasty = make_person(make_app(STUDY_RATE_LIMIT="2/minute"))
@@ -203,6 +205,7 @@ def test_a_bad_review_is_said_at_its_field(ada: Person, body: dict[str, Any]) ->
     assert ada.client.get("/api/cards").json["reviewed_today"] == 0
 
 
+@pytest.mark.slow
 def test_what_is_due_comes_in_order_and_per_deck(ada: Person) -> None:
     first, second = made(ada), made(ada)
     ada.client.post(f"/api/cards/{first['cards'][0]['id']}/review", json={"rating": "easy"})
@@ -221,6 +224,7 @@ def test_what_is_due_comes_in_order_and_per_deck(ada: Person) -> None:
 # -- changing
 
 
+@pytest.mark.slow
 def test_decks_are_listed_read_renamed_and_deleted(ada: Person) -> None:
     first, second = made(ada), made(ada)
 
@@ -236,6 +240,7 @@ def test_decks_are_listed_read_renamed_and_deleted(ada: Person) -> None:
     assert ada.client.get(f"/api/cards/decks/{first['id']}").json["title"] == "Plants and light"
 
 
+@pytest.mark.slow
 def test_a_deck_can_be_made_again_once_it_is_deleted(ada: Person) -> None:
     deck = made(ada)
     ada.client.delete(f"/api/cards/decks/{deck['id']}")
@@ -246,6 +251,7 @@ def test_a_deck_can_be_made_again_once_it_is_deleted(ada: Person) -> None:
     assert again.json["id"] != deck["id"]
 
 
+@pytest.mark.slow
 def test_a_card_is_changed_and_deleted(ada: Person) -> None:
     deck = made(ada)
     card = deck["cards"][0]

@@ -32,6 +32,7 @@ def ask_token(app: Flask, email: str, password: str) -> TestResponse:
     return app.test_client().post("/api/auth/token", json={"email": email, "password": password})
 
 
+@pytest.mark.slow
 def test_create_works_before_the_site_ever_ran_and_makes_the_first_account_an_admin(fresh: Flask) -> None:
     first = run(fresh, "users", "create", "a@example.org", "--password-stdin", stdin=f"{PASSWORD}\n")
     second = run(fresh, "users", "create", "b@example.org", "--password-stdin", stdin=PASSWORD)
@@ -60,6 +61,7 @@ def test_create_refuses_what_the_form_would_refuse(fresh: Flask, email: str, pas
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_create_refuses_an_address_that_is_taken(fresh: Flask) -> None:
     command = ("users", "create", "a@example.org", "--password-stdin")
     run(fresh, *command, stdin=PASSWORD)
@@ -70,6 +72,7 @@ def test_create_refuses_an_address_that_is_taken(fresh: Flask) -> None:
     assert "exists already" in result.stderr
 
 
+@pytest.mark.slow
 def test_set_password_resets_and_signs_out(make_site: Callable[..., Flask]) -> None:
     site = make_site()
     browser = register(site, "a@example.org")
@@ -84,6 +87,7 @@ def test_set_password_resets_and_signs_out(make_site: Callable[..., Flask]) -> N
     assert ask_token(site, "a@example.org", "another good password").status_code == 200
 
 
+@pytest.mark.slow
 def test_set_password_of_nobody_fails(fresh: Flask) -> None:
     result = run(fresh, "users", "set-password", "a@example.org", "--password-stdin", stdin=PASSWORD)
 
@@ -91,6 +95,7 @@ def test_set_password_of_nobody_fails(fresh: Flask) -> None:
     assert "no account" in result.stderr
 
 
+@pytest.mark.slow
 def test_invite_prints_a_link_that_lets_one_person_in(make_site: Callable[..., Flask]) -> None:
     site = make_site(REGISTRATION="invite", BIND="0.0.0.0", PORT="8123")
 
@@ -128,6 +133,7 @@ def test_a_public_address_that_is_none_stops_the_start(make_settings: Callable[.
         make_settings(PUBLIC_URL=address)
 
 
+@pytest.mark.slow
 def test_migrate_can_be_repeated(fresh: Flask) -> None:
     assert [run(fresh, "db", "migrate").exit_code for _ in range(2)] == [0, 0]
     assert fresh.extensions["rill"].database.run(users.count) == 0
@@ -152,6 +158,7 @@ def test_commands_work_as_scripts_call_them(tmp_path: Path) -> None:
     assert "Warning" not in made.stderr
 
 
+@pytest.mark.slow
 def test_a_database_that_cannot_be_opened_is_one_line(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "var" / "rill.sqlite3").mkdir(parents=True)
 

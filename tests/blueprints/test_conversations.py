@@ -99,6 +99,7 @@ def test_the_list_is_mine_newest_first_and_can_be_searched(person: Person, stran
     assert titles(person.client, "?assistant=tutor&q=hay") == ["Gamma_x", "Beta 100%", "Alpha"]
 
 
+@pytest.mark.slow
 def test_pages_follow_each_other_without_gap_or_overlap(person: Person) -> None:
     run = person.services.database.run
     made = [run(make_conversation, person.user.id).id for _ in range(120)]

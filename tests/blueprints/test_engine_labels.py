@@ -97,6 +97,7 @@ def test_a_model_out_of_reach_is_replaced_and_labelled_or_an_error(
         assert text_of(frames) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.req("T41", "R14")
 @pytest.mark.parametrize("fallback", ["on", "off"])
 def test_a_port_that_nobody_listens_on_is_a_model_out_of_reach(
@@ -195,6 +196,7 @@ def test_the_model_is_asked_to_stream_and_to_count(person: Person, model: ModelS
     assert body["model"] == "scripted"
 
 
+@pytest.mark.slow
 def test_without_a_model_the_built_in_engine_says_its_name_everywhere(
     make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person]
 ) -> None:

@@ -137,6 +137,7 @@ def test_markup_in_an_address_stays_text(site: Flask) -> None:
     assert "<script>" not in response.text
 
 
+@pytest.mark.slow
 def test_an_error_page_needs_neither_database_nor_redis(make_site: Callable[..., Flask], tmp_path: Any) -> None:
     site = make_site(REDIS_URL=f"unix://{tmp_path}/nobody")
 

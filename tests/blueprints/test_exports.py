@@ -80,6 +80,7 @@ def test_the_json_of_one_has_every_path(person: Person) -> None:
     assert told["messages"][1]["feedback"] == {"value": "up", "reason": ""}
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-9")
 def test_all_are_one_json_file_or_a_zip_of_texts(person: Person, stranger: Person) -> None:
     made = [said(person, f"Title {number}", f"Question {number}", "Answer").conversation_id for number in range(45)]

@@ -54,6 +54,7 @@ def test_starts_sent_all_at_once_are_counted_each(site: Flask, newcomer: FlaskCl
     assert statuses.count(429) == 15
 
 
+@pytest.mark.slow
 def test_what_the_rate_refuses_is_not_counted(make_site: Callable[..., Flask]) -> None:
     ana = register(make_site(TUTOR_RATE_LIMIT="1/second"), "ana@example.org")
     assert ana.post("/v1/create").status_code == 200
@@ -80,6 +81,7 @@ def test_identity_and_csrf_come_before_the_rate(site: Flask, newcomer: FlaskClie
     assert starts(newcomer, 5) == [200] * 5
 
 
+@pytest.mark.slow
 def test_without_redis_nothing_is_started(make_site: Callable[..., Flask], tmp_path: Path) -> None:
     site = make_site(REDIS_URL=f"unix://{tmp_path}/nobody")
     ana = same_person(site, register(make_site(), "ana@example.org"))

@@ -103,6 +103,7 @@ def test_pieces_of_a_snippet() -> None:
     assert pieces("") == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-9")
 def test_pages_follow_each_other_without_gap_or_repeat(past: Past) -> None:
     made = [past.made(f"Number {number}").title for number in range(65)][::-1]

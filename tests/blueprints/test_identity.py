@@ -36,6 +36,7 @@ def ticket(site: Flask, email: str, stream_id: str, ttl_s: float = 60) -> str:
         return tickets.stream_ticket(person, stream_id, ttl_s)
 
 
+@pytest.mark.slow
 @pytest.mark.req("T43")
 def test_only_the_public_list_is_open_to_anybody(app: Flask) -> None:
     with app.app_context():
@@ -44,6 +45,7 @@ def test_only_the_public_list_is_open_to_anybody(app: Flask) -> None:
     assert open_to_all == PUBLIC
 
 
+@pytest.mark.slow
 @pytest.mark.req("T43")
 def test_every_other_route_refuses_strangers(app: Flask) -> None:
     client = app.test_client()

@@ -152,6 +152,7 @@ def test_without_a_summary_all_is_read_and_nothing_is_forgotten(person: Person) 
     assert len(run(path_of, person.user.id, its, "And then?")) == 400
 
 
+@pytest.mark.slow
 def test_a_question_in_a_long_conversation_is_answered_in_its_context(student: Student) -> None:
     its = student.services.database.run(make_long, student.user.id, 300, summed_up_to=290)
 

@@ -73,6 +73,7 @@ def test_a_long_page_is_shown_around_its_passage_in_whole_paragraphs() -> None:
     assert all("".join(part for part, _ in block.pieces).startswith("Paragraph") for block in text.blocks)
 
 
+@pytest.mark.slow
 @given(
     page=st.text(alphabet="ab #\n\t|é", max_size=200),
     start=st.integers(0, 220),

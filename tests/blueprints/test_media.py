@@ -27,6 +27,7 @@ from tests.blueprints.uploading import (  # noqa: F401 (fixtures)
 from tests.conftest import csrf_token
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4", "D1-27")
 def test_a_file_is_taken_in(signed_in: FlaskClient) -> None:
     added = add(signed_in, uploads.pdf(["One.", "Two."]), "homework.pdf")
@@ -45,6 +46,7 @@ def test_a_file_is_taken_in(signed_in: FlaskClient) -> None:
     assert signed_in.get(told["thumbnail_url"]).mimetype == "image/webp"
 
 
+@pytest.mark.slow
 def test_a_picture_has_no_pages_and_a_text_no_picture(signed_in: FlaskClient) -> None:
     picture = add(signed_in, uploads.image(), "a.png").json
     text = add(signed_in).json
@@ -56,6 +58,7 @@ def test_a_picture_has_no_pages_and_a_text_no_picture(signed_in: FlaskClient) ->
     assert signed_in.get(f"/api/media/{text['id']}/thumbnail").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_files_are_listed_with_what_they_take_up(signed_in: FlaskClient) -> None:
     first, second = add(signed_in).json, add(signed_in, b"Others", "others.txt").json
 
@@ -68,6 +71,7 @@ def test_the_files_are_listed_with_what_they_take_up(signed_in: FlaskClient) -> 
     assert [file["id"] for file in signed_in.get(f"/api/media?before={second['id']}").json["media"]] == [first["id"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "name", "kind", "shown"),
     [
@@ -99,12 +103,14 @@ def test_a_file_comes_back_as_it_was_and_can_run_nothing(
     assert "public" not in response.headers["Cache-Control"]
 
 
+@pytest.mark.slow
 def test_a_large_file_comes_back_whole(signed_in: FlaskClient) -> None:
     content = uploads.image("PNG") + bytes(range(256)) * 12_000
 
     assert signed_in.get(add(signed_in, content, "a.png").json["url"]).data == content
 
 
+@pytest.mark.slow
 def test_a_browser_that_has_a_file_is_told_so(signed_in: FlaskClient) -> None:
     url = add(signed_in, uploads.image(), "a.png").json["url"]
     for path in (url, f"{url}/thumbnail"):
@@ -117,6 +123,7 @@ def test_a_browser_that_has_a_file_is_told_so(signed_in: FlaskClient) -> None:
         assert signed_in.head(path).data == b""
 
 
+@pytest.mark.slow
 def test_the_text_of_a_page_is_json_for_programs_and_a_page_for_people(signed_in: FlaskClient) -> None:
     file = add(signed_in, uploads.pdf(["One.", "<b>Two</b>", ""]), "'><script>.pdf").json
     url = f"{file['url']}/pages/2"
@@ -140,6 +147,7 @@ def test_the_text_of_a_page_is_json_for_programs_and_a_page_for_people(signed_in
         assert signed_in.get(f"{file['url']}/pages/{number}", headers=JSON).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_file_is_deleted_for_good(signed_in: FlaskClient) -> None:
     for headers, status in ((JSON, 204), (HTMX, 200)):
         url = add(signed_in).json["url"]
@@ -152,6 +160,7 @@ def test_a_file_is_deleted_for_good(signed_in: FlaskClient) -> None:
     assert kept(signed_in) == []
 
 
+@pytest.mark.slow
 def test_htmx_gets_a_chip_that_goes_with_the_message(signed_in: FlaskClient) -> None:
     added = add(signed_in, uploads.image(), "a'b<i>.png", HTMX)
     (media,) = signed_in.get("/api/media").json["media"]
@@ -167,6 +176,7 @@ def test_htmx_gets_a_chip_that_goes_with_the_message(signed_in: FlaskClient) -> 
     assert "<html" not in refused.text
 
 
+@pytest.mark.slow
 def test_a_plain_form_leads_to_the_page_of_files(signed_in: FlaskClient) -> None:
     added = add(signed_in, headers=CHROMIUM)
     assert (added.status_code, added.headers["Location"]) == (303, "/media")
@@ -181,6 +191,7 @@ def test_a_plain_form_leads_to_the_page_of_files(signed_in: FlaskClient) -> None
     assert "None yet." in signed_in.get("/media", headers=CHROMIUM).text
 
 
+@pytest.mark.slow
 def test_a_plain_forms_mistake_stands_on_the_page_of_files(signed_in: FlaskClient) -> None:
     refused = add(signed_in, uploads.locked_pdf(), "a.pdf", CHROMIUM)
 
@@ -190,6 +201,7 @@ def test_a_plain_forms_mistake_stands_on_the_page_of_files(signed_in: FlaskClien
     assert "<h1" in refused.text
 
 
+@pytest.mark.slow
 def test_a_page_of_files_has_the_older_ones_behind_it(signed_in: FlaskClient, app: Flask) -> None:
     from tests.factories import make_media
 
@@ -206,6 +218,7 @@ def test_a_page_of_files_has_the_older_ones_behind_it(signed_in: FlaskClient, ap
     assert "Newest" in rest
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-27")
 def test_somebody_elses_file_is_not_there(make_signed_in: Callable[..., FlaskClient]) -> None:
     ada, ben = make_signed_in(), make_signed_in("ben@example.org")
@@ -220,6 +233,7 @@ def test_somebody_elses_file_is_not_there(make_signed_in: Callable[..., FlaskCli
     assert kept(ada) == ["a.pdf"]
 
 
+@pytest.mark.slow
 def test_strangers_and_forgeries_are_refused(app: Flask, signed_in: FlaskClient) -> None:
     url = add(signed_in).json["url"]
     nobody = app.test_client()
@@ -235,6 +249,7 @@ def test_strangers_and_forgeries_are_refused(app: Flask, signed_in: FlaskClient)
     assert signed_in.post("/api/media", data=form, headers=CHROMIUM).status_code == 303
 
 
+@pytest.mark.slow
 @pytest.mark.req("U3", "U4")
 def test_a_program_uploads_with_a_token(app: Flask, signed_in: FlaskClient) -> None:
     program = app.test_client()
@@ -245,6 +260,7 @@ def test_a_program_uploads_with_a_token(app: Flask, signed_in: FlaskClient) -> N
         assert program.get(added.json["url"], headers=bearer(token)).data == NOTES
 
 
+@pytest.mark.slow
 def test_an_account_exports_its_files_and_takes_them_along(signed_in: FlaskClient) -> None:
     file = add(signed_in).json
 

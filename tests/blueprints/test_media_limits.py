@@ -58,6 +58,7 @@ def test_a_hostile_file_is_an_error_at_the_field_and_nothing_is_kept(
     assert kept(signed_in) == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-27")
 @pytest.mark.parametrize("size", [1024 * 1024 + 1, 3 * 1024 * 1024])
 def test_a_file_over_the_size_is_refused(make_client: Callable[..., FlaskClient], size: int) -> None:
@@ -80,6 +81,7 @@ def test_a_page_says_how_large_a_file_may_be(make_client: Callable[..., FlaskCli
     assert "up to 3 MB" in client.get("/media", headers=CHROMIUM).text
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-27")
 def test_a_person_has_so_much_space_and_others_have_theirs(make_client: Callable[..., FlaskClient]) -> None:
     client = make_client(MEDIA_TOTAL_MB="1")
@@ -129,6 +131,7 @@ def test_what_is_no_file_is_refused(
     assert kept(signed_in) == []
 
 
+@pytest.mark.slow
 def test_addresses_are_asked_for_where_the_operator_allows_some(
     make_client: Callable[..., FlaskClient], signed_in: FlaskClient
 ) -> None:
@@ -142,6 +145,7 @@ def test_addresses_are_asked_for_where_the_operator_allows_some(
     assert 'name="url"' not in signed_in.get("/media", headers=CHROMIUM).text
 
 
+@pytest.mark.slow
 def test_too_many_uploads_in_a_minute_have_to_wait(signed_in: FlaskClient) -> None:
     # The same file each time: it is read once.
     statuses = [add(signed_in).status_code for _ in range(60)]

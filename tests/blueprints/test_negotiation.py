@@ -111,6 +111,7 @@ def test_a_refusal_has_its_status_in_every_shape(browser: FlaskClient, headers: 
     assert "X-Stream-Id" not in response.headers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["continue", "retry"])
 def test_going_on_has_the_same_shapes(person: Person, verb: str) -> None:
     stream_id, _ = person.stopped()

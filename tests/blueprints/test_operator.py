@@ -41,6 +41,7 @@ def house(app: Flask) -> House:
     return House(app)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-13", "T43")
 def test_only_admins_see_the_page(house: House) -> None:
     anonymous = house.site.test_client().get("/admin", headers=BROWSER)
@@ -58,6 +59,7 @@ def test_the_account_page_leads_admins_there_and_nobody_else(house: House) -> No
     assert 'href="/admin"' not in house.reader.get("/account", headers=BROWSER).text
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-13", "U16")
 def test_a_site_without_answers_has_a_page_too(house: House) -> None:
     text = house.page()
@@ -68,6 +70,7 @@ def test_a_site_without_answers_has_a_page_too(house: House) -> None:
     assert "built-in" in text
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-13", "U16")
 def test_running_answers_are_told_whoever_asked_and_own_ones_can_be_stopped(house: House) -> None:
     others = house.answer(assistant="study")
@@ -81,6 +84,7 @@ def test_running_answers_are_told_whoever_asked_and_own_ones_can_be_stopped(hous
     assert f"/api/streams/{others.stream_id}/stop" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-13", "U16")
 def test_times_outcomes_and_use_are_told(house: House) -> None:
     for _ in range(2):
@@ -96,6 +100,7 @@ def test_times_outcomes_and_use_are_told(house: House) -> None:
     assert '<td class="operator__number">3</td><td class="operator__number">2,400</td>' in text
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-13", "U16")
 def test_returns_and_refusals_are_told(house: House) -> None:
     metrics = house.site.extensions["rill"].metrics
@@ -112,6 +117,7 @@ def test_returns_and_refusals_are_told(house: House) -> None:
     assert 'the whole site</th><td class="operator__number">1</td>' in text
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-13", "T43")
 def test_nothing_that_anybody_wrote_is_shown(house: House) -> None:
     secret = "a secret of the reader"
@@ -123,6 +129,7 @@ def test_nothing_that_anybody_wrote_is_shown(house: House) -> None:
     assert secret not in house.page()
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-13")
 def test_the_page_comes_without_redis_too(make_app: Callable[..., Flask], tmp_path: Any) -> None:
     house = House(make_app())

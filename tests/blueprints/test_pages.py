@@ -11,6 +11,7 @@ from tests.clocks import within
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
+@pytest.mark.slow
 def test_health_needs_nobody(make_site: Callable[..., Flask], tmp_path: Path) -> None:
     client = make_site(REDIS_URL=f"unix://{tmp_path}/nobody").test_client()
 

@@ -243,6 +243,7 @@ def test_an_empty_page_says_so(newcomer: FlaskClient) -> None:
     assert "Nothing yet" in newcomer.get("/points", headers=HTML).text
 
 
+@pytest.mark.slow
 def test_a_long_history_is_turned_over(spender: Spender) -> None:
     for number in range(51):
         spender.spend(1, f"Number {number:02}")

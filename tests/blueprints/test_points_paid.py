@@ -40,6 +40,7 @@ def settled(client: FlaskClient) -> Any:
     return now
 
 
+@pytest.mark.slow
 @pytest.mark.req("U7", "R31")
 def test_what_an_answer_says_it_cost_is_what_the_ledger_takes(make_app: Callable[..., Flask]) -> None:
     site = make_app(STUDY_POINTS="500")
@@ -57,6 +58,7 @@ def test_what_an_answer_says_it_cost_is_what_the_ledger_takes(make_app: Callable
     assert [entry["reserved"] for entry in entries if entry["kind"] == "reserve"] == [expected]
 
 
+@pytest.mark.slow
 @pytest.mark.req("U13")
 def test_the_same_question_again_costs_nothing(make_app: Callable[..., Flask]) -> None:
     client = register_on(make_app())
@@ -70,6 +72,7 @@ def test_the_same_question_again_costs_nothing(make_app: Callable[..., Flask]) -
     assert settled(client) == before
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 def test_who_has_too_few_points_is_told_and_nothing_is_stored(make_app: Callable[..., Flask]) -> None:
     client = register_on(make_app(STUDY_POINTS="2"))
@@ -86,6 +89,7 @@ def test_who_has_too_few_points_is_told_and_nothing_is_stored(make_app: Callable
     assert client.get("/api/points/history").json["entries"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 def test_another_try_and_an_edit_are_paid_for_like_questions(make_app: Callable[..., Flask]) -> None:
     client = register_on(make_app())
@@ -107,6 +111,7 @@ def test_another_try_and_an_edit_are_paid_for_like_questions(make_app: Callable[
     assert settled(client)["spent"] > spent
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 def test_points_are_looked_at_before_slots_for_an_edit_and_another_try(make_app: Callable[..., Flask]) -> None:
     client = register_on(make_app(STUDY_MAX_STREAMS="1", BUILTIN_PACE_MS="10000"))
@@ -129,6 +134,7 @@ def test_points_are_looked_at_before_slots_for_an_edit_and_another_try(make_app:
     client.post(f"/api/streams/{holding.headers['X-Stream-Id']}/stop")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("headers", "whole"), [(HTML, True), (HTMX, False)])
 def test_a_page_without_points_leads_to_what_explains_it(
     make_app: Callable[..., Flask], headers: dict[str, str], whole: bool

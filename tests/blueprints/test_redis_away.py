@@ -69,6 +69,7 @@ def test_the_todo_agent_is_refused_by_status_and_its_sessions_are_there(person: 
     assert person.client.get("/api/todos").json["todos"] == []
 
 
+@pytest.mark.slow
 def test_the_list_of_todos_is_worked_on_as_ever(person: Person) -> None:
     html = {"Accept": "text/html"}
 
@@ -103,6 +104,7 @@ def test_streams_are_refused_in_time_in_their_own_shape(person: Person) -> None:
     assert close.name == "close"
 
 
+@pytest.mark.slow
 @pytest.mark.req("T41")
 def test_pages_and_history_are_shown_without_redis(closed: Flask, make_browser: Callable[[str], FlaskClient]) -> None:
     browser = make_browser("pages@example.org")

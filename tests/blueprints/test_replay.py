@@ -7,6 +7,7 @@ from tests.factories import make_answer
 from tests.model_server import ModelServer
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4", "R9")
 def test_a_reader_that_comes_back_anywhere_gets_what_it_has_not_seen(person: Person, model: ModelServer) -> None:
     model.play("paced-20-3")
@@ -55,6 +56,7 @@ def test_a_cursor_that_is_not_of_this_stream_replaces_the_text(person: Person, c
     assert text_of(rest) == text_of(frames)
 
 
+@pytest.mark.slow
 @pytest.mark.req("R10")
 def test_another_of_my_streams_cursors_counts_for_nothing(person: Person) -> None:
     stream_id, _ = person.answered()

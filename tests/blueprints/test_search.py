@@ -29,6 +29,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,imag
 HTMX = {"Accept": "text/html, text/event-stream", "HX-Request": "true"}
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q1", "Q3", "Q4", "Q8", "Q9", "Q17", "R2", "R15", "R22", "A6-17")
 @pytest.mark.parametrize("path", [SEARCH, API])
 def test_a_question_streams_tokens_citations_and_done_in_its_own_response(searcher: Searcher, path: str) -> None:
@@ -64,6 +65,7 @@ def test_a_question_streams_tokens_citations_and_done_in_its_own_response(search
     assert all(frame.own_id and frame.own_id.startswith(f"{stream_id}-") for frame in frames)
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q1", "Q16")
 def test_words_are_shown_while_the_model_still_speaks(modelled_searcher: Searcher, model: ModelServer) -> None:
     # The model falls silent in the middle of a mark.
@@ -81,6 +83,7 @@ def test_words_are_shown_while_the_model_still_speaks(modelled_searcher: Searche
     assert text_of(stream.frames) == "Backups are kept for 30 days [1][2]. More is not known."
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q4", "Q8", "Q11")
 def test_citations_come_after_the_last_token_and_only_for_what_is_cited(
     modelled_searcher: Searcher, model: ModelServer
@@ -135,6 +138,7 @@ def test_the_stream_tells_the_same_answer(searcher: Searcher) -> None:
 # -- what a request wants
 
 
+@pytest.mark.slow
 @pytest.mark.req("R23", "A6-16", "Q6")
 @pytest.mark.parametrize(
     ("headers", "content_type"),
@@ -159,6 +163,7 @@ def test_what_a_request_wants_is_chosen_by_its_accept_header(
     searcher.stop_all()
 
 
+@pytest.mark.slow
 @pytest.mark.req("R23")
 def test_htmx_gets_a_fragment_that_connects_itself(searcher: Searcher) -> None:
     response = searcher.post(headers=HTMX)
@@ -169,6 +174,7 @@ def test_htmx_gets_a_fragment_that_connects_itself(searcher: Searcher) -> None:
     assert "<html" not in response.text
 
 
+@pytest.mark.slow
 @pytest.mark.req("D2-1", "R23")
 def test_a_plain_form_gets_a_page_into_which_the_answer_streams(app: Flask) -> None:
     client = sign_up(app.test_client(), "ada@example.org")
@@ -195,6 +201,7 @@ def test_a_cookie_needs_its_csrf_token(app: Flask) -> None:
 # -- whose documents
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10", "D1-4")
 def test_nobody_is_answered_from_what_they_may_not_read(searcher: Searcher, other_searcher: Searcher) -> None:
     theirs = other_searcher.whole()
@@ -207,6 +214,7 @@ def test_nobody_is_answered_from_what_they_may_not_read(searcher: Searcher, othe
         assert other_searcher.client.get(path, headers=JSON).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q9", "Q10")
 def test_only_the_bases_that_were_chosen_are_searched(searcher: Searcher) -> None:
     other = searcher.base("Other")
@@ -288,6 +296,7 @@ def test_what_no_document_says_is_not_answered(modelled_searcher: Searcher, mode
     assert model.calls == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-30")
 def test_instructions_in_documents_are_words_to_a_model_and_to_the_built_in_engine(
     modelled_searcher: Searcher, searcher: Searcher, model: ModelServer
@@ -319,6 +328,7 @@ def test_instructions_in_documents_are_words_to_a_model_and_to_the_built_in_engi
 # -- going on
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-30")
 def test_a_follow_up_stands_in_the_same_thread_and_knows_what_it_is_about(
     modelled_searcher: Searcher, model: ModelServer

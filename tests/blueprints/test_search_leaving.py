@@ -33,6 +33,7 @@ def test_whoever_loses_the_connection_comes_back_for_the_rest(
         assert again.response.status_code == 204
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q5")
 def test_posting_the_question_again_with_its_last_event_id_starts_nothing(searcher: Searcher) -> None:
     frames = searcher.ask()
@@ -81,6 +82,7 @@ def test_a_finished_stream_is_kept_for_a_minute_at_least(searcher: Searcher) -> 
 # -- versions, stopping and what is kept
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-28")
 def test_a_stopped_answer_keeps_its_citations_and_goes_on(modelled_searcher: Searcher, model: ModelServer) -> None:
     model.play(
@@ -115,6 +117,7 @@ def test_a_stopped_answer_keeps_its_citations_and_goes_on(modelled_searcher: Sea
     assert before.strip() in str(model.calls[-1].body["messages"])
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-28")
 def test_an_answer_is_tried_again_and_finds_what_has_come_in_since(searcher: Searcher) -> None:
     first = searcher.whole()
@@ -129,6 +132,7 @@ def test_an_answer_is_tried_again_and_finds_what_has_come_in_since(searcher: Sea
     assert "news.md" in {one["document_name"] for one in of(frames, "citation")}
 
 
+@pytest.mark.slow
 def test_a_question_is_asked_in_other_words(searcher: Searcher) -> None:
     first = searcher.whole(kb_ids=[searcher.base_id])
     searcher.settle()
@@ -146,6 +150,7 @@ def test_a_question_is_asked_in_other_words(searcher: Searcher) -> None:
     assert refused.status_code == 400
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-9")
 def test_a_search_stands_in_the_history_and_is_exported_with_its_sources(searcher: Searcher) -> None:
     told = searcher.whole()

@@ -13,6 +13,7 @@ from tests.blueprints.streams import Stream
 from tests.model_server import ModelServer, Script
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q15", "R1", "D1-5")
 def test_three_run_at_once_and_the_fourth_is_told_why_not(modelled_searcher: Searcher, model: ModelServer) -> None:
     model.play(*[Script(text="Slow [1].", stall_after=0) for _ in range(3)])
@@ -32,6 +33,7 @@ def test_three_run_at_once_and_the_fourth_is_told_why_not(modelled_searcher: Sea
             response.close()
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q15", "R7")
 def test_more_than_ten_questions_a_minute_are_refused(make_app: Any) -> None:
     somebody = Searcher(make_app(BUILTIN_PACE_MS="0", INGEST_PROCESSES="0"), has_documents=False)
@@ -43,6 +45,7 @@ def test_more_than_ten_questions_a_minute_are_refused(make_app: Any) -> None:
     assert re.fullmatch(r"At most 10 answers a minute can be started here\. Try again in \d+ seconds?\.", said)
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4")
 def test_a_repeated_request_gets_the_first_ones_answer(searcher: Searcher) -> None:
     headers = {"Idempotency-Key": "once"}
@@ -97,6 +100,7 @@ def test_without_its_model_the_built_in_engine_answers_and_is_named(
     assert of(frames, "citation")
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q14", "R14")
 def test_a_model_that_breaks_off_is_one_error_and_nothing_after_it(
     modelled_searcher: Searcher, model: ModelServer
@@ -128,6 +132,7 @@ def test_the_sequence_of_events_is_logged(searcher: Searcher, caplog: pytest.Log
     assert "Backups" not in str(records[0].__dict__)
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q15", "Q16", "Q14")
 def test_durations_and_clients_that_left_are_counted(modelled_searcher: Searcher, model: ModelServer) -> None:
     metrics = modelled_searcher.services.metrics
@@ -148,6 +153,7 @@ def test_durations_and_clients_that_left_are_counted(modelled_searcher: Searcher
     assert 'rill_view_seconds_count{assistant="search"}' in metrics.expose(runs=0, viewers=0).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q14")
 def test_a_program_that_waits_for_the_whole_answer_may_leave(modelled_searcher: Searcher, model: ModelServer) -> None:
     """Whoever waits counts as a reader, so that the answer goes on; when it is done nothing of them is left."""

@@ -114,6 +114,7 @@ def test_documents_on_their_way_are_told_of(newcomer: FlaskClient, put_in: Calla
     assert "1 document in 1 base, 1 more on the way" in html
 
 
+@pytest.mark.slow
 def test_a_name_of_a_base_is_only_text(newcomer: FlaskClient, put_in: Callable[..., str]) -> None:
     base_id = new_base(newcomer, "<img src=x onerror=alert(1)>")
     put_in(base_id, newcomer.email, {1: HANDBOOK}, name='"><script>alert(1)</script>.md')
@@ -125,6 +126,7 @@ def test_a_name_of_a_base_is_only_text(newcomer: FlaskClient, put_in: Callable[.
         assert "<script>alert" not in html
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10")
 def test_a_thread_is_its_owners_only_and_no_other_assistants(newcomer: FlaskClient, ben: FlaskClient) -> None:
     question = {"message": "What is photosynthesis?"}

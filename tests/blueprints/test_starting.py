@@ -25,6 +25,7 @@ def test_a_repeated_start_gets_the_first_answer_again(person: Person, model: Mod
     assert len(person.client.get("/api/conversations").json["conversations"]) == 1
 
 
+@pytest.mark.slow
 def test_starts_with_one_key_at_the_same_time_are_one(person: Person, model: ModelServer) -> None:
     starts = [gevent.spawn(person.ask, headers=KEY) for _ in range(8)]
     gevent.joinall(starts, timeout=10, raise_error=True)
@@ -59,6 +60,7 @@ def test_a_key_is_kept_for_a_day(person: Person) -> None:
     assert timedelta(hours=23, minutes=59) < timedelta(seconds=person.services.redis.ttl(kept)) <= timedelta(hours=24)
 
 
+@pytest.mark.slow
 def test_a_refused_start_does_not_use_its_key_up(person: Person, model: ModelServer) -> None:
     model.play("stall-after-6", "stall-after-6")
     person.asked(session_id="a")
@@ -77,6 +79,7 @@ def test_a_repeat_is_answered_while_every_slot_is_held(person: Person, model: Mo
     assert person.ask(session_id="a", headers=KEY).json == first.json
 
 
+@pytest.mark.slow
 def test_a_repeated_follow_up_and_its_successor_are_one_too(person: Person, model: ModelServer) -> None:
     stream_id, _ = person.answered()
     living = [person.ask("And then?", stream_id=stream_id, headers=KEY) for _ in range(2)]
@@ -103,6 +106,7 @@ def test_htmx_repeating_itself_gets_the_same_element(person: Person) -> None:
     assert first.headers["X-Stream-Id"] == again.headers["X-Stream-Id"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("T4", "T18", "A6-3", "A6-11", "R1")
 def test_twenty_starts_at_the_same_time_are_two(person: Person, model: ModelServer) -> None:
     model.play("stall-after-6", "stall-after-6")
@@ -116,6 +120,7 @@ def test_twenty_starts_at_the_same_time_are_two(person: Person, model: ModelServ
     assert len(person.client.get("/api/streams").json["streams"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.req("R1", "R16")
 def test_idle_streams_and_viewers_hold_no_slot(person: Person, model: ModelServer) -> None:
     for number in range(3):
@@ -143,6 +148,7 @@ def test_a_follow_up_to_a_living_stream_names_it_and_where_to_read_it(person: Pe
         assert names(stream.until("message.end")) == ["stream.start", "message.start", "message.delta", "message.end"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("R16")
 def test_a_follow_up_to_an_expired_stream_gets_a_successor(person: Person) -> None:
     stream_id, _ = person.answered()

@@ -64,6 +64,7 @@ def test_a_confirmed_stop_has_closed_the_call_to_the_model(person: Person, model
     assert person.client.get("/api/streams").json == {"streams": []}
 
 
+@pytest.mark.slow
 @pytest.mark.req("T9")
 def test_the_places_that_a_start_names_take_both_verbs(person: Person, model: ModelServer) -> None:
     for method in ("DELETE", "POST"):
@@ -122,6 +123,7 @@ def test_a_cookie_needs_a_csrf_token_to_stop_or_go_on(modelled: Flask, model: Mo
     assert model.calls == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("T32", "R21", "R24")
 @pytest.mark.parametrize("grace", ["0", "300"])
 def test_a_run_that_its_last_viewer_left_is_stopped_after_the_grace(
@@ -165,6 +167,7 @@ def test_an_answer_goes_on_from_its_partial_on_a_new_stream(person: Person, mode
     assert prompt(model.calls[-1]).startswith(prompt(model.calls[0])), "the question stays the same"
 
 
+@pytest.mark.slow
 def test_a_continued_answer_can_be_continued(person: Person, model: ModelServer) -> None:
     stream_id, frames = person.stopped()
     model.play("stall-after-7")
@@ -206,6 +209,7 @@ def test_an_interrupted_answer_can_go_on_long_after(person: Person, model: Model
         assert stream.until("message.end")[-1].json["finish_reason"] == "stop"
 
 
+@pytest.mark.slow
 def test_a_complete_answer_cannot_go_on_but_be_tried_again(person: Person, model: ModelServer) -> None:
     stream_id, frames = person.answered()
 
@@ -230,6 +234,7 @@ def test_an_answer_that_runs_can_neither_go_on_nor_be_tried_again(person: Person
     assert len(model.calls) <= 1
 
 
+@pytest.mark.slow
 def test_going_on_twice_with_one_key_happens_once(person: Person, model: ModelServer) -> None:
     stream_id, _ = person.stopped()
     key = {"Idempotency-Key": "again"}

@@ -129,6 +129,7 @@ def test_how_a_stream_of_which_nothing_is_left_stands(person: Person) -> None:
     assert (standing["state"], standing["outcome"], standing["text"]) == ("closed", "interrupted", "")
 
 
+@pytest.mark.slow
 @pytest.mark.req("T3", "R4")
 def test_my_running_answers_are_listed_and_only_mine(person: Person, stranger: Person, model: ModelServer) -> None:
     model.play("stall-after-5")
@@ -154,6 +155,7 @@ def test_an_unknown_stream_is_404(person: Person, stream_id: str) -> None:
         assert response.content_type == "application/problem+json"
 
 
+@pytest.mark.slow
 @pytest.mark.req("T43", "A6-5", "R5")
 def test_a_foreign_stream_is_404_alive_and_expired(person: Person, stranger: Person) -> None:
     stream_id, frames = person.answered()
@@ -208,6 +210,7 @@ def test_a_stream_takes_ten_viewers_who_read_the_same(person: Person, model: Mod
         viewer.__exit__(None, None, None)
 
 
+@pytest.mark.slow
 @pytest.mark.req("T17", "R18")
 def test_heartbeats_are_comments_without_ids(
     make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer
@@ -234,6 +237,7 @@ def test_a_silent_stream_is_pinged_by_name_without_an_id() -> None:
     assert "timestamp" in ping.json
 
 
+@pytest.mark.slow
 def test_viewers_are_sent_away_with_a_time_to_come_back(
     make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer
 ) -> None:

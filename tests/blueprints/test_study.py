@@ -69,6 +69,7 @@ def test_the_model_answers_with_its_own_count_of_tokens(modelled_student: Studen
     assert "estimated" not in events[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4", "U15")
 def test_a_follow_up_goes_on_in_its_interaction(modelled_student: Student, model: ModelServer) -> None:
     model.play(Script(text="It is a unit."), Script(text="It has a wall."))
@@ -112,6 +113,7 @@ def test_an_empty_answer_is_an_error_that_can_be_tried_again(modelled_student: S
     assert (error["type"], error["code"], error["retryable"]) == ("error", "EMPTY_ANSWER", True)
 
 
+@pytest.mark.slow
 @pytest.mark.req("U12", "U16")
 def test_a_model_that_is_away_is_stood_in_for_and_labelled(modelled_student: Student, model: ModelServer) -> None:
     model.play(*["status-503"] * 3)
@@ -257,6 +259,7 @@ def test_a_stop_ends_with_complete_and_what_came(modelled_student: Student, mode
     assert modelled_student.points()["reserved"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4")
 def test_an_answer_that_was_cut_at_max_tokens_says_so_and_goes_on(student: Student) -> None:
     events = student.ask("What is photosynthesis?", max_tokens=20)
@@ -288,6 +291,7 @@ def test_a_client_that_takes_anything_gets_the_stream(student: Student, accept: 
     assert kinds(student.ask(headers={"Accept": accept}))[-1] == "complete"
 
 
+@pytest.mark.slow
 @pytest.mark.req("R23")
 def test_a_page_gets_a_connected_answer_and_a_form_without_script_the_answer_itself(plain: Flask) -> None:
     visitor = sign_up(plain.test_client(), "pages@example.org")
@@ -306,6 +310,7 @@ def test_a_page_gets_a_connected_answer_and_a_form_without_script_the_answer_its
     assert "nucleus" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.req("U15")
 def test_what_no_longer_fits_is_summed_up_and_the_summary_can_be_seen(
     modelled_student: Student, model: ModelServer
@@ -343,6 +348,7 @@ def test_an_expired_stream_is_told_from_what_is_stored(student: Student) -> None
         assert again[-1][name] == events[-1][name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accept", ["text/event-stream", "text/html"])
 def test_an_answer_that_was_read_where_it_was_asked_for_is_no_news(student: Student, accept: str) -> None:
     asked = student.post("What is a cell?", headers={"Accept": accept})

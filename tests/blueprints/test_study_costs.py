@@ -13,6 +13,7 @@ from tests.blueprints.students import CONVERSATION, JSON, SSE, Student, text_of
 from tests.model_server import ModelServer, Script
 
 
+@pytest.mark.slow
 @pytest.mark.req("U1", "U13", "R31")
 def test_the_same_question_costs_nothing_the_second_time_and_says_why(student: Student) -> None:
     first = student.ask("What is a cell?")
@@ -31,6 +32,7 @@ def test_the_same_question_costs_nothing_the_second_time_and_says_why(student: S
     assert student.points()["reserved"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.req("U13")
 def test_the_same_question_right_after_its_answer_is_the_same_question(student: Student) -> None:
     first = student.ask("What is a cell?")
@@ -41,6 +43,7 @@ def test_the_same_question_right_after_its_answer_is_the_same_question(student: 
     assert again[-1]["content"] == first[-1]["content"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("U13")
 def test_fresh_asks_anew_and_is_paid(student: Student) -> None:
     first = student.ask("What is a cell?")
@@ -51,6 +54,7 @@ def test_fresh_asks_anew_and_is_paid(student: Student) -> None:
     assert fresh[-1]["points_cost"] == first[-1]["points_cost"]
 
 
+@pytest.mark.slow
 def test_trying_a_cached_answer_again_asks_anew(student: Student) -> None:
     student.ask("What is a cell?")
     cached = student.ask("What is a cell?")
@@ -64,6 +68,7 @@ def test_trying_a_cached_answer_again_asks_anew(student: Student) -> None:
     assert events[-1]["points_cost"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.req("U13")
 @pytest.mark.parametrize("other", [{"max_tokens": 77}, {"length": "short"}])
 def test_another_limit_is_another_question(student: Student, other: dict[str, Any]) -> None:
@@ -72,6 +77,7 @@ def test_another_limit_is_another_question(student: Student, other: dict[str, An
     assert student.ask("What is a cell?", **other)[-1]["cached"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.req("U13")
 def test_nobody_gets_anybody_elses_answer_from_the_cache(student: Student, plain: Flask) -> None:
     student.ask("What is a cell?")
@@ -93,6 +99,7 @@ def test_without_points_it_is_402_before_any_stream(make_shared: Callable[..., F
     assert poor.client.get("/api/streams").json == {"streams": []}
 
 
+@pytest.mark.slow
 @pytest.mark.req("U16", "R1", "R7")
 def test_a_third_answer_at_once_is_429_and_costs_nothing(modelled_student: Student, model: ModelServer) -> None:
     model.play("stall-after-1", "stall-after-1")
@@ -111,6 +118,7 @@ def test_a_third_answer_at_once_is_429_and_costs_nothing(modelled_student: Stude
     assert len(modelled_student.client.get("/api/conversations").json["conversations"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.req("U13", "U16", "R7")
 def test_questions_have_a_rate(make_app: Callable[..., Flask]) -> None:
     hasty = Student(make_app(STUDY_RATE_LIMIT="2/minute", BUILTIN_PACE_MS="0"))
@@ -124,6 +132,7 @@ def test_questions_have_a_rate(make_app: Callable[..., Flask]) -> None:
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
 
 
+@pytest.mark.slow
 @pytest.mark.req("U11", "R4")
 def test_coming_back_to_an_answer_is_not_counted_as_a_question(make_app: Callable[..., Flask]) -> None:
     hasty = Student(make_app(STUDY_RATE_LIMIT="2/minute", BUILTIN_PACE_MS="0"))
@@ -166,6 +175,7 @@ def test_an_idempotency_key_attaches_to_the_first_answer(student: Student) -> No
     assert other.json["code"] == "IDEMPOTENCY_MISMATCH"
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31", "U16")
 def test_of_fifty_at_once_on_a_balance_for_ten_exactly_ten_succeed(
     make_shared: Callable[..., Flask], model: ModelServer

@@ -32,6 +32,7 @@ def upload(student: Student, name: str, content: bytes) -> str:
     return media_id
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4", "U15")
 def test_an_answer_cites_the_page_of_an_upload(student: Student) -> None:
     media_id = upload(student, "cell.pdf", pdf(PAGES))
@@ -46,6 +47,7 @@ def test_an_answer_cites_the_page_of_an_upload(student: Student) -> None:
     assert "mitochondria" in passage.text
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4")
 def test_the_model_gets_the_pages_and_what_it_cites_is_told(modelled_student: Student, model: ModelServer) -> None:
     media_id = upload(modelled_student, "cell.pdf", pdf(PAGES))
@@ -58,6 +60,7 @@ def test_the_model_gets_the_pages_and_what_it_cites_is_told(modelled_student: St
     assert [citation["page"] for citation in events[-1]["citations"]] == [2]
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4", "U7", "R31")
 def test_a_picture_goes_to_the_model_and_each_file_costs(modelled_student: Student, model: ModelServer) -> None:
     media_id = upload(modelled_student, "exercise.png", image(size=(64, 48)))
@@ -77,6 +80,7 @@ def test_a_picture_goes_to_the_model_and_each_file_costs(modelled_student: Stude
     assert modelled_student.points()["spent"] == events[-1]["points_cost"]
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_see_is_asked_without_and_the_reader_is_told(
     modelled_student: Student, model: ModelServer
 ) -> None:
@@ -93,6 +97,7 @@ def test_a_model_that_cannot_see_is_asked_without_and_the_reader_is_told(
     assert (events[-1]["engine"], events[-1]["fallback"]) == ("scripted", False)
 
 
+@pytest.mark.slow
 def test_without_a_model_a_picture_is_said_not_to_be_looked_at(student: Student) -> None:
     media_id = upload(student, "exercise.png", image(size=(64, 48)))
 
@@ -101,6 +106,7 @@ def test_without_a_model_a_picture_is_said_not_to_be_looked_at(student: Student)
     assert "nobody has looked at exercise.png" in text_of(events)
 
 
+@pytest.mark.slow
 def test_a_file_stays_in_its_conversation(student: Student) -> None:
     media_id = upload(student, "cell.pdf", pdf(PAGES))
     first = student.ask("What do mitochondria release?", media_files=[{"id": media_id}])
@@ -111,6 +117,7 @@ def test_a_file_stays_in_its_conversation(student: Student) -> None:
     assert second[-1]["points_cost"] == student.services.points.prices.cost(second[-1]["tokens_used"], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.req("U13")
 def test_the_same_file_is_the_same_question_and_another_is_another(student: Student) -> None:
     one = upload(student, "cell.pdf", pdf(PAGES))
@@ -145,6 +152,7 @@ def test_an_address_that_is_not_allowed_is_refused(student: Student) -> None:
     assert student.client.get("/api/conversations").json["conversations"] == []
 
 
+@pytest.mark.slow
 def test_a_form_names_its_files_by_repeating_the_field(student: Student) -> None:
     media_id = upload(student, "cell.pdf", pdf(PAGES))
     form: Any = {"message": "What do ribosomes build?", "media": ["", media_id]}
@@ -154,6 +162,7 @@ def test_a_form_names_its_files_by_repeating_the_field(student: Student) -> None
     assert "[3]" in response.get_data(as_text=True)
 
 
+@pytest.mark.slow
 def test_an_edited_question_is_answered_from_the_same_files(student: Student) -> None:
     media_id = upload(student, "cell.pdf", pdf(PAGES))
     first = student.ask("What do mitochondria release?", media_files=[{"id": media_id}])
@@ -171,6 +180,7 @@ def test_an_edited_question_is_answered_from_the_same_files(student: Student) ->
     assert events[-1]["points_cost"] == student.services.points.prices.cost(events[-1]["tokens_used"], 1)
 
 
+@pytest.mark.slow
 def test_a_deleted_file_is_simply_no_longer_there(student: Student) -> None:
     media_id = upload(student, "cell.pdf", pdf(PAGES))
     first = student.ask("What do mitochondria release?", media_files=[{"id": media_id}])
@@ -182,6 +192,7 @@ def test_a_deleted_file_is_simply_no_longer_there(student: Student) -> None:
     assert student.post("And?", media_files=[{"id": media_id}]).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4", "U13")
 def test_a_known_answer_is_not_given_again_when_what_it_cites_is_gone(student: Student) -> None:
     question = "What do mitochondria release?"
@@ -206,6 +217,7 @@ class Giving(Fetcher):
         return "there.txt"
 
 
+@pytest.mark.slow
 def test_a_file_that_was_fetched_for_a_question_goes_with_its_refusal(make_site: Callable[..., Flask]) -> None:
     site = make_site(STUDY_MAX_STREAMS="1", BUILTIN_PACE_MS="10000")
     wired = site.extensions["rill"]
@@ -229,6 +241,7 @@ def test_a_file_that_was_fetched_for_a_question_goes_with_its_refusal(make_site:
     student.stop_all()
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4", "D1-27")
 def test_a_scan_is_shown_to_a_model_page_by_page(modelled_student: Student, model: ModelServer) -> None:
     media_id = upload(modelled_student, "scan.pdf", scan(2))
@@ -241,6 +254,7 @@ def test_a_scan_is_shown_to_a_model_page_by_page(modelled_student: Student, mode
     assert text_of(events) == "Two black squares."
 
 
+@pytest.mark.slow
 def test_a_scan_that_the_model_cannot_see_is_told_of(modelled_student: Student, model: ModelServer) -> None:
     media_id = upload(modelled_student, "scan.pdf", scan(2))
     model.play(Script(status=400, body=REFUSED), Script(text="I need its text."))

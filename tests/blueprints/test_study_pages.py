@@ -64,6 +64,7 @@ def test_a_new_conversation_begins_with_what_a_link_hands_over(newcomer: FlaskCl
     assert "<b>Why?" not in html
 
 
+@pytest.mark.slow
 def test_a_conversation_is_its_owners_only(newcomer: FlaskClient, ben: FlaskClient) -> None:
     conversation_id = ended(newcomer, asked(newcomer))
 
@@ -83,6 +84,7 @@ def test_another_assistants_conversation_is_not_shown_as_one_of_study(newcomer: 
     assert newcomer.get(f"/study/{conversation_id}", headers=PAGE).status_code == 404
 
 
+@pytest.mark.slow
 def test_htmx_gets_the_turn_and_what_the_page_must_know_of_it(newcomer: FlaskClient) -> None:
     sent = newcomer.post(ASK, data={"message": "What is <i>light</i>?", "interaction_id": ""}, headers=HTMX)
 
@@ -97,6 +99,7 @@ def test_htmx_gets_the_turn_and_what_the_page_must_know_of_it(newcomer: FlaskCli
     assert again.status_code == 200
 
 
+@pytest.mark.slow
 def test_a_retry_answers_htmx_with_the_turn_and_its_versions(newcomer: FlaskClient) -> None:
     places = asked(newcomer)
     ended(newcomer, places)
@@ -109,6 +112,7 @@ def test_a_retry_answers_htmx_with_the_turn_and_its_versions(newcomer: FlaskClie
     assert sent.headers["X-Stream-Id"] != places["stream_id"]
 
 
+@pytest.mark.slow
 def test_the_page_says_what_an_answer_cost_and_what_is_left(newcomer: FlaskClient) -> None:
     places = asked(newcomer)
     conversation_id = ended(newcomer, places)
@@ -121,6 +125,7 @@ def test_the_page_says_what_an_answer_cost_and_what_is_left(newcomer: FlaskClien
     assert f"<strong>{1000 - spent}</strong>" in html
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4", "D2-1")
 def test_files_are_attached_one_by_one_without_script(newcomer: FlaskClient) -> None:
     first = attach(newcomer)
@@ -137,6 +142,7 @@ def test_files_are_attached_one_by_one_without_script(newcomer: FlaskClient) -> 
     assert "optics.txt" in page.text
 
 
+@pytest.mark.slow
 def test_attaching_comes_back_to_its_conversation(newcomer: FlaskClient) -> None:
     conversation_id = ended(newcomer, asked(newcomer))
 
@@ -145,6 +151,7 @@ def test_attaching_comes_back_to_its_conversation(newcomer: FlaskClient) -> None
     assert sent.location.startswith(f"/study/{conversation_id}?file=")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_refused_says_why_and_keeps_the_others(newcomer: FlaskClient) -> None:
     held = attached(newcomer.get(attach(newcomer).location, headers=PAGE).text)
 
@@ -156,6 +163,7 @@ def test_a_file_that_is_refused_says_why_and_keeps_the_others(newcomer: FlaskCli
     assert attached(refused.text) == held
 
 
+@pytest.mark.slow
 def test_a_message_takes_so_many_files_and_no_more(newcomer: FlaskClient) -> None:
     held = attached(newcomer.get(attach(newcomer).location, headers=PAGE).text)
 
@@ -166,6 +174,7 @@ def test_a_message_takes_so_many_files_and_no_more(newcomer: FlaskClient) -> Non
     assert len(newcomer.get("/api/media").json["media"]) == 1
 
 
+@pytest.mark.slow
 def test_somebody_elses_file_is_not_attached(newcomer: FlaskClient, ben: FlaskClient) -> None:
     held = attached(newcomer.get(attach(newcomer).location, headers=PAGE).text)
 
@@ -180,6 +189,7 @@ def test_what_the_page_proposes_is_answered_without_a_model(starter: str) -> Non
     assert notes.best(starter) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.req("D2-9")
 def test_questions_that_go_on_from_the_answer_are_asked_by_pressing_them(newcomer: FlaskClient) -> None:
     conversation_id = ended(newcomer, asked(newcomer))
@@ -196,6 +206,7 @@ def test_questions_that_go_on_from_the_answer_are_asked_by_pressing_them(newcome
     assert "The cell" in answer[answer.index("<article") :]
 
 
+@pytest.mark.slow
 def test_an_answer_that_found_nothing_has_no_questions_below_it(newcomer: FlaskClient) -> None:
     conversation_id = ended(newcomer, asked(newcomer, "Who won the cup in 1987?"))
 

@@ -34,6 +34,7 @@ def at_once(send: Callable[[], Any]) -> list[Any]:
     return [greenlet.get() for greenlet in sending]
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4")
 @pytest.mark.parametrize(("wanted", "status"), [(JSON, 201), (FRAGMENT, 200), (SSE, 200)])
 def test_a_question_sent_twice_at_once_with_one_key_is_asked_once(
@@ -48,6 +49,7 @@ def test_a_question_sent_twice_at_once_with_one_key_is_asked_once(
     assert len(conversations(modelled_student)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4")
 def test_a_question_sent_twice_at_once_by_a_form_has_its_answer_or_its_page(modelled_student: Student) -> None:
     headers = {**PAGE, "Idempotency-Key": "once"}
@@ -58,6 +60,7 @@ def test_a_question_sent_twice_at_once_by_a_form_has_its_answer_or_its_page(mode
     assert 200 in {response.status_code for response in responses}
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4")
 @pytest.mark.parametrize("wanted", [JSON, FRAGMENT])
 def test_an_edit_sent_twice_at_once_with_one_key_happens_once(modelled_student: Student, wanted: Any) -> None:
@@ -77,6 +80,7 @@ def test_an_edit_sent_twice_at_once_with_one_key_happens_once(modelled_student: 
     assert len(modelled_student.messages(conversation_id)[0]["alternatives"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4", "R23")
 def test_a_form_that_is_sent_again_asks_once_and_with_other_words_another_time(modelled_student: Student) -> None:
     def send(message: str, key: str = "of-the-page") -> Any:
@@ -92,6 +96,7 @@ def test_a_form_that_is_sent_again_asks_once_and_with_other_words_another_time(m
     assert "idempotency_key" in send("Why?", "k" * 256).text
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 def test_a_repeat_of_a_start_that_is_refused_at_its_last_step_is_refused_too(modelled_student: Student) -> None:
     modelled_student.client.put("/api/points/cap", json={"cap": 24})
@@ -128,6 +133,7 @@ def test_a_repeat_becomes_the_first_when_all_who_came_before_it_were_refused(mod
     assert not refused
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4", "U9")
 def test_of_several_simple_requests_at_once_one_says_that_it_started_the_answer(
     modelled_student: Student, model: ModelServer

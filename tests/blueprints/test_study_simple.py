@@ -27,6 +27,7 @@ def test_the_simple_form_is_tokens_and_complete(student: Student) -> None:
     assert "stream_id" not in events[1]
 
 
+@pytest.mark.slow
 @pytest.mark.req("U9", "A6-9")
 def test_the_same_get_finds_its_answer_while_it_runs_and_just_after(
     modelled_student: Student, model: ModelServer
@@ -65,6 +66,7 @@ def test_a_get_that_comes_back_with_its_last_id_is_told_that_all_has_been_said(s
     assert unknown.status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.req("U9")
 def test_after_a_minute_the_same_get_begins_anew(student: Student) -> None:
     first = student.simply(message="What is a cell?")[0]["stream_id"]
@@ -146,6 +148,7 @@ def test_health_says_when_questions_cannot_be_answered(make_app: Callable[..., F
     assert response.json["status"] == "unhealthy"
 
 
+@pytest.mark.slow
 @pytest.mark.req("U16", "U18")
 def test_detailed_logs_tell_sizes_and_never_words(
     make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture

@@ -89,6 +89,7 @@ def fill(who: Doer) -> None:
 # -- export
 
 
+@pytest.mark.slow
 def test_an_export_is_a_file_of_everything(ada: Doer) -> None:
     fill(ada)
 
@@ -116,6 +117,7 @@ def test_what_cannot_be_exported_is_said(ada: Doer) -> None:
 # -- import
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["json", "csv"])
 def test_a_list_survives_being_given_to_somebody_else(ada: Doer, ben: Doer, kind: str) -> None:
     fill(ada)
@@ -129,6 +131,7 @@ def test_a_list_survives_being_given_to_somebody_else(ada: Doer, ben: Doer, kind
     assert told(ben) == told(ada)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["json", "csv"])
 def test_what_is_there_already_is_skipped_and_what_was_deleted_comes_back(ada: Doer, kind: str) -> None:
     fill(ada)
@@ -190,6 +193,7 @@ def test_a_file_without_a_good_row_is_refused_by_its_rows(ada: Doer) -> None:
     assert items(ada) == []
 
 
+@pytest.mark.slow
 def test_a_list_may_come_as_json_as_text_or_as_a_calendar(ada: Doer) -> None:
     ics = "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:a\nSUMMARY:From afar\nDUE;VALUE=DATE:20300115\nEND:VTODO\nEND:VCALENDAR\n"
 
@@ -280,6 +284,7 @@ def opened(who: Doer) -> str:
     return "/" + str(response.json["url"]).split("/", 3)[3]
 
 
+@pytest.mark.slow
 def test_a_feed_is_read_by_whoever_knows_its_address(ada: Doer) -> None:
     fill(ada)
 
@@ -297,6 +302,7 @@ def test_a_feed_is_read_by_whoever_knows_its_address(ada: Doer) -> None:
     assert len(Calendar.from_ical(tasks.data).walk("VTODO")) == 4
 
 
+@pytest.mark.slow
 def test_a_feed_that_has_not_changed_is_not_sent_again(ada: Doer) -> None:
     made(ada, start_time="2030-01-15")
     path, visitor = opened(ada), ada.site.test_client()
@@ -359,6 +365,7 @@ def test_an_unknown_address_is_a_line_and_no_log_tells_it(ada: Doer, caplog: pyt
     assert "guessed-secret" not in caplog.text
 
 
+@pytest.mark.slow
 def test_asking_for_feeds_is_limited_by_the_network_it_comes_from(make_app: Callable[..., Flask]) -> None:
     site = make_app(TODOS_FEED_RATE_LIMIT="2/minute")
     visitor, other = site.test_client(), {"REMOTE_ADDR": "192.0.2.7"}
@@ -380,6 +387,7 @@ def test_the_feed_itself_can_be_imported_and_changes_nothing(ada: Doer) -> None:
     assert (done["added"], len(done["skipped"]), done["errors"]) == (0, 2, [])
 
 
+@pytest.mark.slow
 def test_an_address_is_the_sites_public_one(make_app: Callable[..., Flask]) -> None:
     somebody = Doer(make_app(PUBLIC_URL="https://todos.example.org"))
 

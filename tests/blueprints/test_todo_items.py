@@ -208,6 +208,7 @@ def test_the_same_key_makes_one_todo(ada: Doer) -> None:
 # -- looking
 
 
+@pytest.mark.slow
 def test_the_list_is_narrowed_down(ada: Doer) -> None:
     made(ada, "Past", start_time="2020-01-15", tags=["Home"])
     made(ada, "Far", due_time="2099-01-15", project="House")

@@ -56,6 +56,7 @@ def first_of_next_month(today: date) -> date:
     return date(today.year + today.month // 12, today.month % 12 + 1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D14", "D21", "R7", "A6-11")
 def test_of_twenty_requests_at_once_with_five_left_exactly_five_run(roomy: Flask) -> None:
     doer = Doer(roomy)
@@ -140,6 +141,7 @@ def test_trying_again_takes_one_of_the_month_and_is_refused_without_one(roomy: F
     assert (refused.status_code, refused.json["remaining_quota"]) == (429, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D29", "R7", "A6-11")
 def test_of_many_requests_at_once_exactly_ten_are_admitted_in_any_minute(strict: Flask) -> None:
     doer, other = Doer(strict), Doer(strict)
@@ -176,6 +178,7 @@ def test_the_rate_is_refused_before_any_stream_and_says_when(strict: Flask) -> N
     assert 0 < int(refused.headers["Retry-After"]) <= 60
 
 
+@pytest.mark.slow
 @pytest.mark.req("D36", "R1")
 def test_more_answers_at_once_than_allowed_are_refused_by_status_and_the_slots_come_back(
     modelled_doer: Doer, model: ModelServer

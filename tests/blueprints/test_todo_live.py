@@ -40,6 +40,7 @@ def live(app: Flask, signed_in: FlaskClient) -> FlaskClient:
     return signed_in
 
 
+@pytest.mark.slow
 @pytest.mark.req("B3")
 def test_every_tab_is_told_what_anybody_did_as_its_own_filter_shows_it(app: Flask, live: FlaskClient) -> None:
     todos = app.extensions["rill"].todos
@@ -56,6 +57,7 @@ def test_every_tab_is_told_what_anybody_did_as_its_own_filter_shows_it(app: Flas
         assert "Milk" not in saying(whole, "All done.")
 
 
+@pytest.mark.slow
 def test_a_tab_is_sent_to_the_next_worker_and_away_when_it_is_old(
     app: Flask, live: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,7 @@ def at_field(page: str, name: str) -> str:
     return said[1]
 
 
+@pytest.mark.slow
 @pytest.mark.req("B3", "D1-23")
 def test_a_todo_is_added_ticked_off_brought_back_and_undone_by_plain_forms(ada: Keeper) -> None:
     assert "Your list is empty." in ada.see()
@@ -95,6 +96,7 @@ def test_a_todo_is_added_ticked_off_brought_back_and_undone_by_plain_forms(ada: 
     assert "Open again: “Buy milk”" in ada.follow(ada.send(f"/todos/{todo.id}/reopen"))
 
 
+@pytest.mark.slow
 @pytest.mark.req("B3")
 def test_a_line_is_explained_before_it_is_saved_and_its_mistake_stands_at_it(ada: Keeper) -> None:
     checked = unescape(ada.send("/todos", 200, line="Buy milk #home", preview="1").text)
@@ -120,6 +122,7 @@ def test_words_that_were_understood_wrongly_are_taken_as_they_are(ada: Keeper) -
     assert ada.send("/todos/quick", 200, HTMX, line=" ").text == ""
 
 
+@pytest.mark.slow
 @pytest.mark.req("B3")
 def test_filters_show_what_they_say_with_how_many_there_are(ada: Keeper) -> None:
     ada.has("Late", due=When(date(2020, 1, 1)), project="Work")
@@ -161,6 +164,7 @@ def test_filters_show_what_they_say_with_how_many_there_are(ada: Keeper) -> None
     assert ("data-grip" in ada.see("/todos"), "data-grip" in ada.see("/todos?show=today")) == (True, False)
 
 
+@pytest.mark.slow
 def test_what_is_not_understood_in_an_address_means_nothing(ada: Keeper) -> None:
     ada.has("Here")
 
@@ -169,6 +173,7 @@ def test_what_is_not_understood_in_an_address_means_nothing(ada: Keeper) -> None
     assert shown(ada.see("/todos?show=x&shown=99999999999")) == ["Here"]
 
 
+@pytest.mark.slow
 def test_a_long_list_is_shown_in_parts(ada: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blueprints.todo_shown.ON_A_PAGE", 2)
     ada.todos.add(By(ada.user_id), [Draft(f"Number {number}") for number in range(5)])
@@ -181,6 +186,7 @@ def test_a_long_list_is_shown_in_parts(ada: Keeper, monkeypatch: pytest.MonkeyPa
     assert len(shown(ada.see(more[1]))) > 2
 
 
+@pytest.mark.slow
 @pytest.mark.req("B3")
 def test_everything_about_a_todo_is_changed_in_one_form(ada: Keeper) -> None:
     todo = ada.has("Report", notes="Old")
@@ -234,6 +240,7 @@ def test_mistakes_in_a_todo_stand_at_their_fields_and_nothing_is_stored(ada: Kee
     assert ada.todos.get(ada.user_id, todo.id) == todo
 
 
+@pytest.mark.slow
 @pytest.mark.req("B3")
 def test_a_day_is_given_kept_with_its_time_and_taken_away(ada: Keeper) -> None:
     todo = ada.has("Call", due=When(date(2030, 1, 1), None))
@@ -249,6 +256,7 @@ def test_a_day_is_given_kept_with_its_time_and_taken_away(ada: Keeper) -> None:
     assert texts == ["2030-02-03 09:30:00", "2030-03-04 09:30:00", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.req("B3")
 def test_nothing_is_deleted_before_it_is_agreed_to_and_it_can_be_undone(ada: Keeper) -> None:
     todo = ada.has("Move", subtasks=(Draft("Boxes"), Draft("Van")))
@@ -265,6 +273,7 @@ def test_nothing_is_deleted_before_it_is_agreed_to_and_it_can_be_undone(ada: Kee
     assert shown(ada.see()) == ["Move", "Boxes", "Van"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("B3")
 def test_todos_are_moved_by_their_sheet_and_by_scripts(ada: Keeper) -> None:
     ids = [ada.has(name).id for name in ("a", "b", "c")]
@@ -280,6 +289,7 @@ def test_todos_are_moved_by_their_sheet_and_by_scripts(ada: Keeper) -> None:
     assert "Moved “a”" in moved.text
 
 
+@pytest.mark.slow
 @pytest.mark.req("B3")
 def test_what_the_agent_did_is_marked_in_the_list_and_among_the_changes(ada: Keeper) -> None:
     todo = ada.has("By hand")
@@ -295,6 +305,7 @@ def test_what_the_agent_did_is_marked_in_the_list_and_among_the_changes(ada: Kee
     assert changes.count("By AI") == 2
 
 
+@pytest.mark.slow
 def test_scripts_get_the_list_with_its_revision_and_whoever_chooses_a_filter_its_stream_too(ada: Keeper) -> None:
     todo = ada.has("Milk", tags=("home",))
 
@@ -311,6 +322,7 @@ def test_scripts_get_the_list_with_its_revision_and_whoever_chooses_a_filter_its
     assert "<html" not in done + chosen
 
 
+@pytest.mark.slow
 def test_others_todos_are_unknown(ada: Keeper, make_signed_in: Callable[..., FlaskClient]) -> None:
     todo = ada.has("Secret")
     eve = make_signed_in("eve@example.org")
@@ -323,6 +335,7 @@ def test_others_todos_are_unknown(ada: Keeper, make_signed_in: Callable[..., Fla
     assert ada.items() == ["Secret"]
 
 
+@pytest.mark.slow
 def test_what_stands_in_a_todo_is_text(ada: Keeper) -> None:
     todo = ada.has(HOSTILE, notes=HOSTILE, project=HOSTILE, tags=('"><b>',))
     ada.todos.complete(By(ada.user_id), todo.id)
@@ -347,6 +360,7 @@ def test_the_place_of_one_todo_leads_to_it(ada: Keeper) -> None:
     assert ada.client.get("/todos?item=x", headers=HTML).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.req("B3")
 def test_a_list_goes_out_and_comes_in_as_a_file_and_as_a_calendar(ada: Keeper) -> None:
     assert "/api/todos/export?format=csv" in ada.see("/todos/files")

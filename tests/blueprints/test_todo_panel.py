@@ -67,6 +67,7 @@ def test_the_first_visit_says_what_can_be_said_and_who_answers(doer: Doer) -> No
     assert 'name="session_id" value="page-' in html
 
 
+@pytest.mark.slow
 def test_the_latest_session_goes_on_unless_a_new_one_is_wanted(site: Flask, doer: Doer) -> None:
     conversation_id, _ = told(doer, "Buy milk", session_id="home")
 
@@ -83,6 +84,7 @@ def test_the_latest_session_goes_on_unless_a_new_one_is_wanted(site: Flask, doer
     assert 'name="session_id" value="page-' in page(doer)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D27")
 def test_a_session_of_somebody_else_or_of_another_assistant_is_unknown(site: Flask, doer: Doer) -> None:
     conversation_id, message_id = told(doer)
@@ -95,6 +97,7 @@ def test_a_session_of_somebody_else_or_of_another_assistant_is_unknown(site: Fla
     assert items(doer) == ["Buy bread", "Buy milk"]
 
 
+@pytest.mark.slow
 def test_each_step_of_a_stored_answer_has_its_undo(doer: Doer) -> None:
     _, message_id = told(doer)
     milk, bread = calls(page(doer))
@@ -112,6 +115,7 @@ def test_each_step_of_a_stored_answer_has_its_undo(doer: Doer) -> None:
     assert calls(page(doer)) == [milk, bread]
 
 
+@pytest.mark.slow
 def test_all_that_an_answer_did_is_undone_and_done_again_at_once(doer: Doer) -> None:
     _, message_id = told(doer)
     assert "Undo all of this" in page(doer)
@@ -125,6 +129,7 @@ def test_all_that_an_answer_did_is_undone_and_done_again_at_once(doer: Doer) -> 
     assert items(doer) == ["Buy bread", "Buy milk"]
 
 
+@pytest.mark.slow
 def test_undoing_twice_does_it_once_and_says_so(doer: Doer) -> None:
     _, message_id = told(doer)
     milk, _ = calls(page(doer))
@@ -140,6 +145,7 @@ def test_undoing_twice_does_it_once_and_says_so(doer: Doer) -> None:
     assert items(doer) == ["Buy bread", "Buy milk"]
 
 
+@pytest.mark.slow
 def test_what_was_changed_since_is_not_undone_over_it(doer: Doer) -> None:
     _, message_id = told(doer)
     todo = next(todo for todo in doer.todos() if todo["item"] == "Buy milk")
@@ -152,6 +158,7 @@ def test_what_was_changed_since_is_not_undone_over_it(doer: Doer) -> None:
     assert re.search(r'role="alert">[^<]*changed', html)
 
 
+@pytest.mark.slow
 def test_without_script_a_form_leads_back_to_the_turn(doer: Doer) -> None:
     conversation_id, message_id = told(doer)
     milk, _ = calls(page(doer))
@@ -166,6 +173,7 @@ def test_without_script_a_form_leads_back_to_the_turn(doer: Doer) -> None:
     assert "undone already" in twice.text
 
 
+@pytest.mark.slow
 @pytest.mark.req("D14", "D21")
 def test_the_meter_warns_from_four_fifths_on(make_site: Callable[..., Flask]) -> None:
     site = make_site(TODOS_MONTHLY_QUOTA="10")
@@ -210,6 +218,7 @@ def test_without_script_the_answer_grows_in_the_page(doer: Doer) -> None:
     assert re.search(r'href="/todos\?session=\w+#latest"', answered.text)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D12")
 def test_a_conversation_is_exported_with_its_steps(doer: Doer) -> None:
     conversation_id, message_id = told(doer)

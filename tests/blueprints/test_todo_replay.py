@@ -92,6 +92,7 @@ def test_a_cursor_of_something_else_asks_anew(doer: Doer) -> None:
     assert {todo["item"] for todo in doer.todos()} == {"Bread", "Milk"}
 
 
+@pytest.mark.slow
 @pytest.mark.req("D12", "D19", "R15")
 def test_an_answer_that_goes_on_tells_its_own_text_and_a_history_with_all_of_it(
     modelled_doer: Doer, model: ModelServer
@@ -127,6 +128,7 @@ def test_an_answer_that_goes_on_tells_its_own_text_and_a_history_with_all_of_it(
         assert stream.rest()[-1].json == frames[-1].json
 
 
+@pytest.mark.slow
 @pytest.mark.req("D22", "D36")
 def test_an_answer_tried_again_after_a_failure_does_nothing_twice(modelled_doer: Doer, model: ModelServer) -> None:
     doer = modelled_doer

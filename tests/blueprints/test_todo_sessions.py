@@ -24,6 +24,7 @@ def listed(doer: Doer, query: str = "") -> Any:
     return response.json
 
 
+@pytest.mark.slow
 @pytest.mark.req("D17", "R6", "D1-26")
 def test_a_session_is_listed_read_renamed_and_deleted(doer: Doer) -> None:
     first = doer.ask("Add Bread", session_id="work")
@@ -61,6 +62,7 @@ def test_deleting_a_session_stops_what_runs_in_it(modelled_doer: Doer, model: Mo
     assert modelled_doer.client.get(begun["stream_url"], headers=JSON).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.req("D27", "R6", "D1-6")
 def test_nobody_reaches_somebody_elses_session(doer: Doer, stranger: Doer) -> None:
     frames = doer.ask("Add Bread", session_id="work")
@@ -105,6 +107,7 @@ def test_a_bad_title_is_refused_and_changes_nothing(doer: Doer, body: Any, field
     assert listed(doer)["sessions"][0]["title"] == "Add Bread"
 
 
+@pytest.mark.slow
 @pytest.mark.req("D24", "D36")
 def test_sessions_are_rows_by_the_page_and_none_is_kept_in_memory(doer: Doer) -> None:
     def make(session: Any) -> None:
@@ -134,6 +137,7 @@ def test_sessions_are_rows_by_the_page_and_none_is_kept_in_memory(doer: Doer) ->
     assert doer.client.get(f"{SESSIONS}?before=unknown").status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.req("D24", "D17")
 def test_a_session_left_long_ago_is_gone_on_with_where_it_was(modelled_doer: Doer, model: ModelServer) -> None:
     model.play(Script(text="Bread it is."), Script(text="And milk."))
@@ -151,6 +155,7 @@ def test_a_session_left_long_ago_is_gone_on_with_where_it_was(modelled_doer: Doe
     assert any("Add Bread" in str(content) for content in sent)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D17")
 def test_two_requests_at_once_in_a_new_session_share_it(doer: Doer) -> None:
     with (

@@ -161,6 +161,7 @@ def test_with_json_the_answer_is_followed_elsewhere(doer: Doer) -> None:
     assert names(frames)[-2:] == LAST
 
 
+@pytest.mark.slow
 @pytest.mark.req("D4", "R23")
 def test_a_form_asks_with_its_message_alone(app: Flask) -> None:
     client = sign_up(app.test_client(), "ada@example.org")
@@ -328,6 +329,7 @@ def test_a_session_that_is_known_goes_on_with_what_is_stored(doer: Doer) -> None
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.req("D5", "R6")
 def test_a_session_has_its_own_name_and_is_called_as_its_client_calls_it(doer: Doer) -> None:
     own = f"user_{doer.user.id}_work"

@@ -31,6 +31,7 @@ def test_a_question_answers_201_with_places_to_follow_and_stop_it(ask: Callable[
     assert response.headers["X-Stream-Id"] == response.json["stream_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("T5", "T8", "T11", "T12", "T14", "T15", "T16", "T33", "T42", "R2", "R17", "R34")
 def test_a_stream_gives_start_deltas_and_an_end_that_proves_the_text(ask: Callable[..., Any], streams: Streams) -> None:
     asked = ask(hint_level=2).json
@@ -72,6 +73,7 @@ def test_a_stream_gives_start_deltas_and_an_end_that_proves_the_text(ask: Callab
     assert seqs == sorted(set(seqs))
 
 
+@pytest.mark.slow
 @pytest.mark.req("T13", "T28", "R19")
 def test_suggested_tests_come_as_an_event_of_their_own(ask: Callable[..., Any], streams: Streams) -> None:
     asked = ask(hint_level=3, message="Which edge cases should I test?").json
@@ -101,12 +103,14 @@ def test_a_question_without_its_fields_names_every_one_of_them(signed_in: FlaskC
     assert signed_in.get("/api/conversations").json["conversations"] == []
 
 
+@pytest.mark.slow
 def test_an_unknown_problem_is_404_and_nothing_remains(ask: Callable[..., Any], signed_in: FlaskClient) -> None:
     assert ask(problem_id="nothing-like-it").status_code == 404
     assert signed_in.get("/api/streams").json == {"streams": []}
     assert signed_in.get("/api/conversations").json["conversations"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("T9", "T37", "A6-5")
 def test_a_stop_closes_the_stream_and_is_idempotent(ask_slowly: Callable[..., Any], slow_streams: Streams) -> None:
     asked = ask_slowly().json
@@ -133,6 +137,7 @@ def test_an_unknown_token_is_404(signed_in: FlaskClient, token: str) -> None:
     assert response.json["detail"] == "Stream not found"
 
 
+@pytest.mark.slow
 @pytest.mark.req("A6-5", "R5", "T43")
 def test_a_stream_is_its_owners_only(
     ask_slowly: Callable[..., Any], make_signed_in: Callable[..., FlaskClient], client: FlaskClient
@@ -153,6 +158,7 @@ def test_a_stream_is_its_owners_only(
     assert client.get(f"/api/streams/{stream_id}").status_code == 401
 
 
+@pytest.mark.slow
 @pytest.mark.req("T8", "R5")
 def test_a_ticket_alone_opens_its_stream_and_no_other(ask: Callable[..., Any], app: Flask, streams: Streams) -> None:
     first, second = ask().json, ask(session_id="s2").json
@@ -165,6 +171,7 @@ def test_a_ticket_alone_opens_its_stream_and_no_other(ask: Callable[..., Any], a
     assert nobody.delete(f"/v1/tutor/stream/{first['stream_id']}?token={ticket}").status_code == 401
 
 
+@pytest.mark.slow
 @pytest.mark.req("T35", "R16", "A6-4")
 def test_a_follow_up_streams_on_the_connection_that_is_open(ask: Callable[..., Any], streams: Streams) -> None:
     asked = ask().json
@@ -204,6 +211,7 @@ def test_a_follow_up_to_a_closed_stream_gets_a_successor(ask_slowly: Callable[..
     assert again.json["stream_url"].startswith("/v1/tutor/stream?token=")
 
 
+@pytest.mark.slow
 @pytest.mark.req("T4", "T18", "T23", "R1")
 def test_a_third_answer_at_once_is_429_and_says_which_run(ask_slowly: Callable[..., Any]) -> None:
     running = {ask_slowly(session_id=name).json["stream_id"] for name in ("a", "b")}
@@ -218,6 +226,7 @@ def test_a_third_answer_at_once_is_429_and_says_which_run(ask_slowly: Callable[.
     assert int(refused.headers["Retry-After"]) >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.req("T43", "R7")
 def test_a_sixth_question_in_a_minute_is_429(ask_slowly: Callable[..., Any], slow_streams: Streams) -> None:
     for number in range(5):
@@ -233,6 +242,7 @@ def test_a_sixth_question_in_a_minute_is_429(ask_slowly: Callable[..., Any], slo
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
 
 
+@pytest.mark.slow
 @pytest.mark.req("T43")
 def test_subscribing_is_not_limited_like_asking(ask: Callable[..., Any], streams: Streams) -> None:
     asked = ask().json
@@ -242,6 +252,7 @@ def test_subscribing_is_not_limited_like_asking(ask: Callable[..., Any], streams
             assert stream.until("stream.start")
 
 
+@pytest.mark.slow
 def test_an_idempotency_key_gives_the_first_answer_again(ask_slowly: Callable[..., Any], slow_streams: Streams) -> None:
     key = {"Idempotency-Key": "once"}
 
@@ -255,6 +266,7 @@ def test_an_idempotency_key_gives_the_first_answer_again(ask_slowly: Callable[..
     assert len(slow_streams.client.get("/api/streams").json["streams"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.req("T20")
 def test_an_idle_stream_is_closed_with_its_reason(
     make_app: Callable[..., Flask], streams_of: Callable[..., Streams]
@@ -272,6 +284,7 @@ def test_an_idle_stream_is_closed_with_its_reason(
     assert frames[-1].json == {"reason": "idle"}
 
 
+@pytest.mark.slow
 @pytest.mark.req("A6-13", "R11")
 def test_a_word_comes_when_it_is_spoken_not_when_many_have_gathered(
     ask_slowly: Callable[..., Any], slow_streams: Streams
@@ -301,6 +314,7 @@ def test_a_streams_record_is_in_redis_and_does_not_stay_for_ever(
     assert all(60 <= redis.ttl(key) <= 3600 + 60 + 300 + 60 for key in kept)
 
 
+@pytest.mark.slow
 @pytest.mark.req("T21", "R20")
 def test_a_turn_is_answered_from_what_is_stored_by_another_worker(
     ask_slowly: Callable[..., Any], slow_streams: Streams, make_app: Callable[..., Flask]

@@ -65,11 +65,13 @@ def test_two_thousand_problems_are_listed_by_pages_and_quickly(
     assert best_s(lambda: signed_in.get("/v1/tutor/problems")) < 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["0", "-1", "x", "99", "1" * 40, "²"])
 def test_a_page_that_there_is_not_is_no_error(signed_in: FlaskClient, page: str) -> None:
     assert signed_in.get(f"/tutor?page={page}", headers=HTML).status_code == 200
 
 
+@pytest.mark.slow
 def test_of_a_long_conversation_the_last_turns_are_shown_and_earlier_ones_by_a_link(
     signed_in: FlaskClient, database: Any, user_id: int
 ) -> None:
@@ -93,6 +95,7 @@ def test_of_a_long_conversation_the_last_turns_are_shown_and_earlier_ones_by_a_l
     assert "<html" not in beside
 
 
+@pytest.mark.slow
 def test_a_link_to_a_message_opens_the_turns_around_it(signed_in: FlaskClient, database: Any, user_id: int) -> None:
     database.run(make_problem, user_id, "mine")
     database.run(make_turns, user_id, "mine", 100)
@@ -113,6 +116,7 @@ def steps(page: str) -> list[int]:
     return [int(number) for number in re.findall(r'class="turn__question">Q(\d+)\.<', page)]
 
 
+@pytest.mark.slow
 def test_a_conversation_of_three_hundred_turns_opens_quickly(
     signed_in: FlaskClient, database: Any, user_id: int
 ) -> None:

@@ -33,6 +33,7 @@ def problem_id(signed_in: FlaskClient) -> str:
     return str(signed_in.get("/v1/tutor/problems").json["problems"][0]["id"])
 
 
+@pytest.mark.slow
 @pytest.mark.req("T26", "T30")
 def test_a_submission_is_kept_and_reaches_the_next_answer(
     ask: Callable[..., Any], streams: Streams, signed_in: FlaskClient, problem_id: str
@@ -53,6 +54,7 @@ def test_a_submission_of_nonsense_names_every_field(signed_in: FlaskClient) -> N
     assert {error["field"] for error in response.json["errors"]} >= {"problem_id", "code", "language", "status"}
 
 
+@pytest.mark.slow
 @pytest.mark.req("T26")
 def test_a_problem_of_ones_own_can_be_asked_about(
     ask: Callable[..., Any], streams: Streams, signed_in: FlaskClient, make_signed_in: Callable[..., FlaskClient]
@@ -72,6 +74,7 @@ def test_a_bundled_id_cannot_be_taken(signed_in: FlaskClient, problem_id: str) -
     assert signed_in.post("/v1/tutor/problems", json={**PROBLEM, "id": problem_id}).status_code == 409
 
 
+@pytest.mark.slow
 @pytest.mark.req("T27")
 def test_the_bank_shows_neither_solutions_nor_hidden_tests(signed_in: FlaskClient) -> None:
     problems = signed_in.get("/v1/tutor/problems").json["problems"]
@@ -97,6 +100,7 @@ def test_an_export_can_be_imported_under_another_id(signed_in: FlaskClient) -> N
     assert imported.json["statement"].strip() == PROBLEM["statement"]
 
 
+@pytest.mark.slow
 def test_a_problem_of_ones_own_can_be_deleted(
     signed_in: FlaskClient, make_signed_in: Callable[..., FlaskClient], problem_id: str
 ) -> None:
@@ -114,6 +118,7 @@ def test_a_problem_of_ones_own_can_be_deleted(
     assert signed_in.get(f"/v1/tutor/problems/{second}").status_code == 404
 
 
+@pytest.mark.slow
 def test_over_the_cap_a_problem_is_refused_with_the_cap(app: Flask, signed_in: FlaskClient) -> None:
     database = app.extensions["rill"].database
     (user_id,) = database.run(lambda s: [users.by_email(s, "ada@example.org").id])

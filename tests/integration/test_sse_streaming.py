@@ -85,6 +85,7 @@ def search(client: FlaskClient) -> Callable[..., list[Frame]]:
     return ask
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q3", "Q7", "Q17", "Q20")
 def test_search_with_sse_accept_header_returns_event_stream(client: FlaskClient) -> None:
     response = client.post("/api/v1/search", json={"query": QUESTION, "kb_ids": []}, headers=SSE)
@@ -105,6 +106,7 @@ def test_sse_events_streamed_in_correct_order(search: Callable[..., list[Frame]]
     assert names.count("done") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q1", "Q7", "Q8")
 def test_sse_token_events_contain_incremental_text(search: Callable[..., list[Frame]], client: FlaskClient) -> None:
     tokens = [frame.json["text"] for frame in search() if frame.name == "token"]

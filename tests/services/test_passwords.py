@@ -10,6 +10,7 @@ def _dear_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "hasher", HASHER)
 
 
+@pytest.mark.slow
 def test_a_password_matches_its_own_hash_only() -> None:
     kept = passwords.make("correct horse")
 
@@ -34,6 +35,7 @@ def test_an_unknown_account_costs_what_a_known_one_does() -> None:
     assert passwords._NOBODY.rsplit("$", 2)[0] == cost
 
 
+@pytest.mark.slow
 def test_hashing_leaves_the_event_loop_free() -> None:
     turns = 0
     hashing = gevent.spawn(passwords.make, "slow on purpose")

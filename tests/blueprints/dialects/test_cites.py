@@ -61,6 +61,7 @@ def test_no_text_makes_a_number_that_is_none(text: str) -> None:
     assert not re.search(r"<a[^>]*>[^<]*<(?:sup|a)", html), "no link within a link"
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(text=st.lists(st.sampled_from(CITED_PIECES), min_size=1, max_size=16).map("".join), step=st.integers(1, 7))
 def test_numbers_are_the_same_however_they_come_and_never_shown_by_half(text: str, step: int) -> None:

@@ -117,6 +117,7 @@ def test_a_heartbeat_is_a_comment_without_an_id() -> None:
     assert view.beat(0) == view.beat(1000) == b": \n\n"
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=("Cs",))))
 def test_any_text_comes_through(text: str) -> None:
     (frame,) = frames([make_dialect().view(STREAM).feed(entries(delta(text)))])

@@ -103,6 +103,7 @@ def test_a_number_is_a_link_from_the_first_and_a_cards_number_comes_with_it(envi
     assert frames.index(card) < frames.index(text)
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q4", "Q8")
 def test_sources_trust_and_ways_on_follow_the_text(environment: Environment) -> None:
     view = view_of(environment)
@@ -120,6 +121,7 @@ def test_sources_trust_and_ways_on_follow_the_text(environment: Environment) -> 
     assert frames[-1].rstrip().endswith("event: close\ndata: ended")
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q5")
 def test_a_newcomer_at_any_moment_sees_what_the_others_see(environment: Environment) -> None:
     entries = told()

@@ -131,6 +131,7 @@ def view_of(environment: Environment) -> HtmlView:
     return HtmlDialect(environment).view(STREAM)
 
 
+@pytest.mark.slow
 @pytest.mark.req("T6", "T42")
 def test_a_viewer_from_the_start_sees_the_whole_answer(environment: Environment) -> None:
     view, page = view_of(environment), Page()
@@ -367,6 +368,7 @@ def test_a_stored_answer_renders_like_a_streamed_one(environment: Environment) -
     assert str(render_markdown(TEXT)) in html
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(step=st.integers(1, 30), size=st.integers(1, 9), joins=st.booleans())
 def test_without_script_the_same_answer_grows_by_whole_blocks(step: int, size: int, joins: bool) -> None:

@@ -48,6 +48,7 @@ def streamed(text: str, step: int) -> tuple[BlockRenderer, Markup | None]:
     return renderer, renderer.finish()
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(text=texts, step=st.integers(1, 9))
 def test_finished_blocks_of_any_text_split_anywhere_equal_the_full_render(text: str, step: int) -> None:
@@ -57,6 +58,7 @@ def test_finished_blocks_of_any_text_split_anywhere_equal_the_full_render(text: 
     assert "".join(renderer.blocks) == render_markdown(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(text=texts_with_definitions, step=st.integers(1, 9))
 def test_link_definitions_anywhere_are_settled_by_the_end(text: str, step: int) -> None:
@@ -66,6 +68,7 @@ def test_link_definitions_anywhere_are_settled_by_the_end(text: str, step: int) 
     assert final == render_markdown(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(text=texts_with_definitions)
 def test_finished_blocks_never_change(text: str) -> None:
@@ -112,6 +115,7 @@ def test_work_stays_proportional_to_the_text(text: str) -> None:
     assert renderer.parsed_chars < 260 * len(text)
 
 
+@pytest.mark.slow
 def test_a_long_answer_with_much_code_is_still_rendered() -> None:
     text = f"{ANSWER}\n" * 200
 
@@ -119,6 +123,7 @@ def test_a_long_answer_with_much_code_is_still_rendered() -> None:
     assert render_markdown(text).count("<strong>the bounds</strong>") == 200
 
 
+@pytest.mark.slow
 def test_finished_paragraphs_are_not_parsed_again() -> None:
     paragraph = "Some forty characters of a paragraph..\n\n"
 

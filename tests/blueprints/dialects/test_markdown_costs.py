@@ -9,6 +9,7 @@ from blueprints.dialects.markdown import BlockRenderer, render_markdown
 from tests.clocks import SLOWER, cpu_within
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -42,6 +43,7 @@ def test_a_text_of_little_else_than_marks_holds_nobody_up(unit: str) -> None:
     assert longest_s < SLOWER
 
 
+@pytest.mark.slow
 def test_a_tail_that_is_slow_to_render_is_rendered_for_a_part_of_the_time_only() -> None:
     item = "1. a\n"
     renderer = BlockRenderer()

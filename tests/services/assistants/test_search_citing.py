@@ -41,6 +41,7 @@ def same_at_every_cut(pieces: list[str]) -> None:
         assert told([text[:cut], text[cut:]])[:2] == whole, cut
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q11")
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=10))
@@ -55,6 +56,7 @@ def test_what_comes_out_never_depends_on_how_the_text_was_cut(pieces: list[str])
     same_at_every_cut(pieces)
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="[]123 ,-`~\n()†a:\\【】", max_size=40), st.data())
 @settings(max_examples=80, deadline=None)
 def test_any_text_in_any_pieces_comes_out_the_same(text: str, data: st.DataObject) -> None:
@@ -64,6 +66,7 @@ def test_any_text_in_any_pieces_comes_out_the_same(text: str, data: st.DataObjec
     assert told(parts)[:2] == told([text])[:2]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from(["[1]", "[2, 3]", "【4】", " [9]", "[5†source]", "word ", "a", ". ", "\n"]), max_size=12)
 )

@@ -27,6 +27,7 @@ def database(tmp_path: Any) -> Any:
     made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10")
 def test_facts_are_the_question_where_to_look_and_what_was_said(database: Database) -> None:
     user = database.run(make_user)
@@ -47,6 +48,7 @@ def test_facts_are_the_question_where_to_look_and_what_was_said(database: Databa
     }
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10")
 def test_every_base_that_is_not_theirs_is_named(database: Database) -> None:
     user, other = database.run(make_user), database.run(make_user)
@@ -61,6 +63,7 @@ def test_every_base_that_is_not_theirs_is_named(database: Database) -> None:
     assert desk.facts(user.id, SearchInput("Why?", (own.id, shared.id)), [])["base_ids"] == [own.id, shared.id]
 
 
+@pytest.mark.slow
 def test_names_are_told_of_bases_that_may_be_read_only(database: Database) -> None:
     user, other = database.run(make_user), database.run(make_user)
     own, foreign = database.run(make_base, user.id, name="Mine"), database.run(make_base, other.id, name="Theirs")
@@ -69,6 +72,7 @@ def test_names_are_told_of_bases_that_may_be_read_only(database: Database) -> No
     assert Desk(database).base_names(user.id, set()) == {}
 
 
+@pytest.mark.slow
 def test_a_question_in_other_words_looks_where_the_first_one_did_as_far_as_that_is_left(database: Database) -> None:
     user = database.run(make_user)
     kept, gone = database.run(make_base, user.id), database.run(make_base, user.id)
@@ -87,6 +91,7 @@ def test_a_question_in_other_words_looks_where_the_first_one_did_as_far_as_that_
         desk.resolve(user.id, [], turn, "Why not?")
 
 
+@pytest.mark.slow
 def test_only_searches_are_gone_on_with(database: Database) -> None:
     user, other = database.run(make_user), database.run(make_user)
     study = database.run(make_conversation, user.id, assistant="study")
@@ -164,6 +169,7 @@ def extras_of(events: Any) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
 def test_an_answer_that_was_cut_off_is_kept_with_its_citations(database: Database) -> None:
     desk, turn = Desk(database), Turn("search", 7, "c1", "m1", "Why?")
     whole = extras_of(first_part())
@@ -179,6 +185,7 @@ def test_an_answer_that_was_cut_off_is_kept_with_its_citations(database: Databas
     assert database.run(desk.ends, settled({}), turn) is None
 
 
+@pytest.mark.slow
 def test_what_was_told_before_is_read_from_the_answer_that_goes_on(database: Database) -> None:
     user = database.run(make_user)
     conversation = database.run(make_conversation, user.id, assistant="search")

@@ -101,6 +101,7 @@ def test_of_a_documents_markdown_the_words_are_quoted() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-30")
 @given(st.text(alphabet="ab[]()<>`*_~$\\!#&;:/.1 |-+\n", max_size=80))
 def test_a_documents_words_have_no_meaning_of_their_own(text: str) -> None:

@@ -98,6 +98,7 @@ def test_sentences_and_clips() -> None:
     assert clip("short", 9) == "short"
 
 
+@pytest.mark.slow
 def test_there_are_notes_on_twelve_subjects_at_least_and_each_can_be_asked_for() -> None:
     bundled = notes.bundled()
 

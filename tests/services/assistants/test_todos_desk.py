@@ -128,6 +128,7 @@ def killed_after_commit(ada: Person, question: str) -> Any:
     return ada.ask(question, until=is_result, logged=1)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D36")
 def test_what_was_done_before_a_kill_is_told_by_the_stored_answer(database: Database) -> None:
     ada = Person(database)

@@ -94,6 +94,7 @@ def test_foreign_ids_are_unknown_and_nobody_elses_list_is_seen_or_changed(databa
     assert bob.todos.changes(bob.id) == before
 
 
+@pytest.mark.slow
 @pytest.mark.req("D6")
 def test_a_hundred_calls_end_after_fifty_with_a_clear_text(database: Database) -> None:
     calls = [call("search_todos", query=f"n{number}") for number in range(100)]
@@ -106,6 +107,7 @@ def test_a_hundred_calls_end_after_fifty_with_a_clear_text(database: Database) -
     assert told.of("end")[0]["finish_reason"] == "length"
 
 
+@pytest.mark.slow
 @pytest.mark.req("D6")
 def test_twenty_rounds_are_the_most(database: Database) -> None:
     replies = [says(calls=[call("search_todos", query=f"q{number}")]) for number in range(30)]

@@ -78,6 +78,7 @@ def test_each_leak_of_a_transcript_stands_in_its_text(transcript: Transcript) ->
     assert all(leak in transcript.text for leak in transcript.leaks)
 
 
+@pytest.mark.slow
 @pytest.mark.req("T27")
 def test_misses_and_false_alarms_stay_within_their_bounds(record_property: Callable[[str, object], None]) -> None:
     verdicts = {item.name: judge(item, pieces(item.text, 4)) for item in TRANSCRIPTS}
@@ -220,6 +221,7 @@ def test_no_text_makes_it_slow(unit: str, opening: str) -> None:
     assert time.process_time() - started < 4
 
 
+@pytest.mark.slow
 def test_what_asks_for_endless_looking_is_withheld_to_its_end_and_says_so_once() -> None:
     guard = Guard(3)
     first = "Look at `i` first.\n"
@@ -235,6 +237,7 @@ def test_what_asks_for_endless_looking_is_withheld_to_its_end_and_says_so_once()
     assert "plain words" not in given
 
 
+@pytest.mark.slow
 def test_long_prose_is_never_taken_for_too_much() -> None:
     guard = Guard(1)
     text = "Look at the list once more: which value do you need, and `where` have you seen it (say in step 2)?\n" * 300

@@ -167,6 +167,7 @@ def test_a_question_is_understood_by_its_words(question: str, ask: str) -> None:
     assert asks.ask_of(question) == ask
 
 
+@pytest.mark.slow
 @pytest.mark.req("T2", "T25", "T27")
 def test_every_bundled_ladder_passes_the_filters_unchanged() -> None:
     problems = bundled().values()

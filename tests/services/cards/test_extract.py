@@ -122,6 +122,7 @@ def test_hostile_text_takes_no_time(piece: str) -> None:
         extract((piece * 80 + "\n") * 2_000)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab cdEF1.\n*_|$`#-:[]()<>é数。 "), max_size=800))
 def test_whatever_it_reads_stays_within_bounds(text: str) -> None:

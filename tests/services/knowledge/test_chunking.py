@@ -40,6 +40,7 @@ pieces = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(pieces, max_size=60).map("".join), min_size=1, max_size=4), st.booleans())
 def test_every_chunk_stands_where_it_says_and_every_word_in_a_chunk(texts: list[str], has_marks: bool) -> None:
     pages = list(enumerate(texts, start=1))

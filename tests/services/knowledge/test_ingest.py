@@ -6,11 +6,8 @@ from typing import Any
 import gevent
 import pytest
 
-from services.knowledge import again
-from services.knowledge.workshop import ChildEnded, Workshop
+from services.knowledge.workshop import Workshop
 from services.llm import static
-from services.reading import kinds
-from services.reading.kinds import Refused
 from services.store import chunks, claims, documents
 from services.store.base import utc_now
 from services.store.chunks import Chunk, ChunkVector, NewChunk
@@ -29,6 +26,7 @@ BOOK = "\n\n".join(
 # -- what becomes of documents
 
 
+@pytest.mark.slow
 def test_documents_of_every_kind_become_ready(reader: Reader) -> None:
     word = papers.docx(papers.paragraph("Cats", style="berschrift1") + papers.paragraph("Cats sleep."))
     added = [
@@ -86,6 +84,7 @@ def test_what_cannot_be_read_fails_with_a_sentence_and_nothing_is_kept(
     assert reader.is_whole(other)
 
 
+@pytest.mark.slow
 def test_reading_again_gives_the_same_once_more(reader: Reader) -> None:
     document = reader.add(BOOK, kind="markdown")
     ingest = reader.ingest()
@@ -97,97 +96,6 @@ def test_reading_again_gives_the_same_once_more(reader: Reader) -> None:
 
     assert reader.is_whole(document)
     assert [(chunk.page, chunk.start, chunk.text, chunk.vector) for chunk in reader.made(document).chunks] == before
-
-
-class Watching:
-    """A workshop that looks at the document before each thing that it tells, and may fail."""
-
-    def __init__(self, workshop: Workshop, look: Callable[[], None], failing: Exception | None = None) -> None:
-        self._workshop, self._look, self._failing = workshop, look, failing
-
-    def read(self, *args: Any, **options: Any) -> Iterator[Any]:
-        for told in self._workshop.read(*args, **options):
-            self._look()
-            yield told
-        if self._failing is not None:
-            raise self._failing
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._workshop, name)
-
-
-def test_a_ready_document_is_there_while_it_is_read_again(reader: Reader, workshop: Workshop) -> None:
-    document = reader.add(BOOK, kind="markdown")
-    reader.ingest().work()
-    before = reader.made(document)
-    seen: list[tuple[int, int, str]] = []
-
-    def look() -> None:
-        made = reader.made(document)
-        seen.append((len(made.chunks), made.vectors, reader.get(document).state))
-
-    reader.database.run(documents.requeue, reader.user.id, document.id)
-    reader.ingest(workshop=Watching(workshop, look)).work()
-
-    assert set(seen) == {(len(before.chunks), before.vectors, "reading")}
-    assert reader.is_whole(document)
-    assert {chunk.id for chunk in reader.made(document).chunks}.isdisjoint(chunk.id for chunk in before.chunks)
-
-
-@pytest.mark.parametrize("failing", [Refused(kinds.BROKEN), ChildEnded()], ids=["refused", "killed"])
-def test_a_ready_document_that_cannot_be_read_again_is_ready_as_it_was(
-    reader: Reader, workshop: Workshop, failing: Exception
-) -> None:
-    document = reader.add(BOOK, kind="markdown")
-    reader.ingest().work()
-    before = [chunk.id for chunk in reader.made(document).chunks]
-
-    reader.database.run(documents.requeue, reader.user.id, document.id)
-    reader.ingest(workshop=Watching(workshop, lambda: None, failing)).work()
-
-    assert reader.is_whole(document)
-    assert [chunk.id for chunk in reader.made(document).chunks] == before
-    assert (reader.get(document).error or "").startswith("It was not read again. ")
-
-
-def test_a_provider_that_is_away_leaves_a_ready_document_as_it_was(reader: Reader, model_server: ModelServer) -> None:
-    document = reader.add(BOOK, kind="markdown")
-    reader.ingest(**of_provider(model_server)).work()
-    before = [chunk.id for chunk in reader.made(document).chunks]
-
-    reader.database.run(documents.requeue, reader.user.id, document.id)
-    reader.ingest(**of_provider(model_server, "status-401")).work()
-
-    assert reader.is_whole(document)
-    assert [chunk.id for chunk in reader.made(document).chunks] == before
-    reader.database.run(documents.requeue, reader.user.id, document.id)
-    reader.ingest(**of_provider(model_server)).work()
-    assert reader.is_whole(document)
-    assert reader.get(document).error is None
-
-
-def test_a_document_that_takes_its_reader_down_again_and_again_stays_as_it_was(reader: Reader) -> None:
-    document = reader.add(BOOK, kind="markdown")
-    reader.ingest().work()
-    reader.database.run(documents.requeue, reader.user.id, document.id)
-    reader.change(document, state="reading", attempts=claims.MAX_ATTEMPTS)
-
-    reader.ingest().work()
-
-    assert reader.is_whole(document)
-    assert "not read again" in (reader.get(document).error or "")
-
-
-@pytest.mark.slow
-def test_a_long_document_is_read_again_in_several_transactions(reader: Reader) -> None:
-    document = reader.add("\n\n".join(f"# Volume {number}\n\n{BOOK}" for number in range(30)), kind="markdown")
-    reader.ingest().work()
-    assert reader.get(document).total > again.MAX_AT_ONCE, "needs a long one"
-
-    reader.database.run(documents.requeue, reader.user.id, document.id)
-    reader.ingest().work()
-
-    assert reader.is_whole(document)
 
 
 # -- what happens to those who read
@@ -216,6 +124,7 @@ def half_made(reader: Reader, document: Document, *, chunks_there: int, of: int 
     return [chunk.id for chunk in reader.made(document).chunks]
 
 
+@pytest.mark.slow
 def test_a_half_made_document_is_gone_on_with(reader: Reader) -> None:
     document = reader.add(BOOK, kind="markdown")
     there = half_made(reader, document, chunks_there=7)
@@ -227,6 +136,7 @@ def test_a_half_made_document_is_gone_on_with(reader: Reader) -> None:
     assert reader.get(document).attempts == 2
 
 
+@pytest.mark.slow
 def test_a_half_made_document_that_is_cut_differently_now_is_made_anew(reader: Reader) -> None:
     document = reader.add(BOOK, kind="markdown")
     there = half_made(reader, document, chunks_there=7, of=1000)
@@ -237,6 +147,7 @@ def test_a_half_made_document_that_is_cut_differently_now_is_made_anew(reader: R
     assert not {chunk.id for chunk in reader.made(document).chunks} & set(there)
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_while_it_read_begins_anew(reader: Reader) -> None:
     document = reader.add(BOOK, kind="markdown")
     claim = reader.database.run(claims.claim, utc_now(), "a worker that was killed", 0.0)
@@ -249,6 +160,7 @@ def test_one_that_was_killed_while_it_read_begins_anew(reader: Reader) -> None:
     assert 99 not in reader.made(document).pages
 
 
+@pytest.mark.slow
 def test_a_worker_that_stops_in_the_middle_lets_go_and_another_goes_on(reader: Reader) -> None:
     document = reader.add(BOOK, kind="markdown")
     at_work = gevent.spawn(reader.ingest().work)
@@ -262,6 +174,7 @@ def test_a_worker_that_stops_in_the_middle_lets_go_and_another_goes_on(reader: R
     assert reader.is_whole(document)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_leaving_lets_go_between_two_steps(reader: Reader) -> None:
     document = reader.add(BOOK, kind="markdown")
     looks = iter([False] * 5)
@@ -288,6 +201,7 @@ def test_two_workers_at_once_make_each_document_once(reader: Reader, make_databa
     assert {reader.get(document).attempts for document in added} == {1}
 
 
+@pytest.mark.slow
 def test_a_document_removed_while_it_is_read_leaves_nothing(reader: Reader) -> None:
     document = reader.add(BOOK, kind="markdown")
     at_work = gevent.spawn(reader.ingest().work)
@@ -307,6 +221,7 @@ class Lying(Workshop):
         yield from [Page(2**64 - 1, "words")] * 40
 
 
+@pytest.mark.slow
 def test_what_no_database_can_hold_fails_and_keeps_nobody_waiting(reader: Reader) -> None:
     document = reader.add("Words.")
     other = reader.add("Words of another.")
@@ -325,6 +240,7 @@ def of_provider(server: ModelServer, model: str = "reply-256") -> dict[str, str]
     return {"OPENAI_BASE_URL": server.base_url, "EMBEDDING_MODEL": model}
 
 
+@pytest.mark.slow
 def test_the_providers_vectors_are_kept_with_its_models_name(reader: Reader, model_server: ModelServer) -> None:
     document = reader.add(BOOK, kind="markdown")
 
@@ -335,6 +251,7 @@ def test_the_providers_vectors_are_kept_with_its_models_name(reader: Reader, mod
     assert sum(len(call.body["input"]) for call in model_server.calls) == reader.get(document).total
 
 
+@pytest.mark.slow
 def test_a_provider_that_does_not_answer_fails_the_document_and_a_retry_makes_it(
     reader: Reader, model_server: ModelServer
 ) -> None:
@@ -350,6 +267,7 @@ def test_a_provider_that_does_not_answer_fails_the_document_and_a_retry_makes_it
     assert reader.is_whole(document)
 
 
+@pytest.mark.slow
 def test_only_vectors_that_are_missing_are_asked_for_after_a_kill(reader: Reader, model_server: ModelServer) -> None:
     document = reader.add(BOOK, kind="markdown")
     ingest = reader.ingest(**of_provider(model_server))
@@ -369,6 +287,7 @@ def test_only_vectors_that_are_missing_are_asked_for_after_a_kill(reader: Reader
 # -- another model
 
 
+@pytest.mark.slow
 def test_another_model_embeds_everything_anew_in_the_background(reader: Reader, model_server: ModelServer) -> None:
     document = reader.add(BOOK, kind="markdown")
     reader.ingest(**of_provider(model_server)).work()

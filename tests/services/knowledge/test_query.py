@@ -128,6 +128,7 @@ def test_a_very_long_text_is_cut_and_said_and_takes_no_time() -> None:
             assert len(each) <= MAX_TERMS
 
 
+@pytest.mark.slow
 @given(st.text(max_size=300) | st.text('+-"“”:file dt<>=0123456789-ab_ \n', max_size=300))
 def test_nothing_that_is_typed_raises_and_conditions_are_plain_words(typed: str) -> None:
     query = parse(typed)

@@ -109,6 +109,7 @@ def names(found: Found) -> list[str]:
     return [passage.document_name for passage in found.passages]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "document"),
     [
@@ -124,6 +125,7 @@ def test_a_question_finds_the_document_that_answers_it(
     assert names(retriever.search(user.id, question, [filled.id]))[0] == document
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_a_passage_is_what_stands_at_its_place(retriever: Retriever, database: Database, user: User) -> None:
     found = retriever.search(user.id, "When does a lease lapse, and what is counted?", None)
@@ -143,6 +145,7 @@ def test_neighbours_are_one_passage_with_what_parts_them(retriever: Retriever, u
     assert "extra viewers" in best.text
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10")
 def test_only_what_the_person_may_read_is_found(
     retriever: Retriever, database: Database, embedder: Embedder, user: User, stranger: User
@@ -171,6 +174,7 @@ def test_a_foreign_or_unknown_base_is_not_found(
             retriever.search(person.id, "lease", wanted)
 
 
+@pytest.mark.slow
 def test_a_base_without_documents_finds_nothing_and_says_so(retriever: Retriever, user: User, base: BaseView) -> None:
     found = retriever.search(user.id, "When does a lease lapse?", [base.id])
 
@@ -196,6 +200,7 @@ def test_an_answer_is_told_from_none(retriever: Retriever, user: User, question:
     assert (confidence.before(found) >= confidence.THRESHOLD) == is_answered
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_signs_keep_results_to_what_they_ask_for(retriever: Retriever, user: User) -> None:
     def texts(typed: str) -> list[str]:
@@ -211,6 +216,7 @@ def test_signs_keep_results_to_what_they_ask_for(retriever: Retriever, user: Use
     assert not texts("lease file:nothing.pdf")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_dates_keep_to_documents_that_came_in_then(retriever: Retriever, user: User) -> None:
     today = utc_now()
@@ -220,6 +226,7 @@ def test_dates_keep_to_documents_that_came_in_then(retriever: Retriever, user: U
     assert not names(retriever.search(user.id, "lease dt<2001", None))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_a_follow_up_is_understood_by_the_question_before_it(retriever: Retriever, user: User) -> None:
     alone = retriever.search(user.id, "And how long?", None)
@@ -298,6 +305,7 @@ def test_no_text_is_understood_as_the_indexes_own_syntax(retriever: Retriever, u
     assert len(found.passages) <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_hostile_words_find_as_their_letters_do(retriever: Retriever, user: User) -> None:
     plain = names(retriever.search(user.id, "lease", None))
@@ -306,6 +314,7 @@ def test_hostile_words_find_as_their_letters_do(retriever: Retriever, user: User
         assert names(retriever.search(user.id, typed, None))[0] == plain[0] == "leases.md"
 
 
+@pytest.mark.slow
 def test_a_document_that_goes_meanwhile_leaves_no_passage(
     database: Database, embedder: Embedder, user: User, filled: BaseView
 ) -> None:
@@ -328,6 +337,7 @@ A zeppelin is moored to a mast by its nose, and swings around it with the wind.
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "typed",
     [
@@ -350,6 +360,7 @@ def test_one_odd_word_does_not_hide_what_the_others_find(
     assert confidence.before(found) >= confidence.THRESHOLD
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "typed", ["Grünkorn kochen", "Gruenkorn kochen", "+grünkorn", "+Gruenkorn", '"gruenkorn kochen"']
 )
@@ -365,6 +376,7 @@ def test_an_umlaut_is_found_in_either_spelling(
     assert found.passages[0].words_rank == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_a_passage_is_headed_by_where_it_begins_and_knows_what_was_found(retriever: Retriever, user: User) -> None:
     best = retriever.search(user.id, "Are idle streams and extra viewers counted?", None).passages[0]

@@ -12,6 +12,7 @@ from services.knowledge.workshop import COMMAND, Workshop
 from tests.services.knowledge.readers import Reader, eventually
 
 
+@pytest.mark.slow
 def test_a_child_that_ends_is_replaced_once(reader: Reader, tmp_path: Path) -> None:
     mark = tmp_path / "was here"
     program = (
@@ -27,6 +28,7 @@ def test_a_child_that_ends_is_replaced_once(reader: Reader, tmp_path: Path) -> N
     assert reader.get(document).attempts == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program",
     [
@@ -48,6 +50,7 @@ def test_a_child_that_makes_no_sense_fails_its_document_only(reader: Reader, pro
     assert "too much memory or time" in (reader.get(document).error or "")
 
 
+@pytest.mark.slow
 def test_the_child_ends_after_a_while_without_work(reader: Reader) -> None:
     workshop = Workshop()
     document = reader.add("Words.")
@@ -84,6 +87,7 @@ def test_a_site_without_lanes_reads_nothing(reader: Reader) -> None:
     assert reader.get(document).state == "queued"
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_woken_reads_at_once(reader: Reader) -> None:
     ingest = reader.ingest()
     at_work = gevent.spawn(ingest.run_for_ever)

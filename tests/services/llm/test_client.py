@@ -186,6 +186,7 @@ def test_a_passing_fault_before_the_first_token_is_retried(
     assert len(model_server.calls) == 3
 
 
+@pytest.mark.slow
 def test_there_are_no_more_than_two_retries(make_engine: MakeEngine, model_server: ModelServer) -> None:
     model_server.script = Script(status=500)
 

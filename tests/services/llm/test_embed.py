@@ -66,6 +66,7 @@ def test_the_built_in_model_finds_what_is_meant(built_in: Embedder) -> None:
     assert near[0] > 2 * near[1]
 
 
+@pytest.mark.slow
 def test_the_built_in_model_is_what_its_package_says(built_in: Embedder) -> None:
     wordllama = pytest.importorskip("wordllama")
     package = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)

@@ -101,6 +101,7 @@ def test_what_is_broken_or_cut_off_stays_so(broken: bytes, seed: int) -> None:
     assert failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

@@ -65,6 +65,7 @@ def test_comments_and_empty_chunks_do_not_move_a_deadline(
     assert 0.3 <= monotonic() - began_s < 0.3 + LATE_S
 
 
+@pytest.mark.slow
 def test_a_slow_reply_is_not_a_stalled_one(make_engine: MakeEngine, model_server: ModelServer) -> None:
     model_server.play(Script(tokens=24, pace_s=0.1))
     engine = make_engine(model_first_token_timeout_s=2.0, model_token_timeout_s=2.0)

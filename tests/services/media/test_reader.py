@@ -77,6 +77,7 @@ def test_what_the_child_refuses_is_refused(content: bytes) -> None:
     assert refusal(Reader(), content) in {kinds.NOT_TEXT, kinds.TOO_MANY_PIXELS, kinds.LOCKED}
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-27")
 def test_a_page_that_unpacks_to_gigabytes_ends_within_its_limits() -> None:
     hurried = "from services.reading import __main__ as child; child.CPU_S = 2; child.main()"
@@ -249,6 +250,7 @@ def test_a_person_with_slow_files_waits_and_others_do_not(slow: Reader) -> None:
     assert first.get(timeout=10) == kinds.TOO_HEAVY
 
 
+@pytest.mark.slow
 def test_turns_are_forgotten_when_nobody_waits() -> None:
     reader = writing(TEXT)
     for user_id in range(5):

@@ -160,6 +160,7 @@ def test_other_types_are_refused(shelf: Shelf, user: users.User, name: str, cont
     assert everything(shelf, user) == ([], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-27")
 def test_a_file_may_be_just_as_large_as_the_setting(make_shelf: Callable[..., Shelf], user: users.User) -> None:
     shelf = make_shelf(MAX_UPLOAD_MB="1")
@@ -189,6 +190,7 @@ def test_an_endless_stream_is_not_read_to_its_end(make_shelf: Callable[..., Shel
     assert stream.given <= 4 * 1024 * 1024
 
 
+@pytest.mark.slow
 def test_a_large_file_leaves_turns_to_others(shelf: Shelf, user: users.User) -> None:
     turns = 0
 
@@ -225,6 +227,7 @@ def test_what_is_made_of_a_file_counts_for_the_total(make_shelf: Callable[..., S
     assert everything(shelf, user) == ([], 0)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_there_is_not_read_again(
     shelf: Shelf, deaf: Shelf, user: users.User, stranger: users.User
 ) -> None:
@@ -342,6 +345,7 @@ def test_a_fetched_file_is_new_once(make_shelf: Callable[..., Shelf], user: user
     assert everything(shelf, user) == ([], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4")
 def test_a_scan_is_kept_with_pictures_of_its_pages(shelf: Shelf, user: users.User, stranger: users.User) -> None:
     media = shelf.add(user.id, "scan.pdf", BytesIO(uploads.scan(3, texts={2: "Words."})))

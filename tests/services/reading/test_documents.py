@@ -299,6 +299,7 @@ def test_a_pdf_keeps_its_pages_numbers_where_one_is_empty() -> None:
 # -- the child itself
 
 
+@pytest.mark.slow
 def test_the_child_tells_of_pages_and_then_of_the_end() -> None:
     command = [sys.executable, "-m", "services.reading.documents", "markdown"]
 

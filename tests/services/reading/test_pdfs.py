@@ -36,6 +36,7 @@ def test_pages_without_text_are_drawn_for_a_model_unless_nothing_is_on_them() ->
     assert page.convert("L").getextrema()[0] < 64, "needs what is drawn on it"
 
 
+@pytest.mark.slow
 def test_of_a_long_scan_the_first_pages_are_drawn() -> None:
     content = uploads.scan(kinds.MAX_DRAWN_PAGES + 2)
 

@@ -17,6 +17,7 @@ def near(pixel: Any, colour: tuple[int, int, int]) -> bool:
     return all(abs(have - want) < 12 for have, want in zip(pixel, colour, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "mime", "made"),
     [
@@ -81,6 +82,7 @@ def test_every_mode_of_a_png_is_shown_as_bright_as_it_is(mode: str) -> None:
     assert shown == ((255, 255, 255) if mode == "1" else (200, 200, 200))
 
 
+@pytest.mark.slow
 def test_a_noisy_drawing_becomes_a_photo() -> None:
     content = BytesIO()
     Image.effect_noise((700, 700), 90).convert("RGB").save(content, "PNG")

@@ -36,6 +36,7 @@ CAPS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fill", "add", "limit", "code"), CAPS)
 def test_the_last_place_is_given_once_and_the_refusal_says_the_cap(
     database: Database, user: users.User, fill: Callable[..., None], add: Callable[..., Any], limit: int, code: str
@@ -64,6 +65,7 @@ def test_a_deleted_problem_makes_room(database: Database, user: users.User) -> N
     assert database.run(make_problem, user.id, "new").id == "new"
 
 
+@pytest.mark.slow
 def test_problems_have_a_bound_in_all_too(database: Database, user: users.User, stranger: users.User) -> None:
     large = {"title": "L", "statement": "x" * (problems.MAX_TOTAL_CHARS // 4), "extra": {}}
     for number in range(4):
@@ -78,6 +80,7 @@ def test_problems_have_a_bound_in_all_too(database: Database, user: users.User, 
     database.run(make_problem, user.id)
 
 
+@pytest.mark.slow
 def test_of_each_problem_the_newest_submissions_are_kept(
     database: Database, user: users.User, stranger: users.User
 ) -> None:

@@ -98,6 +98,7 @@ def test_how_reviews_stand(database: Database, user: User, stranger: User, deck:
     assert database.run(cards.standing, user.id, now=NOON, **DAY, deck_id="another").total == 0
 
 
+@pytest.mark.slow
 def test_only_the_latest_reviews_of_a_card_are_kept(database: Database, user: User, card: Card) -> None:
     def many(s: Session) -> int:
         for reps in range(REVIEWS_KEPT * 2):

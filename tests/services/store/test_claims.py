@@ -49,6 +49,7 @@ def test_the_oldest_document_is_claimed_first_and_once(database: Database, user:
     assert len({claim.token for claim in found[:3]}) == 3
 
 
+@pytest.mark.slow
 def test_rivals_share_the_documents_out(
     make_database: Callable[..., Database], database: Database, user: users.User
 ) -> None:

@@ -129,6 +129,7 @@ def test_the_question_is_not_an_answer_to_go_on_from(database: Database, user: u
         database.run(make_answer, user.id, conversation_id=answer.conversation_id, continues_id=question.id)
 
 
+@pytest.mark.slow
 def test_turns_at_once_get_one_conversation_and_places_of_their_own(
     make_database: Callable[..., Database],
 ) -> None:

@@ -111,6 +111,7 @@ def test_what_the_function_returns_comes_back_and_is_committed(database: Databas
     assert database.run(users.by_id, user.id) == user
 
 
+@pytest.mark.slow
 def test_two_hundred_greenlets_write_and_read_at_once(database: Database, user: users.User) -> None:
     def work(number: int) -> str:
         made = database.run(make_conversation, user.id, title=f"Number {number}")
@@ -126,6 +127,7 @@ def test_two_hundred_greenlets_write_and_read_at_once(database: Database, user: 
     assert database.engine.pool.checkedout() == 0
 
 
+@pytest.mark.slow
 def test_greenlets_of_two_processes_connections_write_at_once(make_database: Callable[..., Database]) -> None:
     databases = [make_database(), make_database()]
     user = databases[0].run(make_user)
@@ -288,6 +290,7 @@ def test_a_transaction_outdated_by_another_writer_is_run_again(make_database: Ca
     assert ours.run(users.by_id, user.id).zone == zone
 
 
+@pytest.mark.slow
 def test_a_transaction_that_says_it_will_write_is_not_outdated(make_database: Callable[..., Database]) -> None:
     ours, theirs = make_database(), make_database()
     user = ours.run(make_user)

@@ -21,6 +21,7 @@ def on_sqlite(url: str) -> bool:
     return url.startswith("sqlite")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "address",
     ["sqlite:////nowhere/at/all/rill.sqlite3", "postgresql+psycopg://nobody@127.0.0.1:9/none"],
@@ -105,6 +106,7 @@ def test_closing_leaves_one_file_and_no_connection(url: str) -> None:
     assert database.engine.pool.checkedin() == 0
 
 
+@pytest.mark.slow
 def test_a_new_database_file_is_its_owners_only(tmp_path: Path) -> None:
     path = tmp_path / "with space" / "100%" / "rill.sqlite3"
     database = Database(f"sqlite:///{path}")

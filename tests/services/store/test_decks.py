@@ -80,6 +80,7 @@ def test_what_is_finished_cannot_be_given_up(database: Database, user: User) -> 
     assert database.run(decks.get, user.id, deck.id)
 
 
+@pytest.mark.slow
 def test_an_answer_has_one_deck(database: Database, user: User, answer: str) -> None:
     database.run(begin, user.id, answer, "D")
 
@@ -114,6 +115,7 @@ def test_one_that_was_abandoned_makes_room(database: Database, user: User, answe
     assert found.id == "E"
 
 
+@pytest.mark.slow
 def test_decks_are_listed_with_what_is_due(database: Database, user: User, stranger: User) -> None:
     first = database.run(make_deck, user.id, title="First")
     second = database.run(make_deck, user.id, title="Second", count=7, now=later(days=2))

@@ -89,6 +89,7 @@ def test_the_same_content_is_kept_once_in_a_base_however_often_it_comes(
     assert other.id != kept.id, "another base is another matter"
 
 
+@pytest.mark.slow
 def test_there_is_an_end_to_documents_and_to_their_bytes(
     make_database: Callable[..., Database], database: Database, user: users.User, stranger: users.User, base: BaseView
 ) -> None:

@@ -52,6 +52,7 @@ def texts(database: Database, user: users.User, ids: Sequence[int]) -> list[str]
     return [passage.text for passage in passages]
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10")
 def test_words_find_only_what_the_person_may_read(database: Database, user: users.User, stranger: users.User) -> None:
     for person in (user, stranger):
@@ -78,6 +79,7 @@ def test_words_find_only_what_the_person_may_read(database: Database, user: user
     assert words(database, user, "needle", base_ids=[private]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10")
 @pytest.mark.parametrize("gone", ["base is unshared", "member leaves"])
 def test_what_one_may_read_is_asked_each_time(
@@ -179,6 +181,7 @@ def test_no_word_breaks_the_search(database: Database, user: users.User, word: s
     assert words(database, user, "x", filters=Filters(files=[word])) in ([], ["x"])
 
 
+@pytest.mark.slow
 def test_filters_keep_to_documents(database: Database, user: users.User) -> None:
     base = database.run(make_base, user.id)
     made = {

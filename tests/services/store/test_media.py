@@ -129,6 +129,7 @@ def test_over_the_number_nothing_is_kept(database: Database, user: users.User) -
     assert database.run(media.used, user.id).files == 2
 
 
+@pytest.mark.slow
 def test_uploads_at_once_do_not_share_the_last_place(make_database: Any, user: users.User) -> None:
     databases = [make_database() for _ in range(4)]
 

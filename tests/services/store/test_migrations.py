@@ -36,6 +36,7 @@ def differences(database: Database) -> list[object]:
         return compare_metadata(context, metadata)
 
 
+@pytest.mark.slow
 def test_the_migrations_make_exactly_the_models_schema(empty_url: str) -> None:
     database = Database(empty_url)
     assert differences(database), "needs a database without the schema"
@@ -46,6 +47,7 @@ def test_the_migrations_make_exactly_the_models_schema(empty_url: str) -> None:
     database.close()
 
 
+@pytest.mark.slow
 def test_migrating_again_changes_nothing(empty_url: str) -> None:
     database = Database(empty_url)
     database.migrate()
@@ -88,6 +90,7 @@ def test_processes_that_start_at_once_migrate_once(empty_url: str, processes: in
     database.close()
 
 
+@pytest.mark.slow
 def test_a_migration_leaves_foreign_keys_in_force(empty_url: str) -> None:
     database = Database(empty_url)
     database.migrate()

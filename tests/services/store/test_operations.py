@@ -39,6 +39,7 @@ def test_what_runs_is_told_with_whose_it_is_and_since_when(database: Database, u
     assert told[0].created_at == first.created_at
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-13")
 def test_times_are_by_assistant_and_by_the_nearest_rank(database: Database, user: users.User) -> None:
     for number in range(1, 21):

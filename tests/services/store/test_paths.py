@@ -179,6 +179,7 @@ def test_alternatives_made_at_once_are_all_kept(make_database: Callable[..., Dat
     assert head == rows[-1].id, "the last one of all is shown"
 
 
+@pytest.mark.slow
 def test_a_path_longer_than_a_database_nests_is_read_and_deleted(database: Database, user: users.User) -> None:
     its = database.run(make_conversation, user.id).id
 

@@ -128,6 +128,7 @@ def test_everybody_has_a_quota_of_their_own(database: Database, user: users.User
     assert database.run(quotas.reserve, stranger.id, "n", 1, NOON).left == 0
 
 
+@pytest.mark.slow
 @pytest.mark.req("D14")
 def test_of_twenty_at_once_exactly_those_that_are_left_are_stored(database: Database, user: users.User) -> None:
     database.run(use, user.id, 195)

@@ -70,6 +70,7 @@ def test_every_word_must_stand_somewhere_as_the_beginning_of_one(
     assert set(found(database, user, q)) == titles
 
 
+@pytest.mark.slow
 def test_no_person_finds_anothers_words(database: Database) -> None:
     people = [database.run(make_user) for _ in range(12)]
     for person in people:
@@ -81,6 +82,7 @@ def test_no_person_finds_anothers_words(database: Database) -> None:
             assert found(database, person, f"{other.id}:needle") in ([], [f"Of {person.id}"])
 
 
+@pytest.mark.slow
 def test_titles_come_first_then_messages_then_words_apart_the_latest_first(
     database: Database, user: users.User
 ) -> None:
@@ -204,6 +206,7 @@ def test_an_answer_that_runs_is_found_once_it_has_ended(database: Database, user
     assert found(database, user, "another") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["wörter " * 200_000, "".join(map(chr, range(0x4E00, 0x9000))) * 8, "🙂" * 100_000])
 def test_a_message_of_any_length_is_stored_and_found(database: Database, user: users.User, content: str) -> None:
     answer = database.run(make_answer, user.id, title="long")

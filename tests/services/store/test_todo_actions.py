@@ -51,6 +51,7 @@ def test_times_of_two_zones_are_kept_in_that_of_the_later(todo_list: TodoList) -
     assert (made.start, made.due, made.zone) == (at("2026-01-15 10:00"), at("2026-01-15 18:00"), BERLIN)
 
 
+@pytest.mark.slow
 def test_each_field_is_changed_by_itself(todo_list: TodoList) -> None:
     made = todo_list.make(notes="n", start=day("2026-01-15"), tags=("a",), project="p")
     todo_list.now += timedelta(minutes=1)
@@ -141,6 +142,7 @@ def test_text_that_no_database_keeps_is_cleaned_and_can_be_undone(todo_list: Tod
     assert todo_list.everything() == {}
 
 
+@pytest.mark.slow
 def test_somebody_elses_is_not_found(todo_list: TodoList, foreign_list: TodoList) -> None:
     own, foreign = todo_list.make(), foreign_list.make("secret")
     change = foreign_list.todos.changes(foreign_list.user_id)[0]
@@ -207,6 +209,7 @@ def test_what_is_done_gets_no_open_subtasks(todo_list: TodoList) -> None:
         assert error.value.code == "TODO_DONE"
 
 
+@pytest.mark.slow
 def test_subtasks_are_done_with_their_todo_and_come_back_with_it(todo_list: TodoList) -> None:
     above = todo_list.make("above", subtasks=(Draft("done before"), Draft("with it")))
     todo_list.complete(above.subtasks[0])

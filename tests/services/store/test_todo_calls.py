@@ -7,6 +7,7 @@ from services.store.todos import Draft
 from tests.services.store.lists import TodoList, at_once, day
 
 
+@pytest.mark.slow
 @pytest.mark.req("D9", "D10")
 def test_a_call_of_the_agent_does_something_once(todo_list: TodoList) -> None:
     call = todo_list.call("message", "call 1")
@@ -72,6 +73,7 @@ def test_what_an_answer_made_is_known(todo_list: TodoList, foreign_list: TodoLis
     assert [change.kind for change in todo_list.todos.changes_of(todo_list.user_id, "m")] == ["updated", "created"]
 
 
+@pytest.mark.slow
 def test_names_of_calls_may_be_of_any_length(todo_list: TodoList) -> None:
     for name in ("x" * 100_000, "ü" * 1_000, "a\x00b", "\ud800", "🙂"):
         first, second = (todo_list.todos.create(todo_list.call("m", name), Draft(name[:9])) for _ in range(2))

@@ -36,6 +36,7 @@ VIEWS_IN_BERLIN = [
 VIEWS = ("today", "week", "overdue", "someday")
 
 
+@pytest.mark.slow
 @pytest.mark.req("D35")
 def test_a_day_is_listed_where_it_belongs(todo_list: TodoList) -> None:
     todo_list.live_in(BERLIN)
@@ -146,6 +147,7 @@ CONDITIONS = [
 ]
 
 
+@pytest.mark.slow
 def test_every_condition_has_to_hold(todo_list: TodoList) -> None:
     todo_list.make("rent", due=day("2026-11-21"), tags=("Home", "money"), project="Flat")
     todo_list.now = todo_list.now.replace(minute=1)
@@ -160,6 +162,7 @@ def test_every_condition_has_to_hold(todo_list: TodoList) -> None:
             assert todo_list.todos.count(todo_list.user_id, wanted) == len(items), conditions
 
 
+@pytest.mark.slow
 def test_days_come_before_their_times_and_in_their_order(todo_list: TodoList) -> None:
     for zone in (BERLIN, AUCKLAND, LOS_ANGELES):
         todo_list.live_in(zone)

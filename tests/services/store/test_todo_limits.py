@@ -68,6 +68,7 @@ def test_a_todo_has_so_many_subtasks(todo_list: TodoList) -> None:
             call()
 
 
+@pytest.mark.slow
 def test_old_changes_are_forgotten(todo_list: TodoList, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(todo_changes, "KEPT", 30)
     first = todo_list.todos.create(todo_list.by, Draft("first"))
@@ -82,6 +83,7 @@ def test_old_changes_are_forgotten(todo_list: TodoList, monkeypatch: pytest.Monk
         todo_list.undo(first.change_id)
 
 
+@pytest.mark.slow
 def test_long_changes_are_forgotten_sooner(todo_list: TodoList, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(todo_changes, "KEPT_BYTES", 300_000)
     todo_list.make("short")

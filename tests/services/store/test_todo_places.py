@@ -59,6 +59,7 @@ def test_subtasks_are_moved_within_their_todo(todo_list: TodoList) -> None:
             wrong()
 
 
+@pytest.mark.slow
 def test_a_place_that_is_used_up_is_made_anew(todo_list: TodoList, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(todo_places, "GAP", 4)
     four = [todo_list.make(item) for item in "abcd"]
@@ -78,6 +79,7 @@ def test_a_place_that_is_used_up_is_made_anew(todo_list: TodoList, monkeypatch: 
     assert todo_list.items() == [*order, "c", "d"]
 
 
+@pytest.mark.slow
 def test_a_move_that_makes_all_places_anew_is_undone_too(todo_list: TodoList, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(todo_places, "GAP", 5)
     four = [todo_list.make(item) for item in "abcd"]
@@ -103,6 +105,7 @@ def test_a_move_that_makes_all_places_anew_is_undone_too(todo_list: TodoList, mo
         todo_list.undo()
 
 
+@pytest.mark.slow
 def test_the_line_is_never_too_long(todo_list: TodoList, four: list[Todo], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(todo_places, "_FARTHEST", 14 * todo_places.GAP)
     order = list(four)
@@ -119,6 +122,7 @@ def test_the_line_is_never_too_long(todo_list: TodoList, four: list[Todo], monke
         assert max(map(abs, places)) <= 14 * todo_places.GAP
 
 
+@pytest.mark.slow
 def test_moves_at_once_all_happen(todo_list: TodoList, four: list[Todo]) -> None:
     chance = random.Random(4711)
     moves = [chance.sample(four, 2) for _ in range(20)]
@@ -132,6 +136,7 @@ def test_moves_at_once_all_happen(todo_list: TodoList, four: list[Todo]) -> None
     assert todo_list.revision == 24
 
 
+@pytest.mark.slow
 def test_a_place_in_a_filtered_list_is_one_in_the_whole(todo_list: TodoList) -> None:
     todos = [todo_list.make(item, tags=("t",) if item in "ace" else ()) for item in "abcde"]
 

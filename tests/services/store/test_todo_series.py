@@ -69,6 +69,7 @@ def test_what_comes_next(todo_list: TodoList, due: str, rule: str, mode: str, do
     assert (found.due, found.anchor) == (day(following), day(due))
 
 
+@pytest.mark.slow
 def test_a_series_does_not_drift_and_keeps_its_time(todo_list: TodoList) -> None:
     todo_list.live_in(BERLIN)
     one = todo_list.make(due=at("2026-01-31 09:00"), rule=MONTHLY)
@@ -86,6 +87,7 @@ def test_a_series_does_not_drift_and_keeps_its_time(todo_list: TodoList) -> None
     assert one.due.instant() == datetime(2026, 5, 31, 7, tzinfo=UTC), "in summer the same clocks are another moment"
 
 
+@pytest.mark.slow
 def test_today_is_the_persons(todo_list: TodoList) -> None:
     todo_list.now = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
     for zone, following in (("UTC", "2026-11-22"), (BERLIN, "2026-11-23"), ("America/Los_Angeles", "2026-11-22")):
@@ -104,6 +106,7 @@ def test_a_series_ends(todo_list: TodoList) -> None:
     assert todo_list.items() == []
 
 
+@pytest.mark.slow
 def test_completing_twice_makes_one_following_todo(todo_list: TodoList) -> None:
     made = todo_list.make(due=day("2026-11-21"), rule=DAILY)
 
@@ -116,6 +119,7 @@ def test_completing_twice_makes_one_following_todo(todo_list: TodoList) -> None:
     assert todo_list.revision == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back", ["reopen", "undo"])
 def test_the_next_one_goes_away_again_if_nobody_touched_it(todo_list: TodoList, back: str) -> None:
     made = todo_list.make(due=day("2026-11-21"), rule=DAILY, subtasks=(Draft("part"),))
@@ -166,6 +170,7 @@ def test_the_next_one_stays_if_somebody_touched_it(todo_list: TodoList, back: st
     assert after == before
 
 
+@pytest.mark.slow
 def test_a_series_has_one_open_todo(todo_list: TodoList) -> None:
     made = todo_list.make(due=day("2026-11-21"), rule=DAILY)
     following = todo_list.complete(made).following
@@ -178,6 +183,7 @@ def test_a_series_has_one_open_todo(todo_list: TodoList) -> None:
     assert todo_list.items("open") == ["touched"]
 
 
+@pytest.mark.slow
 def test_a_repetition_needs_a_date_and_can_be_taken_away(todo_list: TodoList) -> None:
     made = todo_list.make()
     with pytest.raises(errors.InvalidInput, match="needs a date"):

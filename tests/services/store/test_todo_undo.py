@@ -50,6 +50,7 @@ def told(its: TodoList) -> Any:
     return [one(todo) for todo in its.everything().values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_is_undone_and_done_again(todo_list: TodoList, operation: str) -> None:
     todo_list.make("first")
@@ -159,6 +160,7 @@ def test_what_was_changed_since_is_named_and_kept(
     assert (told(todo_list), todo_list.revision) == (before, revision)
 
 
+@pytest.mark.slow
 def test_all_that_an_answer_did_is_undone_at_once(todo_list: TodoList) -> None:
     mine = todo_list.make("mine", due=day("2026-11-21"), rule="FREQ=DAILY")
     other = todo_list.make("other", subtasks=(Draft("part"),))

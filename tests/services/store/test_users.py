@@ -213,6 +213,7 @@ def rows_left(database: Database) -> dict[str, int]:
     return database.run(counts)
 
 
+@pytest.mark.slow
 def test_deletion_leaves_nothing_of_the_person_and_all_of_the_others(
     database: Database, user: users.User, stranger: users.User
 ) -> None:
@@ -234,6 +235,7 @@ def test_the_id_of_a_deleted_account_is_not_given_again(database: Database, user
     assert database.run(make_user).id > user.id
 
 
+@pytest.mark.slow
 def test_the_export_has_every_table_and_only_the_persons_rows(
     database: Database, user: users.User, stranger: users.User
 ) -> None:

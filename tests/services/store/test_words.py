@@ -78,6 +78,7 @@ def test_a_snippet_of_a_long_text_is_a_piece_around_the_first_match() -> None:
     assert len(snippet("word " * 100, ["none"])) < 165
 
 
+@pytest.mark.slow
 @given(st.text(max_size=400), st.text(max_size=20))
 def test_a_snippet_is_made_of_the_text(text: str, q: str) -> None:
     shown = snippet(text, wanted(q))
@@ -87,6 +88,7 @@ def test_a_snippet_is_made_of_the_text(text: str, q: str) -> None:
     assert shown.count(OPEN) == shown.count(CLOSE)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200))
 def test_a_text_is_found_by_each_of_its_words(text: str) -> None:
     found = list(words(text))

@@ -76,6 +76,7 @@ def test_a_stop_of_nobodys_stream_is_told_apart(node: Node) -> None:
     assert ends(node, run.spec) == []
 
 
+@pytest.mark.slow
 def test_stops_and_natural_ends_at_the_same_moment_leave_one_end(node: Node, other: Node) -> None:
     dice = random.Random(20)
     seen = set()

@@ -109,6 +109,7 @@ def test_redis_url_is_the_setting_or_our_own_socket(tmp_path: Path) -> None:
     assert "with%20space" in redis_url(own) or "rill-" in redis_url(own)
 
 
+@pytest.mark.slow
 def test_a_path_with_a_space_works(tmp_path: Path) -> None:
     with private_valkey(tmp_path / "a b") as url, Redis.from_url(url) as redis:
         assert redis.ping()
@@ -159,6 +160,7 @@ def test_a_second_owner_is_refused_with_one_clear_line(server: EmbeddedValkey, t
     assert answers(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
     with private_valkey(tmp_path):
         keeper = parent_of(server_pid(tmp_path))
@@ -177,6 +179,7 @@ def test_a_directory_that_cannot_be_used_is_refused_with_one_clear_line(tmp_path
         EmbeddedValkey(tmp_path / "file").start()
 
 
+@pytest.mark.slow
 def test_a_damaged_log_stops_the_start_and_says_why(tmp_path: Path) -> None:
     with private_valkey(tmp_path), client(tmp_path) as redis:
         redis.set("kept", "1")
@@ -187,6 +190,7 @@ def test_a_damaged_log_stops_the_start_and_says_why(tmp_path: Path) -> None:
         EmbeddedValkey(tmp_path).start()
 
 
+@pytest.mark.slow
 def test_what_was_written_outlives_a_restart(tmp_path: Path) -> None:
     with private_valkey(tmp_path), client(tmp_path) as redis:
         redis.xadd("log", {"text": "kept"}, id="1-1")
@@ -195,6 +199,7 @@ def test_what_was_written_outlives_a_restart(tmp_path: Path) -> None:
         assert redis.xrange("log") == [("1-1", {"text": "kept"})]
 
 
+@pytest.mark.slow
 def test_a_killed_server_is_back_within_a_second_with_what_it_held(server: EmbeddedValkey, tmp_path: Path) -> None:
     with client(tmp_path) as redis:
         redis.set("kept", "1")
@@ -241,6 +246,7 @@ def test_keeper_and_server_are_out_of_reach_of_the_terminals_signals(server: Emb
     assert os.getsid(pid) != os.getsid(0)
 
 
+@pytest.mark.slow
 def test_stop_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
     running = EmbeddedValkey(tmp_path)
     running.start()
@@ -267,6 +273,7 @@ def test_stop_ends_a_server_that_is_stopped(tmp_path: Path) -> None:
     assert is_gone(pid)
 
 
+@pytest.mark.slow
 def test_a_killed_keeper_takes_its_server_along_and_can_be_started_again(
     server: EmbeddedValkey, tmp_path: Path
 ) -> None:
@@ -306,6 +313,7 @@ def test_a_killed_owner_leaves_no_process_and_no_socket(
     assert not socket_path(tmp_path).exists()
 
 
+@pytest.mark.slow
 def test_a_start_right_after_the_owner_was_killed_waits_for_the_old_server(
     owner: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
@@ -339,6 +347,7 @@ def test_a_child_that_ends_without_a_word_is_told_in_one_line(tmp_path: Path, mo
         EmbeddedValkey(tmp_path).start()
 
 
+@pytest.mark.slow
 def test_a_start_of_what_runs_changes_nothing(server: EmbeddedValkey, tmp_path: Path) -> None:
     first = server_pid(tmp_path)
 

@@ -74,6 +74,7 @@ def test_a_lost_reply_after_an_entry_neither_doubles_nor_loses_it(
     assert readers[1].wait_for(END)
 
 
+@pytest.mark.slow
 def test_a_lost_reply_to_the_end_does_not_end_it_twice(make_node: Nodes, proxy: Forgetful) -> None:
     far = make_node(url=proxy.url)
     for _ in range(5):

@@ -62,6 +62,7 @@ def test_a_stream_that_nothing_is_known_of_begins_at_the_start() -> None:
     assert follow.append([entry(1)])
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 12), max_size=60))
 def test_whatever_comes_it_stays_contiguous(seqs: list[int]) -> None:
     follow = make_follow()

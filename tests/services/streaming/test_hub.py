@@ -36,6 +36,7 @@ def test_a_reader_gets_what_came_merged_and_then_what_comes(node: Node) -> None:
     assert late.seqs == sorted(set(late.seqs))
 
 
+@pytest.mark.slow
 def test_every_cursor_of_a_running_answer_gives_just_what_follows_it(node: Node, other: Node) -> None:
     script = Script()
     run = node.run(script)
@@ -170,6 +171,7 @@ def test_viewers_of_one_dialect_share_a_view_and_others_have_their_own(node: Nod
     assert {key: len(channel.viewers) for key, channel in follow.channels.items()} == {"plain": 2, "slow": 1}
 
 
+@pytest.mark.slow
 def test_two_hundred_runs_whose_readers_left_leave_what_lingers_only(node: Node, other: Node) -> None:
     for _ in range(200):
         run = node.run(told("x"))
@@ -225,6 +227,7 @@ def test_at_a_deploy_readers_are_told_to_come_back_at_different_times(node: Node
     assert not by_post.ended.is_set()
 
 
+@pytest.mark.slow
 def test_a_subscribe_while_redis_is_away_fails_and_a_later_one_works(
     make_node: Nodes, node: Node, proxy: Forgetful
 ) -> None:

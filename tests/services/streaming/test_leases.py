@@ -47,6 +47,7 @@ def test_renewing_moves_the_lease_and_all_slots(node: Node) -> None:
         assert node.redis.zscore(key, member) > now_ms + 8000
 
 
+@pytest.mark.slow
 def test_leases_are_renewed_by_themselves(node: Node) -> None:
     run = node.run(Script())
     node.redis.hset(keys.state(*run.key), "lease", 1)
@@ -203,6 +204,7 @@ class Faulty:
         raise ValueError("a fault of ours")
 
 
+@pytest.mark.slow
 def test_renewing_goes_on_after_a_failure_that_nobody_foresaw(node: Node) -> None:
     run: Any = Faulty()
     leases = Leases(node.redis, node.site, node.hub, runs=lambda: [run], grace_s=300, on_unwatched=lambda _spec: None)

@@ -44,6 +44,7 @@ def test_everything_is_counted() -> None:
         assert line in text
 
 
+@pytest.mark.slow
 def test_workers_are_added_up(tmp_path: Path) -> None:
     environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     command = [sys.executable, "-c", WORKER]

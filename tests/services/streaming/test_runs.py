@@ -176,6 +176,7 @@ def test_an_answer_of_more_than_a_mebibyte_is_cut(node: Node) -> None:
     assert len(node.settled[0].text.encode()) == MAX_ANSWER_BYTES
 
 
+@pytest.mark.slow
 def test_a_model_faster_than_the_loop_waits_for_the_log(node: Node) -> None:
     def endless() -> Iterator[Event]:
         for _ in range(20_000):

@@ -209,6 +209,7 @@ def test_a_reader_that_is_sent_away_but_takes_nothing_is_cut_the_second_time(way
     assert response.ended.wait(PATIENCE_S)
 
 
+@pytest.mark.slow
 def test_a_frame_larger_than_what_is_kept_reaches_those_who_read(way: Way) -> None:
     script = Script().say("begin")
     run = way.node.run(script)

@@ -40,6 +40,7 @@ def test_frames_one_after_another_are_read_apart() -> None:
     assert [(each.name, each.json["n"], each.id) for each in read] == [("message", 1, "s-1"), ("x", 2, "s-2")]
 
 
+@pytest.mark.slow
 @given(TEXT, TEXT, TEXT)
 def test_names_and_ids_cannot_break_a_frame(text: str, name: str, event_id: str) -> None:
     made = frame({"text": text}, name=name, event_id=event_id)
@@ -71,6 +72,7 @@ def test_every_cut_of_the_bytes_reads_the_same() -> None:
             assert reader.retry_ms == 5
 
 
+@pytest.mark.slow
 @pytest.mark.req("R10")
 @given(st.from_regex(r"[a-z0-9]{1,64}", fullmatch=True), st.integers(0, 10**15 - 1))
 def test_an_id_is_read_back(stream: str, seq: int) -> None:

@@ -85,6 +85,7 @@ def test_a_phrase_means_in_a_line_what_it_means_alone() -> None:
     assert compared > 250
 
 
+@pytest.mark.slow
 def test_a_repetition_means_in_a_line_what_it_means_alone() -> None:
     compared = 0
     for row in table.rows("repetitions.txt"):
@@ -97,6 +98,7 @@ def test_a_repetition_means_in_a_line_what_it_means_alone() -> None:
     assert compared > 100
 
 
+@pytest.mark.slow
 def test_every_phrase_begins_with_a_word_that_is_looked_at() -> None:
     """Most words of a line are passed over: none of those may begin a date."""
     for name in ("phrases.txt", "repetitions.txt"):
@@ -258,6 +260,7 @@ def test_ten_thousand_characters_of_anything_take_less_than_fifty_milliseconds()
     assert not slow
 
 
+@pytest.mark.slow
 def test_nothing_that_is_typed_breaks_the_reader() -> None:
     chance = random.Random(5)
     words = [word for row in ROWS for word in row.said.split()] + list(PIECES)

@@ -186,6 +186,7 @@ def test_what_other_calendars_get_names_its_days() -> None:
     assert pinned("FREQ=DAILY", "2026-03-16") == "FREQ=DAILY"
 
 
+@pytest.mark.slow
 def test_ten_years_of_any_rule_do_not_drift() -> None:
     chance = random.Random(20260316)
 
@@ -291,6 +292,7 @@ def test_a_series_of_a_hundred_years_is_not_walked() -> None:
         assert datetime.now(UTC) - begun < timedelta(seconds=0.25)
 
 
+@pytest.mark.slow
 def test_moving_on_by_whole_intervals_finds_what_walking_from_the_anchor_finds() -> None:
     chance = random.Random(3)
 
