@@ -14,8 +14,8 @@ from tests.model_server import ModelServer
 from tests.services.knowledge.readers import Reader
 
 BOOK = "\n\n".join(
-    f"# Part {part}\n\n" + " ".join(f"Sentence {number} of part {part} says what it says." for number in range(60))
-    for part in range(3)
+    f"# Part {part}\n\n" + " ".join(f"Sentence {number} of part {part} says what it says." for number in range(120))
+    for part in range(8)
 )
 
 
