@@ -25,7 +25,12 @@ _CUT_OFF: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Did:
-    """A change that an answer made, as the result of its step."""
+    """A change that an answer made, as the result of its step.
+
+    Attributes:
+        made: The todos that it added of its own; not the next one of a series, nor what an undoing brought back: those
+            are the person's.
+    """
 
     digest: str
     output: Mapping[str, Any]
@@ -52,7 +57,9 @@ def before(session: Session, user_id: int, message_id: str) -> list[Did]:
         if answer_id != message_id:
             found += todo_changes.of_answer(session, user_id, answer_id)
     kept = sorted((one for one in found if one.undone_by is None), key=lambda one: one.revision)
-    return [Did(digest_in(one.call_id or ""), output_of(one), one.made) for one in kept]
+    return [
+        Did(digest_in(one.call_id or ""), output_of(one), one.made if one.kind == "created" else ()) for one in kept
+    ]
 
 
 def completed(

@@ -179,10 +179,21 @@ def _agreed(asked: Sequence[Mapping[str, Any]], question: str) -> dict[str, Any]
             pending |= {str(item["todo_id"]): item for item in one.get("items") or ()}
     if not pending:
         return {}
-    if agreeing.agrees(question):
+    if _is_answered(asked, question):
         items = [dict(item) for item in list(pending.values())[:_MAX_AGREED]]
         return {"may_delete": [item["todo_id"] for item in items], "agreed": items}
     return {"declined": True} if agreeing.refuses(question) else {}
+
+
+def _is_answered(asked: Sequence[Mapping[str, Any]], question: str) -> bool:
+    """Whether this is a yes to being asked for a deletion, and cannot be one to something else."""
+    asks = [one for extras in asked for one in telling.told(extras, telling.ASK)]
+    if not asks:
+        return agreeing.agrees(question)
+    # Two questions at once: only what the deletion's own button says is meant for it, unless it is also the other's.
+    said = question.strip().casefold()
+    others = {str(option).strip().casefold() for one in asks for option in one.get("options") or ()}
+    return said == agreeing.YES.casefold() and said not in others
 
 
 def _chosen(asked: Sequence[Mapping[str, Any]], question: str) -> dict[str, Any]:

@@ -18,6 +18,8 @@ import orjson
 _OWN: Final = ("self", "by")
 _YES: Final = frozenset({"true", "yes", "1"})
 _NO: Final = frozenset({"false", "no", "0"})
+# No tool takes lists of lists; what is made to be deep must not exhaust the stack of whoever looks into it.
+_MAX_DEPTH: Final = 12
 _TYPES: Final[Mapping[Any, str]] = {str: "string", bool: "boolean", int: "integer"}
 
 
@@ -63,7 +65,17 @@ def parsed(text: str) -> dict[str, Any]:
         raise BadArguments("The arguments are not valid JSON. Send one JSON object.") from None
     if not isinstance(found, dict):
         raise BadArguments("The arguments must be one JSON object.")
+    if _is_deep(found):
+        raise BadArguments(f"The arguments are nested too deeply: at most {_MAX_DEPTH} levels.")
     return found
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [child for children in inner for child in children]
+    return bool(level)
 
 
 def checked(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from services.assistants.todos import working
+from services.assistants.todos.agreeing import YES
 from services.assistants.todos.steps import MAX_CALLS
 from services.store.database import Database
+from services.when import When
 from tests import databases
-from tests.services.assistants.doing import Model, Person, says
+from tests.services.assistants.doing import NOW, Model, Person, says
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,8 @@ HOSTILE: list[tuple[str, str, str]] = [
     ("search_todos", '{"query": 5, "view": ["all"]}', "'view'"),
     ("add_subtasks", '{"todo_id": "x", "items": []}', "items"),
     ("ask_user", '{"question": "  "}', "question"),
+    ("create_todo", '{"item": ' + "[" * 400 + "]" * 400 + "}", "nested too deeply"),
+    ("create_todo", '{"a":' * 900 + "1" + "}" * 900, "nested too deeply"),
     ("undo", "{}", "nothing of mine"),
     ("move_todo", '{"todo_id": "x", "after_id": "y"}', "Todo not found"),
 ]
@@ -214,3 +218,53 @@ def test_a_model_that_deletes_what_it_has_just_made_needs_no_yes(database: Datab
 
     assert [one["status"] for one in told.outputs] == ["created", "deleted"]
     assert ada.items("all") == []
+
+
+@pytest.mark.parametrize(("options", "answer"), [(["Yes", "No"], "Yes"), (["Sure"], "ok"), (["Yes, delete"], YES)])
+def test_a_yes_to_another_question_of_the_same_answer_lets_nothing_be_deleted(
+    database: Database, options: list[str], answer: str
+) -> None:
+    ada = Person(database)
+    (milk,) = ada.add("Milk")
+    deleting = call("delete_todo", todo_id=milk.id)
+    asking = call("ask_user", question="Would you like a summary?", options=options)
+    ada.engine = Model(says(calls=[deleting, asking]))
+    ada.ask("Hello")
+    ada.engine = Model(says(calls=[deleting]), says("Well."))
+
+    told = ada.ask(answer)
+
+    assert [one["status"] for one in told.outputs] == ["needs_confirmation"]
+    assert ada.items() == ["Milk"]
+
+
+def test_the_button_of_a_deletion_is_a_yes_to_it_whatever_else_was_asked(database: Database) -> None:
+    ada = Person(database)
+    (milk,) = ada.add("Milk")
+    deleting = call("delete_todo", todo_id=milk.id)
+    ada.engine = Model(says(calls=[deleting, call("ask_user", question="A summary?", options=["Yes", "No"])]))
+    ada.ask("Hello")
+    ada.engine = Model(says(calls=[deleting]), says("Gone."))
+
+    ada.ask(YES)
+
+    assert ada.items() == []
+
+
+def test_a_try_again_may_not_delete_what_the_try_before_brought_back_or_made_of_a_series(database: Database) -> None:
+    ada = Person(database)
+    (papers,) = ada.add("Papers")
+    deleting = call("delete_todo", todo_id=papers.id)
+    ada.engine = Model(says(calls=[deleting]), says("Shall I?"))
+    ada.ask("Delete the papers")
+    ada.ask(YES)
+    (rent,) = ada.add("Rent", start=When(NOW.date()), rule="FREQ=MONTHLY")
+    ada.engine = Model(says(calls=[call("undo"), call("complete_todo", todo_id=rent.id)]), says("Done."))
+    first = ada.ask("Undo that, and rent is paid")
+    following = first.outputs[1]["following"]["todo_id"]
+    ada.engine = Model(says(calls=[deleting, call("delete_todo", todo_id=following)]), says("Well."))
+
+    again = ada.retry(first)
+
+    assert [one["status"] for one in again.outputs] == ["needs_confirmation"] * 2
+    assert sorted(ada.items()) == ["Papers", "Rent"]
