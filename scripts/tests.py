@@ -1,4 +1,4 @@
-"""`make test`: the tests in parts, two at a time for each core: they wait a lot.
+"""`make test`: the tests in parts, three at a time for each core: they wait a lot.
 
 The site is imported once; each part is a fork of this process, with a private Valkey and folders of its own.
 (pytest-xdist cannot serve here: its threads start before gevent's patch.) A test that fails is run once more
@@ -134,7 +134,7 @@ def main() -> int:
     sys.dont_write_bytecode = False
     static.loaded()  # the parts share its memory
     records = []
-    for record in run(parts(files(), PARTS), at_once=2 * (os.cpu_count() or 1)):
+    for record in run(parts(files(), PARTS), at_once=3 * (os.cpu_count() or 1)):
         records.append(record)
         print(f"{record.given[0]} ...: {record.last_line}, {record.cpu_s:.0f} s of CPU", flush=True)
     failed = [name for record in records for name in record.failed]

@@ -143,6 +143,7 @@ def study(signed_in: FlaskClient) -> StreamingClient:
     return StreamingClient(signed_in)
 
 
+@pytest.mark.slow
 @pytest.mark.req("U10", "U14")
 def test_health_check(study: StreamingClient) -> None:
     answer = study.health_check()
@@ -175,6 +176,7 @@ def test_full_conversation(study: StreamingClient) -> None:
     assert first[0]["interaction_id"] == second[0]["interaction_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("U12", "U14")
 def test_error_handling(study: StreamingClient, app: Flask) -> None:
     path = "/api/stream/stream-conversation"

@@ -275,6 +275,7 @@ def test_text_is_declared_safe_in_one_place_only() -> None:
     assert users == {"blueprints/dialects/markdown.py"}
 
 
+@pytest.mark.slow
 def test_no_module_is_too_long() -> None:
     for path in sources("app.py", "gunicorn.conf.py", "blueprints", "services", "scripts", "bench", "tests"):
         if "peers" not in path.parts and "node_modules" not in path.parts:
@@ -336,6 +337,7 @@ def test_a_broad_except_stands_at_the_top_of_a_greenlet_only() -> None:
                 assert "# " in line or "except BaseException" in line, f"{named(path)} does not say why: {line.strip()}"
 
 
+@pytest.mark.slow
 def test_no_test_sleeps() -> None:
     for path in sources("tests"):
         if path.name.startswith("test_") and path != Path(__file__):

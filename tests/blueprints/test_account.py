@@ -35,6 +35,7 @@ def test_the_page_shows_the_account(newcomer: FlaskClient) -> None:
     assert response.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.slow
 @pytest.mark.req("R5")
 def test_a_new_password_ends_every_other_session_and_login_token(site: Flask, newcomer: FlaskClient) -> None:
     other = second_browser(site, newcomer.email)
@@ -110,6 +111,17 @@ def test_language_and_zone_are_kept(site: Flask, newcomer: FlaskClient) -> None:
     assert (person.language, person.zone) == ("de-CH", "Europe/Zurich")
 
 
+def test_the_zone_of_this_device_is_taken_from_the_page_that_asks(site: Flask, newcomer: FlaskClient) -> None:
+    sent = newcomer.post("/account/zone", data={"zone": "Europe/Berlin", "next": "/todos?show=today"})
+    wrong = newcomer.post("/account/zone", json={"zone": "Mars/Olympus"})
+
+    person = user_of(site, newcomer.email)
+    assert (sent.status_code, sent.location) == (303, "/todos?show=today")
+    assert (wrong.status_code, [one["field"] for one in wrong.json["errors"]]) == (400, ["zone"])
+    assert person is not None
+    assert (person.language, person.zone) == ("en", "Europe/Berlin")
+
+
 @pytest.mark.parametrize(
     ("language", "zone", "fields"),
     [
@@ -142,6 +154,7 @@ def test_a_token_made_on_the_page_is_shown_once_and_works(site: Flask, newcomer:
     assert site.test_client().get("/v1/probe", headers=bearer(token)).status_code == 401
 
 
+@pytest.mark.slow
 def test_the_export_holds_what_is_kept_and_no_secret(site: Flask, newcomer: FlaskClient) -> None:
     token = personal_token(newcomer, "laptop")
 
@@ -168,6 +181,7 @@ def test_deletion_wants_the_password_and_leaves_nothing(site: Flask, newcomer: F
     assert newcomer.get("/v1/probe").status_code == 401
 
 
+@pytest.mark.slow
 def test_deletion_stops_what_still_runs_and_leaves_no_word_of_it(site: Flask, newcomer: FlaskClient) -> None:
     owner = user_of(site, newcomer.email)
     assert owner is not None

@@ -104,6 +104,7 @@ def test_a_path_is_chosen_and_gone_on_from(person: Person) -> None:
     assert said(person) == ["All anew"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-10")
 def test_another_try_is_an_alternative_to_the_answer(person: Person) -> None:
     stream_id, frames = person.answered("The first question")
@@ -139,6 +140,7 @@ def test_a_continued_answer_stands_after_its_first_part_and_is_tried_again_as_a_
     assert shown[1]["alternatives"] == [first["id"], shown[1]["id"]]
 
 
+@pytest.mark.slow
 def test_an_edit_that_is_repeated_with_its_key_happens_once(person: Person) -> None:
     person.answered("The first question")
     asked = messages(person)[0]
@@ -278,6 +280,7 @@ def test_feedback_is_kept_with_its_reason_and_taken_back(person: Person) -> None
     assert messages(person)[1]["feedback"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [{}, {"value": "sideways"}, {"value": 1}, {"value": "up", "reason": "x" * 501}])
 def test_feedback_that_says_nothing_is_refused(person: Person, body: dict[str, Any]) -> None:
     person.answered("The first question")
@@ -287,6 +290,7 @@ def test_feedback_that_says_nothing_is_refused(person: Person, body: dict[str, A
     assert messages(person)[1]["feedback"] is None
 
 
+@pytest.mark.slow
 def test_a_finished_answer_is_unread_until_it_is_seen(person: Person) -> None:
     person.answered("The first question")
     messages(person)
@@ -302,6 +306,7 @@ def test_a_finished_answer_is_unread_until_it_is_seen(person: Person) -> None:
     assert person.client.get(f"{URL}?assistant=tutor").json["unread"] == 0
 
 
+@pytest.mark.slow
 def test_an_answer_seen_to_its_end_stays_seen_however_late_it_is_stored(person: Person) -> None:
     person.answered("The first question")
     (row,) = person.client.get(URL).json["conversations"]

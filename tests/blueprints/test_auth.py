@@ -147,6 +147,20 @@ def test_registering_signs_in(newcomer: FlaskClient) -> None:
     assert newcomer.get("/v1/probe").json["email"] == newcomer.email
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("Europe/Berlin", "Europe/Berlin"), ("", "UTC"), ("../../etc/passwd", "UTC")]
+)
+def test_an_account_begins_in_the_zone_of_its_browser(site: Flask, sent: str, kept: str) -> None:
+    client = site.test_client()
+    form = {"email": "z@example.org", "password": PASSWORD, "zone": sent, "csrf_token": csrf_of(client, "/register")}
+
+    assert client.post("/register", data=form).status_code == 303
+
+    person = user_of(site, "z@example.org")
+    assert person is not None
+    assert person.zone == kept
+
+
 def test_an_address_that_is_taken_is_a_conflict_in_the_form(site: Flask, ana: FlaskClient) -> None:
     client = site.test_client()
     form = {"email": "Ana@Example.org", "password": PASSWORD, "csrf_token": csrf_of(client, "/register")}
@@ -168,6 +182,7 @@ def test_a_short_password_is_refused_in_the_form(site: Flask) -> None:
     assert "8 to 1000 characters" in response.text
 
 
+@pytest.mark.slow
 def test_an_invite_lets_one_person_in(make_site: Callable[..., Flask]) -> None:
     site = make_site(REGISTRATION="invite")
     code = site.extensions["rill"].database.run(invites.create)
@@ -184,6 +199,7 @@ def test_an_invite_lets_one_person_in(make_site: Callable[..., Flask]) -> None:
         assert [wrong["field"] for wrong in refused.json["errors"]] == ["invite"]
 
 
+@pytest.mark.slow
 def test_an_invite_survives_a_registration_that_fails(make_site: Callable[..., Flask]) -> None:
     site = make_site(REGISTRATION="invite")
     database = site.extensions["rill"].database

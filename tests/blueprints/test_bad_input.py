@@ -254,6 +254,7 @@ def test_identity_comes_first_and_input_before_ownership(person: Person) -> None
 # -- what a refusal leaves behind
 
 
+@pytest.mark.slow
 @pytest.mark.req("T18", "T23", "A6-12", "R1")
 def test_a_start_over_the_limit_leaves_nothing(person: Person, model: ModelServer) -> None:
     model.play("stall-after-6", "stall-after-6")
@@ -308,6 +309,7 @@ def test_the_limit_over_all_assistants_is_told_like_the_others(
     assert int(refused.headers["Retry-After"]) >= 1
 
 
+@pytest.mark.slow
 def test_a_start_that_cannot_be_stored_is_taken_back(
     make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer
 ) -> None:

@@ -365,6 +365,7 @@ def test_a_base_and_a_request_hold_so_many_files(owner: Keeper, monkeypatch: pyt
     ]
 
 
+@pytest.mark.slow
 def test_adding_has_a_rate(owner: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     from limits import RateLimitItemPerMinute
 

@@ -178,6 +178,7 @@ def test_a_failed_document_has_its_reason_and_a_way_on(owner: Keeper) -> None:
     assert filled(owner, f"/search/documents/{document_id}/remove").status_code == 404
 
 
+@pytest.mark.slow
 def test_htmx_is_answered_without_a_page(owner: Keeper) -> None:
     base_id = owner.base()
 
@@ -227,6 +228,7 @@ def test_a_base_is_deleted_with_its_documents(owner: Keeper) -> None:
     assert owner.call("GET", f"{INDEX}/{base_id}", headers=CHROMIUM).status_code == 404
 
 
+@pytest.mark.slow
 def test_older_documents_have_a_page_of_their_own(owner: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("base_pages", "base_documents", "base_progress"):
         monkeypatch.setattr(f"blueprints.{module}.ON_A_PAGE", 2)

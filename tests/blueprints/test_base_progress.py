@@ -86,6 +86,7 @@ def test_a_base_at_rest_is_told_at_once_and_ends(owner: Keeper) -> None:
     assert frames[-1].json == {"reason": "rest", "total": 1, "ready": 1, "failed": 0}
 
 
+@pytest.mark.slow
 def test_who_comes_back_gets_what_changed_and_who_has_seen_all_gets_204(owner: Keeper) -> None:
     base_id = owner.base()
     first, second = owner.add(base_id, "a.md", b"A"), owner.add(base_id, "b.md", b"B")

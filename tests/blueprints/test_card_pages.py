@@ -193,6 +193,7 @@ def test_a_card_on_its_first_steps_is_not_waited_for(reader: Reader) -> None:
     assert "Front 0" in reader.see("/study/cards/review"), "ten minutes are no reason to wait when nothing else is due"
 
 
+@pytest.mark.slow
 def test_a_quiz_is_handed_in_and_checked(reader: Reader) -> None:
     deck = reader.deck()
     page = reader.see(f"/study/cards/decks/{deck.id}/quiz")
@@ -241,6 +242,7 @@ def test_a_deck_is_renamed_and_deleted(reader: Reader) -> None:
     reader.see(f"/study/cards/decks/{deck.id}", status=404)
 
 
+@pytest.mark.slow
 def test_a_card_is_changed_and_deleted(reader: Reader) -> None:
     deck = reader.deck()
     card = reader.database.run(cards.listing, reader.user.id)[0]

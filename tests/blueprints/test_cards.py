@@ -108,6 +108,7 @@ def test_a_hostile_reply_ends_in_cards_of_the_answers_own_words(person: Person) 
     assert "<script>" not in str(deck)
 
 
+@pytest.mark.slow
 def test_points_are_asked_for_first(make_app: Callable[..., Flask], make_person: Callable[[Flask], Person]) -> None:
     poor = make_person(make_app(STUDY_POINTS="3"))
     message_id = answer(poor)
@@ -360,6 +361,7 @@ def test_what_cannot_be_exported_is_said(ada: Person, ben: Person) -> None:
 # -- whose
 
 
+@pytest.mark.slow
 def test_nobody_elses_cards_are_there(ada: Person, ben: Person) -> None:
     deck = made(ada)
     card, path = deck["cards"][0]["id"], f"/api/cards/decks/{deck['id']}"

@@ -110,6 +110,7 @@ def test_invite_prints_a_link_that_lets_one_person_in(make_site: Callable[..., F
     register(site, "a@example.org", invite=code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environ", "address"),
     [

@@ -81,6 +81,7 @@ def test_a_continued_answer_names_the_one_it_goes_on_from(person: Person) -> Non
     assert messages[2]["continues"] == messages[1]["id"]
 
 
+@pytest.mark.slow
 def test_the_list_is_mine_newest_first_and_can_be_searched(person: Person, stranger: Person) -> None:
     run = person.services.database.run
     for number, title in enumerate(("Alpha", "Beta 100%", "Gamma_x")):
@@ -196,6 +197,7 @@ def test_one_session_name_is_two_conversations_of_two_people(person: Person, str
     assert len(titles(person.client)) == len(titles(stranger.client)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.req("T26", "T30")
 def test_the_last_messages_reach_the_model_unless_a_context_is_sent(person: Person, model: ModelServer) -> None:
     person.answered("Stored question")

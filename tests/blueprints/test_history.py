@@ -62,6 +62,7 @@ def past(site: Flask, newcomer: FlaskClient) -> Past:
     return Past(site, newcomer)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-9")
 def test_the_page_lists_everything_newest_first_and_narrows_it_down(past: Past) -> None:
     past.made("Magnets")

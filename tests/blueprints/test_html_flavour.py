@@ -130,6 +130,7 @@ def test_a_bad_bearer_is_a_fragment_too(person: Person) -> None:
     check_ids(stream_id, [fragment])
 
 
+@pytest.mark.slow
 def test_an_answer_that_failed_or_was_stopped_says_so_and_offers_to_go_on(person: Person, model: ModelServer) -> None:
     stopped, _ = person.stopped()
     model.play("cut-after-8")

@@ -132,6 +132,7 @@ def test_a_search_hit_opens_the_page_at_its_message(person: Person) -> None:
     assert (led.status_code, led.location) == (303, f"/study/{its}?at={message_id}#at")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("turns", "read"), [(10, 20), (400, 64)])
 def test_a_question_reads_back_to_the_newest_summary_only(person: Person, turns: int, read: int) -> None:
     run = person.services.database.run
@@ -145,6 +146,7 @@ def test_a_question_reads_back_to_the_newest_summary_only(person: Person, turns:
     assert rows[0].turn is None or turns == 10
 
 
+@pytest.mark.slow
 def test_without_a_summary_all_is_read_and_nothing_is_forgotten(person: Person) -> None:
     run = person.services.database.run
     its = run(make_long, person.user.id, 200, words="")

@@ -71,6 +71,7 @@ def test_a_file_over_the_size_is_refused(make_client: Callable[..., FlaskClient]
     assert add(client, b"x" * (1024 * 1024), "a.txt").status_code == 201
 
 
+@pytest.mark.slow
 def test_a_page_says_how_large_a_file_may_be(make_client: Callable[..., FlaskClient]) -> None:
     client = make_client(MAX_UPLOAD_MB="3")
 

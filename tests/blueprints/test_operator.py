@@ -54,6 +54,7 @@ def test_only_admins_see_the_page(house: House) -> None:
     assert house.site.test_client().get("/admin", headers={**BROWSER, **bearer(token)}).status_code == 200
 
 
+@pytest.mark.slow
 def test_the_account_page_leads_admins_there_and_nobody_else(house: House) -> None:
     assert 'href="/admin"' in house.admin.get("/account", headers=BROWSER).text
     assert 'href="/admin"' not in house.reader.get("/account", headers=BROWSER).text

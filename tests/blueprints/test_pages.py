@@ -33,6 +33,7 @@ def test_a_site_without_a_model_is_ready(site: Flask) -> None:
     assert response.json["model"] == "built-in"
 
 
+@pytest.mark.slow
 def test_not_ready_names_the_part_that_is_away(make_site: Callable[..., Flask], tmp_path: Path) -> None:
     client = make_site(REDIS_URL=f"unix://{tmp_path}/nobody").test_client()
 

@@ -80,6 +80,7 @@ def test_a_replay_is_one_event_with_the_id_of_its_last_part(person: Person, mode
     assert replayed[0].id == live[-1].id
 
 
+@pytest.mark.slow
 @pytest.mark.req("R9")
 @pytest.mark.parametrize("expired", [False, True], ids=["live", "expired"])
 def test_a_reader_that_has_seen_a_closed_stream_to_its_end_gets_204(person: Person, expired: bool) -> None:
@@ -155,6 +156,7 @@ def test_what_a_worker_remembers_does_not_outlive_the_log(person: Person) -> Non
     assert again[-2:] == frames[-2:]
 
 
+@pytest.mark.slow
 @pytest.mark.req("R9", "R10")
 def test_an_expired_log_of_several_answers_has_rising_ids(person: Person) -> None:
     stream_id, first = person.answered()

@@ -102,6 +102,7 @@ def test_citations_come_after_the_last_token_and_only_for_what_is_cited(
     assert done["engine"] == "scripted"
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q6", "Q12", "Q19")
 @pytest.mark.parametrize("accept", ["application/json", "*/*", ""])
 def test_without_asking_for_a_stream_the_answer_comes_whole(searcher: Searcher, accept: str) -> None:
@@ -123,6 +124,7 @@ def test_without_asking_for_a_stream_the_answer_comes_whole(searcher: Searcher, 
     assert time.monotonic() - began_s < 5
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q12", "R2")
 def test_the_stream_tells_the_same_answer(searcher: Searcher) -> None:
     told = searcher.whole()
@@ -229,6 +231,7 @@ def test_only_the_bases_that_were_chosen_are_searched(searcher: Searcher) -> Non
         assert {result["document_name"] for result in told["results"]} == {"parrots.md", "handbook.pdf", "memo.md"}
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10")
 @pytest.mark.parametrize("headers", [SSE, JSON])
 def test_an_unknown_or_foreign_base_is_refused_before_anything_is_stored(
@@ -283,6 +286,7 @@ def test_nobody_searches_without_signing_in(searching: Flask) -> None:
 # -- nothing relevant
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-30")
 def test_what_no_document_says_is_not_answered(modelled_searcher: Searcher, model: ModelServer) -> None:
     model.play(Script(text="It is green [1]."))
@@ -347,6 +351,7 @@ def test_a_follow_up_stands_in_the_same_thread_and_knows_what_it_is_about(
     assert f"earlier question\n{QUESTION}" in sent[3]["content"]
 
 
+@pytest.mark.slow
 def test_a_foreign_or_unknown_conversation_is_not_gone_on_with(searcher: Searcher, other_searcher: Searcher) -> None:
     known = searcher.whole()["conversation_id"]
 

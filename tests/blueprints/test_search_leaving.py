@@ -9,6 +9,7 @@ from tests.blueprints.streams import Stream
 from tests.model_server import ModelServer, Script
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q2", "Q5", "Q14", "R9", "R24", "D1-1")
 def test_whoever_loses_the_connection_comes_back_for_the_rest(
     modelled_searcher: Searcher, model: ModelServer, caplog: pytest.LogCaptureFixture
@@ -50,6 +51,7 @@ def test_posting_the_question_again_with_its_last_event_id_starts_nothing(search
     assert len(searcher.conversations()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q5", "R9")
 def test_after_the_log_is_gone_the_stored_answer_tells_the_same(searcher: Searcher) -> None:
     frames = searcher.ask()
@@ -69,6 +71,7 @@ def test_after_the_log_is_gone_the_stored_answer_tells_the_same(searcher: Search
     assert {name: gone[name] for name in was if name != "notes"} == {name: was[name] for name in was if name != "notes"}
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q5", "R9")
 def test_a_finished_stream_is_kept_for_a_minute_at_least(searcher: Searcher) -> None:
     stream_id = searcher.whole()["stream_id"]

@@ -86,6 +86,7 @@ def test_an_answer_past_its_time_is_an_error_and_what_came_is_kept(make_app: Any
     assert "Retry-After" in whole.headers
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q18", "R20")
 def test_without_its_model_the_built_in_engine_answers_and_is_named(
     modelled_searcher: Searcher, model: ModelServer

@@ -202,6 +202,7 @@ def test_a_form_over_the_cap_is_a_413(ana: FlaskClient) -> None:
     assert ana.post("/v1/probe", data={"a": "x" * (1024 * 1024)}).status_code == 413
 
 
+@pytest.mark.slow
 def test_routes_that_take_files_take_more(make_site: Callable[..., Flask]) -> None:
     ana = register(make_site(MAX_UPLOAD_MB="2"), "ana@example.org")
 

@@ -13,6 +13,7 @@ from tests.model_server import ModelServer
 KEY = {"Idempotency-Key": "one key"}
 
 
+@pytest.mark.slow
 def test_a_repeated_start_gets_the_first_answer_again(person: Person, model: ModelServer) -> None:
     first = person.ask(headers=KEY)
     with person.follow(first.json["stream_id"]) as stream:
@@ -39,6 +40,7 @@ def test_starts_with_one_key_at_the_same_time_are_one(person: Person, model: Mod
     assert len(person.client.get(f"/api/conversations/{listed['id']}").json["messages"]) == 2
 
 
+@pytest.mark.slow
 def test_a_key_is_its_users_own_and_for_one_request(person: Person, stranger: Person) -> None:
     first = person.ask(headers=KEY)
 
@@ -71,6 +73,7 @@ def test_a_refused_start_does_not_use_its_key_up(person: Person, model: ModelSer
     assert person.ask(session_id="c", headers=KEY).status_code == 201
 
 
+@pytest.mark.slow
 def test_a_repeat_is_answered_while_every_slot_is_held(person: Person, model: ModelServer) -> None:
     model.play("stall-after-6", "stall-after-6")
     first = person.ask(session_id="a", headers=KEY)
@@ -132,6 +135,7 @@ def test_idle_streams_and_viewers_hold_no_slot(person: Person, model: ModelServe
     assert person.ask(session_id="b").status_code == 201
 
 
+@pytest.mark.slow
 @pytest.mark.req("T35", "R16")
 def test_a_follow_up_to_a_living_stream_names_it_and_where_to_read_it(person: Person) -> None:
     stream_id, frames = person.answered()
@@ -214,6 +218,7 @@ def test_events_are_named_plain_and_stamped_as_the_tutor_promised(person: Person
     assert [frame.json["type"] for frame in frames if frame.name == "message.delta"] == ["markdown"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("T36")
 def test_a_form_says_what_json_says(person: Person, model: ModelServer) -> None:
     form = {

@@ -89,6 +89,7 @@ def test_a_stop_of_an_answer_that_is_complete_closes_its_stream(person: Person) 
     assert [frame.json for frame in closing[1:]] == [{"reason": "stopped"}]
 
 
+@pytest.mark.slow
 def test_a_stop_of_an_expired_stream_tells_how_it_ended(person: Person) -> None:
     stream_id, _ = person.answered()
     person.forget(stream_id)
@@ -250,6 +251,7 @@ def test_going_on_twice_with_one_key_happens_once(person: Person, model: ModelSe
     assert len(model.calls) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.req("R7")
 def test_going_on_counts_as_a_start(
     make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person], model: ModelServer

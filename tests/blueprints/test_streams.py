@@ -89,6 +89,7 @@ def test_the_end_proves_the_text_to_every_reader(person: Person, model: ModelSer
         assert end["content_sha256"] == sha256(text.encode()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.req("R28")
 def test_how_a_stream_stands_while_it_runs_when_it_is_stopped_and_long_after(
     person: Person, model: ModelServer

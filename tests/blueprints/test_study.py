@@ -54,6 +54,7 @@ def test_a_question_streams_metadata_tokens_and_complete_in_its_own_response(stu
     assert all(frame.own_id and frame.own_id.startswith(f"{stream_id}-") for frame in frames)
 
 
+@pytest.mark.slow
 @pytest.mark.req("U1", "U15", "R20")
 def test_the_model_answers_with_its_own_count_of_tokens(modelled_student: Student, model: ModelServer) -> None:
     model.play(Script(text="It stores light."))
@@ -170,6 +171,7 @@ def test_without_a_good_token_it_is_401_as_json(plain: Flask, header: dict[str, 
         assert response.json["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("U15", "R5")
 def test_somebody_elses_interaction_and_an_unknown_one_are_404(student: Student, plain: Flask) -> None:
     interaction_id = student.ask()[0]["interaction_id"]
@@ -218,6 +220,7 @@ def test_a_reader_that_was_cut_off_finds_the_rest(modelled_student: Student, mod
     )
 
 
+@pytest.mark.slow
 @pytest.mark.req("U12", "R4", "A6-9")
 def test_a_client_that_posts_its_question_again_with_its_last_id_is_not_charged_twice(student: Student) -> None:
     response = student.post("What is a cell?")
@@ -239,6 +242,7 @@ def test_a_client_that_posts_its_question_again_with_its_last_id_is_not_charged_
     assert other.headers["X-Stream-Id"] != response.headers["X-Stream-Id"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("U12")
 def test_a_stop_ends_with_complete_and_what_came(modelled_student: Student, model: ModelServer) -> None:
     model.play("stall-after-3")
@@ -364,6 +368,7 @@ def test_an_answer_that_was_read_where_it_was_asked_for_is_no_news(student: Stud
     assert {row["title"]: row["unread"] for row in found} == {"What is a cell?": False, "What is an atom?": True}
 
 
+@pytest.mark.slow
 def test_an_answer_that_was_left_before_its_end_is_news(student: Student) -> None:
     response = student.post("What is a cell?")
     response.close()

@@ -147,6 +147,7 @@ def test_of_several_simple_requests_at_once_one_says_that_it_started_the_answer(
     modelled_student.stop_all()
 
 
+@pytest.mark.slow
 def test_a_question_sent_again_with_its_key_after_its_answer_was_deleted_is_not_asked_again(
     modelled_student: Student,
 ) -> None:

@@ -51,6 +51,7 @@ def test_the_same_get_finds_its_answer_while_it_runs_and_just_after(
     assert len([call for call in model.calls if "What is light?" in str(call.body)]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.req("U9", "A6-9")
 def test_a_get_that_comes_back_with_its_last_id_is_told_that_all_has_been_said(student: Student) -> None:
     with Stream(student.simple(message="What is a cell?")) as stream:
@@ -140,6 +141,7 @@ def test_health_needs_no_login_and_has_the_specifications_shape(plain: Flask) ->
     assert abs(response.json["timestamp"] - time.time()) < 60
 
 
+@pytest.mark.slow
 @pytest.mark.req("U10", "U16")
 def test_health_says_when_questions_cannot_be_answered(make_app: Callable[..., Flask]) -> None:
     response = make_app(STREAMING_ENABLED="off").test_client().get("/api/stream/health")

@@ -29,6 +29,7 @@ def check_proof(frames: list[Frame]) -> None:
     assert end["content_sha256"] == sha256(text.encode()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.req("T16", "R29")
 @pytest.mark.parametrize(
     ("pieces", "text"),
@@ -129,6 +130,7 @@ def test_suggested_tests_hold_no_character_that_cannot_be_sent(person: Person, m
     assert frames[-1].json["finish_reason"] == "stop"
 
 
+@pytest.mark.slow
 @pytest.mark.req("R19")
 def test_a_tests_block_of_nothing_but_brackets_harms_nobody(person: Person, model: ModelServer) -> None:
     model.play(said("Try:\n```tests\n" + "[" * 12_000 + "\n" + '{"input": ' + "[" * 3_000 + "\n```\nGood luck.\n"))

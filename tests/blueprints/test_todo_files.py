@@ -253,6 +253,7 @@ def test_hostile_files_end_in_words_of_ours(ada: Doer) -> None:
         assert "Traceback" not in response.text
 
 
+@pytest.mark.slow
 def test_an_import_is_its_persons_alone(ada: Doer, ben: Doer) -> None:
     fill(ada)
     done = taken(ada, "One")
@@ -378,6 +379,7 @@ def test_asking_for_feeds_is_limited_by_the_network_it_comes_from(make_app: Call
     assert visitor.get("/todos/feed/guess.ics", environ_overrides=other).status_code == 404
 
 
+@pytest.mark.slow
 def test_the_feed_itself_can_be_imported_and_changes_nothing(ada: Doer) -> None:
     fill(ada)
     feed = ada.site.test_client().get(opened(ada)).data

@@ -145,6 +145,7 @@ def test_a_change_that_was_not_seen_is_a_conflict_that_tells_it(ada: Doer) -> No
     assert listed(ada) == ["Pay Ana"]
 
 
+@pytest.mark.slow
 def test_completing_makes_the_next_one_and_reopening_takes_it_back(ada: Doer) -> None:
     todo = made(ada, start_time="2030-01-31", recurrence="FREQ=MONTHLY;BYMONTHDAY=-1", subtasks=["One"])
 

@@ -125,6 +125,7 @@ def test_what_is_left_is_never_below_zero_and_try_again_is_counted_too(make_shar
     assert (frame.json["current_usage"], frame.json["remaining_quota"]) == (3, 0)
 
 
+@pytest.mark.slow
 def test_trying_again_takes_one_of_the_month_and_is_refused_without_one(roomy: Flask) -> None:
     doer = Doer(roomy)
     use(doer, LIMIT - 2)
@@ -198,6 +199,7 @@ def test_more_answers_at_once_than_allowed_are_refused_by_status_and_the_slots_c
     assert [row["name"] for row in listed] == ["c", "b", "a"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("D14", "R7")
 def test_who_has_none_left_is_told_so_before_they_are_told_to_wait_for_a_slot(
     modelled_doer: Doer, model: ModelServer

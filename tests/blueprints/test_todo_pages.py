@@ -111,6 +111,7 @@ def test_a_line_is_explained_before_it_is_saved_and_its_mistake_stands_at_it(ada
     assert ada.items("all") == []
 
 
+@pytest.mark.slow
 def test_words_that_were_understood_wrongly_are_taken_as_they_are(ada: Keeper) -> None:
     echo = unescape(ada.send("/todos/quick", 200, HTMX, line="Say #hello to Ada").text)
     plain = unescape(ada.send("/todos/quick", 200, HTMX, line="Say #hello to Ada", plain="#hello").text)
@@ -212,6 +213,7 @@ def test_everything_about_a_todo_is_changed_in_one_form(ada: Keeper) -> None:
     assert "A step of" in ada.see(f"/todos/{now.subtasks[0].id}")
 
 
+@pytest.mark.slow
 def test_what_others_changed_meanwhile_stays(ada: Keeper) -> None:
     todo = ada.has("Report", notes="Old")
     was = re.search(r'name="was" value="([^"]+)"', ada.client.get(f"/todos/{todo.id}", headers=HTML).text)
@@ -224,6 +226,7 @@ def test_what_others_changed_meanwhile_stays(ada: Keeper) -> None:
     assert (now.item, now.notes) == ("The report", "By the agent")
 
 
+@pytest.mark.slow
 @pytest.mark.req("D35")
 @pytest.mark.parametrize("headers", [HTML, HTMX], ids=["page", "sheet"])
 def test_mistakes_in_a_todo_stand_at_their_fields_and_nothing_is_stored(ada: Keeper, headers: dict[str, str]) -> None:

@@ -210,6 +210,7 @@ def test_a_page_answers_with_a_turn_that_connects_itself(doer: Doer) -> None:
     assert 'id="chat-title" hx-swap-oob="true">Buy &lt;b&gt;milk' in answered.text
 
 
+@pytest.mark.slow
 def test_without_script_the_answer_grows_in_the_page(doer: Doer) -> None:
     answered = doer.client.post(ASK, data={"message": SEVERAL, "session_id": "page-x"}, headers=PAGE)
 
@@ -233,6 +234,7 @@ def test_a_conversation_is_exported_with_its_steps(doer: Doer) -> None:
     assert [one["output"]["status"] for one in answer["tool_result"]] == ["created", "created"]
 
 
+@pytest.mark.slow
 def test_the_history_leads_to_the_session(doer: Doer) -> None:
     conversation_id, message_id = told(doer)
 

@@ -83,6 +83,7 @@ def test_the_same_request_with_its_key_or_cursor_attaches_and_nothing_is_done_tw
     assert doer.used() == 1
 
 
+@pytest.mark.slow
 def test_a_cursor_of_something_else_asks_anew(doer: Doer) -> None:
     first = doer.ask("Add Bread")
 

@@ -66,6 +66,7 @@ def test_a_wish_streams_its_steps_and_its_answer_in_its_own_response(doer: Doer)
     assert [todo["item"] for todo in doer.todos()] == ["Team meeting"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("D6", "D8", "D9", "D10", "D16", "D20", "R20")
 def test_a_models_tool_calls_and_words_are_told_as_they_come(modelled_doer: Doer, model: ModelServer) -> None:
     model.play(CREATED, Script(text="Your meeting is in the list."))
@@ -235,6 +236,7 @@ REFUSED: list[tuple[Any, dict[str, Any], str, int]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.req("D13", "D20", "D27", "D28", "R6", "R25")
 def test_who_would_be_streamed_to_is_refused_in_the_stream(doer: Doer) -> None:
     for messages, fields, text, _ in REFUSED:
@@ -315,6 +317,7 @@ def test_what_is_wanted_is_the_last_thing_that_the_person_said(doer: Doer) -> No
     assert frames[-1].json[:-1] == said("Add Bread", "Bread is in your list.", "Add Milk")
 
 
+@pytest.mark.slow
 @pytest.mark.req("D12", "D17")
 def test_a_session_that_is_known_goes_on_with_what_is_stored(doer: Doer) -> None:
     first = doer.ask("Add Bread", session_id="work")

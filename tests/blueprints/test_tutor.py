@@ -87,6 +87,7 @@ def test_suggested_tests_come_as_an_event_of_their_own(ask: Callable[..., Any], 
     assert "```tests" not in stream.text("message.delta", "content")
 
 
+@pytest.mark.slow
 @pytest.mark.req("T36")
 def test_a_question_without_its_fields_names_every_one_of_them(signed_in: FlaskClient) -> None:
     response = signed_in.post("/v1/tutor/messages", json={"hint_level": 9})
@@ -198,6 +199,7 @@ def test_a_follow_up_to_a_stream_that_still_runs_is_409(ask_slowly: Callable[...
     assert busy.json["code"] == "STREAM_BUSY"
 
 
+@pytest.mark.slow
 @pytest.mark.req("R16")
 def test_a_follow_up_to_a_closed_stream_gets_a_successor(ask_slowly: Callable[..., Any], slow_streams: Streams) -> None:
     asked = ask_slowly().json
@@ -300,6 +302,7 @@ def test_a_word_comes_when_it_is_spoken_not_when_many_have_gathered(
     assert standing.json["state"] == "running"
 
 
+@pytest.mark.slow
 @pytest.mark.req("T19")
 def test_a_streams_record_is_in_redis_and_does_not_stay_for_ever(
     ask: Callable[..., Any], streams: Streams, redis: "Redis"

@@ -47,6 +47,7 @@ def test_a_submission_is_kept_and_reaches_the_next_answer(
     assert "1" in stream.text("message.delta", "content")
 
 
+@pytest.mark.slow
 def test_a_submission_of_nonsense_names_every_field(signed_in: FlaskClient) -> None:
     response = signed_in.post("/v1/tutor/submissions", json={"visible_passed": 3, "visible_total": 1})
 

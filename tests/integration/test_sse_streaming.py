@@ -97,6 +97,7 @@ def test_search_with_sse_accept_header_returns_event_stream(client: FlaskClient)
         assert stream.rest()
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q4", "Q7")
 def test_sse_events_streamed_in_correct_order(search: Callable[..., list[Frame]]) -> None:
     names = [frame.name for frame in search()]
@@ -156,6 +157,7 @@ def test_sse_reconnection_resumes_from_last_event(search: Callable[..., list[Fra
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q6", "Q7", "Q12")
 def test_search_without_sse_header_returns_non_streaming(client: FlaskClient) -> None:
     response = client.post("/api/v1/search", json={"query": QUESTION, "kb_ids": []}, headers=JSON)

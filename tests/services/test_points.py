@@ -180,6 +180,7 @@ def test_one_odd_reservation_keeps_no_other_from_being_closed(
     assert "reservation not closed" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_sweep_closes_what_was_abandoned_and_nothing_else(
     wallet: Points, database: Database, user: users.User
 ) -> None:

@@ -77,6 +77,7 @@ def greeting(view: HtmlView) -> str:
     return view.greeting(Replay(None, 0, 0, "exact", [])).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q1", "Q4")
 def test_passages_come_before_the_first_word(environment: Environment) -> None:
     frames = fed(view_of(environment), told())
@@ -91,6 +92,7 @@ def test_passages_come_before_the_first_word(environment: Environment) -> None:
     assert "dt was left out." in frames[first]
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q4")
 def test_a_number_is_a_link_from_the_first_and_a_cards_number_comes_with_it(environment: Environment) -> None:
     frames = fed(view_of(environment), told())
@@ -143,6 +145,7 @@ def test_while_nothing_is_found_yet_its_place_is_kept(environment: Environment) 
     assert "Searching…" in greeting(view)
 
 
+@pytest.mark.slow
 def test_what_is_only_near_is_called_so(environment: Environment) -> None:
     view = view_of(environment)
     entries = told("Nothing relevant was found.")
@@ -186,6 +189,7 @@ def test_confidence_has_three_levels_and_stays_within_its_bounds(score: int, lev
     assert 0 <= confidence["score"] <= 100
 
 
+@pytest.mark.slow
 def test_other_assistants_show_none_of_it(environment: Environment) -> None:
     view = HtmlDialect(environment).view(StreamFacts(UserId(1), StreamId("abc"), "study", "thread"))
     fed(view, told())

@@ -211,6 +211,7 @@ def test_a_cut_answer_says_so_and_can_go_on(environment: Environment, outcome: s
     assert "Continue" in page.parts["answer-abc-status"]
 
 
+@pytest.mark.slow
 def test_an_answer_without_a_word_can_be_tried_again(environment: Environment) -> None:
     view, page = view_of(environment), Page()
 
@@ -295,6 +296,7 @@ def test_names_that_are_not_known_change_nothing(environment: Environment) -> No
     assert view.feed([log.add("tomorrow", anything=[1]), log.add(events.SEAL)]) == b""
 
 
+@pytest.mark.slow
 def test_a_gone_answer_is_shown_from_what_was_stored(environment: Environment) -> None:
     view, page = view_of(environment), Page()
 

@@ -72,6 +72,7 @@ def undo_buttons(html: str) -> list[tuple[str, str]]:
     return re.findall(r'action="(/todos/agent/\w+)".*?name="call_id" value="(\w*)"', html, re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D9", "D10")
 def test_steps_are_sentences_that_lead_to_their_items(environment: Environment) -> None:
     _, sent = live(environment, told())
@@ -91,6 +92,7 @@ def test_what_is_being_done_is_said_while_it_is_done(environment: Environment) -
     assert "Thinking…" in newcomer(view)
 
 
+@pytest.mark.slow
 def test_what_was_done_can_be_undone_once_the_answer_has_ended(environment: Environment) -> None:
     entries = told()
     view, sent = live(environment, entries[:-1])
@@ -102,6 +104,7 @@ def test_what_was_done_can_be_undone_once_the_answer_has_ended(environment: Envi
     assert undo_buttons(newcomer(view)) == undo_buttons(last)
 
 
+@pytest.mark.slow
 def test_a_stored_answer_shows_the_same_steps(environment: Environment) -> None:
     entries = told(text="Well.")
     steps = stored_steps(extras(entries), today=TODAY).known({"01C": "", "01D": ""})
@@ -115,6 +118,7 @@ def test_a_stored_answer_shows_the_same_steps(environment: Environment) -> None:
     assert undo_buttons(html) == undo_buttons(newcomer(view))
 
 
+@pytest.mark.slow
 def test_the_builtin_engines_own_account_of_its_steps_is_not_shown_twice(environment: Environment) -> None:
     text = f"{SENTENCE}.\n\nCompleted *Milk*. Anything else?"
     view, sent = live(environment, told(text=text))
@@ -125,6 +129,7 @@ def test_the_builtin_engines_own_account_of_its_steps_is_not_shown_twice(environ
     assert "<em>Milk</em>" not in sent
 
 
+@pytest.mark.slow
 def test_what_an_earlier_try_had_done_is_said_so_once(environment: Environment) -> None:
     again = [
         Event(events.TOOL_CALL, {"id": "c3", "name": "complete_todo", "arguments": {"todo_id": "T-2"}}),
@@ -156,6 +161,7 @@ def test_undone_steps_can_be_done_again(environment: Environment) -> None:
         assert undo_buttons(html) == buttons, undone_by
 
 
+@pytest.mark.slow
 def test_an_option_is_a_button_that_sends_its_words(environment: Environment) -> None:
     asks = {"kind": "ask", "question": "Which?", "options": ["The <b>first</b>", "", 7, "x" * 201, "The second"]}
     call = Event(events.TOOL_CALL, {"id": "c3", "name": "ask_user", "arguments": {"question": "Which?"}})
@@ -167,6 +173,7 @@ def test_an_option_is_a_button_that_sends_its_words(environment: Environment) ->
         assert "c3" not in html
 
 
+@pytest.mark.slow
 @pytest.mark.req("D10")
 def test_deleting_is_confirmed_in_words_that_the_agent_takes_for_a_yes(environment: Environment) -> None:
     for ids in (["T-1"], ["T-1", "T-2"]):
@@ -198,6 +205,7 @@ def test_without_script_steps_are_told_as_they_end(environment: Environment) -> 
     assert view.greeting(Replay(None, 0, 0, "exact", [])).decode() == whole
 
 
+@pytest.mark.slow
 def test_events_that_make_no_sense_are_told_all_the_same(environment: Environment) -> None:
     happened = [
         Event(events.START, {}),

@@ -158,6 +158,7 @@ def test_marks_are_understood(said: str, shown: str, sources: list[int]) -> None
     assert extract_citations(said, COUNT) == (shown, sources)
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([piece for piece in PIECES if "`" not in piece and "~" not in piece]), max_size=12))
 @settings(max_examples=80, deadline=None)
 def test_every_number_that_is_shown_is_of_a_passage_and_leads_nowhere_else(pieces: list[str]) -> None:

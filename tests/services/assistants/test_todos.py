@@ -30,6 +30,7 @@ def call(name: str, **arguments: Any) -> tuple[str, str]:
     return name, json.dumps(arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D9", "D10", "D6")
 def test_a_call_is_told_carried_out_and_given_back_to_the_model(database: Database) -> None:
     model = Model(

@@ -98,6 +98,7 @@ def test_anything_else_is_no_yes(text: str) -> None:
     assert not agrees(text)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D14", "R7")
 def test_an_answer_takes_a_unit_and_gives_it_back_if_it_fails(database: Database) -> None:
     ada = Person(database)
@@ -189,6 +190,7 @@ def test_nothing_is_done_for_an_answer_that_has_ended(database: Database) -> Non
     assert refused.value.code == "ANSWER_ENDED"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "question", ["Add milk tomorrow #home", "Complete tea", "Move tea to 2026-02-01", "Delete tea"]
 )
@@ -225,6 +227,7 @@ def test_what_was_undone_is_done_again_by_a_try_again(database: Database) -> Non
     assert ada.items() == ["milk"]
 
 
+@pytest.mark.slow
 def test_a_continued_list_adds_what_was_missing_and_nothing_twice(database: Database) -> None:
     ada = Person(database)
     results: list[Any] = []

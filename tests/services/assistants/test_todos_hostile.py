@@ -161,6 +161,7 @@ def test_a_text_in_a_todo_cannot_delete_what_the_person_made(database: Database)
     assert told.messages("confirm")[0]["todo_ids"] == [milk.id, trap.id]
 
 
+@pytest.mark.slow
 def test_what_the_person_agreed_to_is_deleted_and_nothing_else(database: Database) -> None:
     ada = Person(database)
     milk, eggs = ada.add("Milk", "Eggs")

@@ -51,6 +51,7 @@ def calling(*calls: tuple[str, dict[str, Any]], **script: Any) -> Script:
     return Script(tokens=0, tool_calls=written, **{"finish": "tool_calls", **script})
 
 
+@pytest.mark.slow
 @pytest.mark.req("R20", "D6")
 @pytest.mark.parametrize("finish", ["tool_calls", "stop"])
 def test_calls_and_their_results_go_over_the_wire_as_the_api_has_them(

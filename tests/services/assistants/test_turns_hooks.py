@@ -98,6 +98,7 @@ def test_what_an_assistant_does_at_a_start_is_stored_with_the_turn(place: Site) 
     assert place.noted(asked.message_id, "began")
 
 
+@pytest.mark.slow
 def test_what_an_assistant_refuses_at_a_start_has_not_happened(place: Site) -> None:
     place.desk.refuses = True
 

@@ -39,6 +39,7 @@ def notes(*found: tuple[Deck, Sequence[Card]]) -> list[tuple[str, str, str]]:
     return [(guid, *fields.split("\x1f")) for guid, fields in rows]
 
 
+@pytest.mark.slow
 def test_a_package_holds_every_card_once() -> None:
     found = [deck(("a", "b"), ("c", "d")), deck(("e", "f"), name="D2", title="Physics")]
 

@@ -265,6 +265,7 @@ def test_two_tabs_at_once_make_one_deck(
     assert database.run(ledger.audit) == []
 
 
+@pytest.mark.slow
 def test_two_decks_of_one_person_may_be_in_the_making_and_not_three(
     modelled: Cards, model: ModelServer, database: Database, user: User
 ) -> None:

@@ -58,6 +58,7 @@ def test_every_chunk_stands_where_it_says_and_every_word_in_a_chunk(texts: list[
     assert found == list(chunks(pages, has_marks=has_marks))
 
 
+@pytest.mark.slow
 @given(st.text(max_size=3000))
 def test_any_text_can_be_cut(text: str) -> None:
     for chunk in cut(text, target=20, most=30, overlap=5):
@@ -168,6 +169,7 @@ def test_what_is_embedded_says_what_it_is_about() -> None:
     assert chunking.embedded("", "Words.") == "Words."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "low", "high"),
     [

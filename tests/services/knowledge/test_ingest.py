@@ -55,6 +55,7 @@ def test_documents_of_every_kind_become_ready(reader: Reader) -> None:
     assert reader.ended == [("ready", 2)] + [("ready", 1)] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "content", "says"),
     [

@@ -182,6 +182,7 @@ def test_a_base_without_documents_finds_nothing_and_says_so(retriever: Retriever
     assert confidence.before(found) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "is_answered"),
     [
@@ -236,6 +237,7 @@ def test_a_follow_up_is_understood_by_the_question_before_it(retriever: Retrieve
     assert names(following)[0] == "baking.md"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_without_vectors_words_are_searched_alone_and_that_is_said(
     database: Database, embedder: Embedder, user: User
@@ -296,6 +298,7 @@ HOSTILE: Any = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.usefixtures("filled")
 def test_no_text_is_understood_as_the_indexes_own_syntax(retriever: Retriever, user: User, typed: str) -> None:

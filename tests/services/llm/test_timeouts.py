@@ -22,6 +22,7 @@ def failure_of(engine: OpenAIEngine) -> ModelError:
     return raised.value
 
 
+@pytest.mark.slow
 def test_a_first_token_that_does_not_come_ends_exactly_at_its_deadline(
     make_engine: MakeEngine, model_server: ModelServer
 ) -> None:

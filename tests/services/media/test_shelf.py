@@ -238,6 +238,7 @@ def test_a_file_that_is_there_is_not_read_again(
         deaf.add(stranger.id, "notes.md", BytesIO(NOTES.encode()))
 
 
+@pytest.mark.slow
 def test_somebody_elses_file_is_unknown(shelf: Shelf, user: users.User, stranger: users.User) -> None:
     media = shelf.add(user.id, "notes.md", BytesIO(NOTES.encode()))
 
@@ -273,6 +274,7 @@ class Hanging(Reader):
         return super().read(user_id, content)
 
 
+@pytest.mark.slow
 def test_an_upload_that_is_given_up_leaves_nothing(make_shelf: Callable[..., Shelf], user: users.User) -> None:
     reader = Hanging()
     shelf = make_shelf(reader=reader)
@@ -310,6 +312,7 @@ class Giving(Fetcher):
         return name
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4")
 def test_a_fetched_file_is_kept_like_any_other(make_shelf: Callable[..., Shelf], user: users.User) -> None:
     shelf = make_shelf(fetcher=Giving("notes.md", NOTES.encode()))

@@ -309,6 +309,7 @@ def test_the_child_tells_of_pages_and_then_of_the_end() -> None:
     assert told.endswith(b'{"pages": null}')
 
 
+@pytest.mark.slow
 def test_the_child_reads_what_it_knows_only() -> None:
     command = [sys.executable, "-m", "services.reading.documents", "exe"]
 

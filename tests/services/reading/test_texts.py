@@ -45,6 +45,7 @@ def test_stretches_are_cut_where_a_paragraph_ends() -> None:
     assert sum(stretch.count("word") for stretch in found) == 12 * 150
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="ab \n", min_size=0, max_size=4 * STRETCH_CHARS))
 def test_stretches_lose_nothing_but_white_space(text: str) -> None:
     found = texts.stretches(text)

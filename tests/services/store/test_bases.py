@@ -150,6 +150,7 @@ def test_who_cannot_be_a_member_is_said_at_the_field(database: Database, user: u
         assert [error.field for error in caught.value.errors] == ["email"]
 
 
+@pytest.mark.slow
 def test_there_is_an_end_to_bases_and_members(
     make_database: Callable[..., Database], database: Database, user: users.User, base: BaseView
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_member_who_leaves_the_site_leaves_the_base(
     assert database.run(lambda s: s.scalar(select(func.count()).select_from(BaseMember))) == 0
 
 
+@pytest.mark.slow
 def test_an_export_tells_of_bases_and_documents_without_what_is_made_of_them(
     database: Database, user: users.User, stranger: users.User, base: BaseView
 ) -> None:

@@ -57,6 +57,7 @@ def test_the_last_place_is_given_once_and_the_refusal_says_the_cap(
     database.run(add, stranger.id)
 
 
+@pytest.mark.slow
 def test_a_deleted_problem_makes_room(database: Database, user: users.User) -> None:
     database.run(make_problems, user.id, problems.MAX_PROBLEMS)
 

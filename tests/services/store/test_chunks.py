@@ -58,6 +58,7 @@ def test_a_vector_of_another_size_is_refused(database: Database, user: users.Use
         database.run(lambda s: [s.delete(row) for row in s.query(documents.DocumentRow)])
 
 
+@pytest.mark.slow
 def test_numbers_of_chunks_are_not_given_again(database: Database, user: users.User) -> None:
     kept = database.run(make_indexed, user.id, texts=["a", "b"])
     last = database.run(chunks.at, user.id, places(kept, 2))[-1].id

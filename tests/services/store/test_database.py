@@ -255,6 +255,7 @@ def test_a_lock_held_elsewhere_is_waited_for(make_database: Callable[..., Databa
     assert writer.get(timeout=10).id
 
 
+@pytest.mark.slow
 def test_a_lock_held_too_long_is_unavailable_and_reading_goes_on(
     make_database: Callable[..., Database], url: str
 ) -> None:

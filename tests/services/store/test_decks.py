@@ -90,6 +90,7 @@ def test_an_answer_has_one_deck(database: Database, user: User, answer: str) -> 
     assert refused.value.code == "CARDS_BUSY"
 
 
+@pytest.mark.slow
 def test_many_at_once_begin_as_many_as_may_be(database: Database, user: User) -> None:
     answers = [database.run(make_study_answer, user.id) for _ in range(6)]
 
@@ -156,6 +157,7 @@ def test_renaming_and_deleting(database: Database, user: User, stranger: User) -
     assert database.run(decks.of_message, user.id, deck.message_id or "") is None
 
 
+@pytest.mark.slow
 def test_the_latest_tries_at_a_quiz_are_kept(database: Database, user: User, stranger: User) -> None:
     deck = database.run(make_deck, user.id)
     for number in range(ATTEMPTS_KEPT + 3):
@@ -172,6 +174,7 @@ def test_the_latest_tries_at_a_quiz_are_kept(database: Database, user: User, str
     assert database.run(lambda s: s.query(Attempt).count()) == 0
 
 
+@pytest.mark.slow
 def test_no_query_reads_a_whole_table(database: Database, user: User) -> None:
     deck = database.run(make_deck, user.id)
     statements: list[tuple[str, object]] = []

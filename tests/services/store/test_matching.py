@@ -244,6 +244,7 @@ def test_words_that_are_everywhere_are_still_found(
     assert len(words(database, user, "listens", "rare", must=["server"], limit=3)) == 3
 
 
+@pytest.mark.slow
 def test_finding_reads_no_table_whole(database: Database, user: users.User) -> None:
     base = database.run(make_base, user.id)
     database.run(make_indexed, user.id, base.id, texts=["needle"], vectors=[vector()])

@@ -162,6 +162,7 @@ def test_no_tree_is_anybody_elses(database: Database, user: users.User, stranger
     assert (row.id, conversation.id) == (mine.id, mine.conversation_id)
 
 
+@pytest.mark.slow
 def test_alternatives_made_at_once_are_all_kept(make_database: Callable[..., Database]) -> None:
     databases = [make_database(), make_database()]
     user = databases[0].run(users.create, "a@example.org", "hash")

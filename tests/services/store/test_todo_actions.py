@@ -108,6 +108,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_and_nothing_stored(todo_list: TodoList) -> None:
     kept = todo_list.make()
     for changes, field in WRONG:
@@ -171,6 +172,7 @@ def test_somebody_elses_is_not_found(todo_list: TodoList, foreign_list: TodoList
     assert (todo_list.revision, foreign_list.revision) == (1, 1)
 
 
+@pytest.mark.slow
 def test_subtasks_have_none_of_their_own_and_do_not_repeat(todo_list: TodoList) -> None:
     above = todo_list.make("above", subtasks=(Draft("part"),))
     (part,) = above.subtasks

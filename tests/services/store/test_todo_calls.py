@@ -41,6 +41,7 @@ def test_a_call_of_the_agent_does_something_once(todo_list: TodoList) -> None:
     assert list(todo_list.everything()) == [made.todo.id]
 
 
+@pytest.mark.slow
 def test_calls_are_told_apart_by_answer_and_person(todo_list: TodoList, foreign_list: TodoList) -> None:
     for by in (todo_list.call("m", "c"), todo_list.call("m", "d"), todo_list.call("n", "c")):
         assert not todo_list.todos.create(by, Draft("x")).repeated

@@ -101,6 +101,7 @@ def test_what_starts_is_listed_by_its_start_unless_it_is_due(todo_list: TodoList
     assert todo_list.items("today") == ["starts", "due earlier"]
 
 
+@pytest.mark.slow
 def test_what_is_done_is_over(todo_list: TodoList) -> None:
     first, second = (todo_list.make(item, due=day("2026-11-20")) for item in ("first", "second"))
     todo_list.make("open")
@@ -187,6 +188,7 @@ def family(todo_list: TodoList) -> TodoList:
     return todo_list
 
 
+@pytest.mark.slow
 def test_subtasks_stand_in_their_todo_or_by_themselves(family: TodoList) -> None:
     assert family.items("open") == ["move", "paint"]
     assert family.items("today") == ["boxes", "paint"], "what is due of a todo that is not, and no other"

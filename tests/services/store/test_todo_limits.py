@@ -20,6 +20,7 @@ def fill(s: Session, user_id: int, count: int, *, status: str = "open", parent_i
     s.execute(insert(TodoRow), [{**same, "id": f"{n}-{tail}", "position": n} for n in range(count)])
 
 
+@pytest.mark.slow
 def test_the_list_has_an_end(todo_list: TodoList, foreign_list: TodoList, monkeypatch: pytest.MonkeyPatch) -> None:
     assert todo_edits.MAX_OPEN == 5_000
     monkeypatch.setattr(todo_edits, "MAX_OPEN", 12)

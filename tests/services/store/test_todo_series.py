@@ -150,6 +150,7 @@ TOUCHES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back", ["reopen", "undo"])
 @pytest.mark.parametrize("touch", TOUCHES)
 def test_the_next_one_stays_if_somebody_touched_it(todo_list: TodoList, back: str, touch: str) -> None:

@@ -211,6 +211,7 @@ def test_what_an_answer_did_is_undone_but_for_what_was_changed_since(todo_list: 
         todo_list.todos.undo(todo_list.by, message_id="m")
 
 
+@pytest.mark.slow
 def test_an_answer_that_undid_something_is_undone_too(todo_list: TodoList) -> None:
     made = todo_list.make("a")
     change = todo_list.change(made, item="b")
@@ -246,6 +247,7 @@ def test_one_change_is_undone_once_however_many_ask(todo_list: TodoList) -> None
     assert todo_list.items() == ["a"]
 
 
+@pytest.mark.slow
 def test_what_comes_back_needs_room(todo_list: TodoList, monkeypatch: pytest.MonkeyPatch) -> None:
     made = todo_list.make("a")
     todo_list.todos.delete(todo_list.by, made.id)

@@ -29,6 +29,7 @@ def test_what_is_indexed_names_its_owner_and_each_word_once() -> None:
     assert indexed(7, "Two and two") == ["7:two", "7:and"]
 
 
+@pytest.mark.slow
 def test_what_is_indexed_of_one_text_is_bounded() -> None:
     many = indexed(1, " ".join(f"w{number}" for number in range(100_000)))
     wide = indexed(1, "".join(chr(0x20000 + number) for number in range(MAX_INDEXED_CHARS)))

@@ -239,6 +239,7 @@ def test_signals_meant_for_the_owner_end_neither_keeper_nor_server(
     assert server.is_running
 
 
+@pytest.mark.slow
 def test_keeper_and_server_are_out_of_reach_of_the_terminals_signals(server: EmbeddedValkey, tmp_path: Path) -> None:
     pid = server_pid(tmp_path)
 
@@ -300,6 +301,7 @@ def owner(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     process.stdout.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_owner_leaves_no_process_and_no_socket(
     owner: "subprocess.Popen[str]", tmp_path: Path, number: signal.Signals

@@ -88,6 +88,7 @@ def test_a_lost_reply_to_the_end_does_not_end_it_twice(make_node: Nodes, proxy: 
         assert proxy.lost.is_set(), "needs a lost reply"
 
 
+@pytest.mark.slow
 def test_cuts_at_any_moment_lose_nothing(make_node: Nodes, node: Node, proxy: Forgetful) -> None:
     far = make_node(url=proxy.url)
     scripts = [Script().say("-") for _ in range(5)]
@@ -183,6 +184,7 @@ def test_a_frozen_way_to_redis_is_left_and_what_was_sent_is_not_doubled(
     finish(far, run, script, reader, "ab")
 
 
+@pytest.mark.slow
 def test_a_paused_server_costs_time_only(node: Node) -> None:
     script = Script().say("a")
     run = node.run(script)
@@ -247,6 +249,7 @@ def test_an_answer_is_kept_whose_log_goes_at_its_end(node: Node) -> None:
     assert [(end.outcome, end.text) for end in node.settled] == [("completed", "a")]
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_no_writes_is_asked_again_with_pauses(make_node: Nodes, own_url: str) -> None:
     far = make_node(url=own_url)
     script = Script().say("a")

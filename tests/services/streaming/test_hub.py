@@ -115,6 +115,7 @@ def _swallow(node: Node, spec: object) -> None:
         node.subscribe(spec)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_reader_who_comes_as_another_leaves_is_not_forgotten(node: Node, other: Node) -> None:
     script = Script().say("a")
     run = node.run(script)
@@ -304,6 +305,7 @@ def test_a_run_of_this_worker_whose_beginning_is_not_known_here_is_read_from_the
     assert reader.text == "ab"
 
 
+@pytest.mark.slow
 def test_hundreds_of_streams_that_nobody_reads_are_let_go(node: Node) -> None:
     for number in range(401):
         facts = StreamFacts(USER, StreamId(f"old{number}"), "tutor", "c")

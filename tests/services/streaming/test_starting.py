@@ -170,6 +170,7 @@ def test_a_follow_up_that_could_not_be_stored_lets_its_key_go_too(node: Node) ->
     assert 0 < node.redis.pttl(keys.idempotency(USER, "k")) <= LEASE_MS
 
 
+@pytest.mark.slow
 def test_an_answer_begins_though_its_record_cannot_be_kept(make_node: Nodes, proxy: Forgetful) -> None:
     node = make_node(url=proxy.url)
     run = node.start(idempotency_key="k", record="{}", fingerprint="f")
@@ -194,6 +195,7 @@ def test_a_repeated_start_is_answered_even_when_the_site_is_full(make_node: Node
         node.runs.start(make_spec(**{**same, "idempotency_key": "l"}))
 
 
+@pytest.mark.slow
 def test_many_repeats_at_once_start_one_run(node: Node, other: Node) -> None:
     same = {"idempotency_key": "k", "record": "{}", "fingerprint": "f"}
     answers: list[Any] = []

@@ -114,6 +114,7 @@ def test_a_peer_that_vanished_without_a_word_is_left(listen: Open, redis: "Redis
     listening.wait_for(b"1")
 
 
+@pytest.mark.slow
 def test_a_peer_that_says_nothing_but_answers_is_kept(listen: Open, redis: "Redis") -> None:
     listening = listen(ping_s=0.02, silence_s=1.0)
     listening.subscription.add("a", listening.take, timeout_s=5)

@@ -82,6 +82,7 @@ def test_each_event_is_sent_as_it_comes(way: Way) -> None:
         assert text_of(response.until(said(f"<{number}>"))) == f"<{number}>"
 
 
+@pytest.mark.slow
 def test_small_buffers_and_a_slow_reader_change_nothing(way: Way) -> None:
     dice = random.Random(7)
     texts = ["".join(dice.choices("abcé😀\n", k=dice.randrange(1, 6000))) for _ in range(60)]

@@ -47,6 +47,7 @@ def differing(one: Draft, other: Draft) -> dict[str, tuple[Any, Any]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.req("D9")
 def test_a_line_becomes_the_same_todo_by_hand_and_by_sentence() -> None:
     wrong = {}
@@ -68,6 +69,7 @@ def test_a_line_that_is_refused_by_hand_makes_nothing_by_sentence() -> None:
         assert by_sentence(row) is None, row.said
 
 
+@pytest.mark.slow
 @pytest.mark.req("D9", "D35")
 def test_a_phrase_is_the_same_date_in_a_line_and_to_the_tools() -> None:
     compared = 0

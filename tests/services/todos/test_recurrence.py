@@ -47,6 +47,7 @@ def test_every_repetition_means_what_the_table_says() -> None:
     assert len(ROWS) > 140
 
 
+@pytest.mark.slow
 def test_what_is_said_of_a_repetition_means_the_same_when_it_is_read() -> None:
     for row in ROWS:
         if row.meant.startswith("! "):
