@@ -130,7 +130,7 @@ def test_sse_citation_events_contain_metadata(search: Callable[..., list[Frame]]
     assert first["document_name"] == "auth.md"
     assert "access token" in first["excerpt"]
     assert first["heading"].endswith("OAuth")
-    assert DOCUMENT[first["start"] : first["end"]].startswith(first["excerpt"].removesuffix("…")[:40])
+    assert first["excerpt"].removesuffix("…")[:40] in DOCUMENT[first["start"] : first["end"]]
     text = "".join(frame.json["text"] for frame in frames if frame.name == "token")
     assert all(f"[{citation['number']}]" in text for citation in citations)
 
