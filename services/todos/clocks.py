@@ -183,6 +183,9 @@ def _worded(words: Sequence[Word], index: int) -> Clock | None:
 
 def _from_hour(words: Sequence[Word], index: int, hour: int) -> Clock | None:
     """`from 10 to 11`, which a day beside it makes a time: "count from 1 to 10"."""
+    exact = _ending(at(words, index + 2))
+    if exact is not None and hour <= 23 and not words[index + 1].ends:
+        return Clock(index + 3, time(hour), until=exact) if time(hour) < exact else None
     last = number(at(words, index + 2))
     if last is None or hour > 23 or last > 23 or words[index + 1].ends:
         return None
@@ -251,7 +254,7 @@ def _range(text: str, index: int) -> Clock | None:
     if last is None:
         return None
     named = end[-2:] if end[-2:] in _HALVES else ""
-    first = _ending(begin) or (_ending(begin + named) if named else None)
+    first = _ending(begin) or _ending(begin + (named or ":00") if begin.isdecimal() else begin)
     return Clock(index + 1, first, until=last) if first is not None else None
 
 

@@ -22,6 +22,7 @@ __all__ = ["Found", "Hold", "InvalidDate", "Reading", "Said", "match", "read", "
 MAX_PHRASE_CHARS: Final = 200
 
 _FORMS: Final = 'Use YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, or words such as "tomorrow", "next monday at 9" or "17 Feb".'
+_DOTTED = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}")
 _MACHINE_LIKE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].{0,40})?", re.IGNORECASE)
 _START_LEADS: Final = names("on for from starting")
 _DUE_LEADS: Final = names("by due until till til 'til before deadline")
@@ -153,7 +154,10 @@ def _core(words: Sequence[Word], index: int, said: Said) -> Found | None:
 
 def _open(words: Sequence[Word], end: int) -> bool:
     """Whether a phrase may go on behind the word before `end`."""
-    return end < len(words) and not words[end - 1].stops and not words[end].quoted
+    if end >= len(words) or words[end].quoted:
+        return False
+    # The second dot of `3.12. 19:30` ends no sentence.
+    return not words[end - 1].stops or (words[end - 1].ends == "." and bool(_DOTTED.fullmatch(words[end - 1].text)))
 
 
 def _part(words: Sequence[Word], index: int) -> tuple[str, int] | None:

@@ -143,6 +143,8 @@ def _last(words: Sequence[Word], index: int, said: Said) -> Day | None:
 
 
 def _of_month(words: Sequence[Word], index: int, said: Said) -> Day | None:
+    if texts(words, index, 3) == ("end", "of", "day") and (whole := _day_behind(words, index + 2, said)):
+        return whole
     found = ofmonths.match(words, index, said.today)
     return None if found is None else Day(found.end, found.day, note=found.note)
 
@@ -158,9 +160,20 @@ def _saturday(said: Said) -> date:
 
 def _code(words: Sequence[Word], index: int, said: Said) -> Day | None:
     edge, unit = _CODES[at(words, index)].split()
+    whole = _day_behind(words, index, said) if unit == "day" else None
+    if whole is not None:
+        return whole
     if edge == "end":
         return Day(index + 1, ofmonths.end_of(unit, said.today, 0), Hold.END)
     return Day(index + 1, ofmonths.start_of(unit, said.today, 1), Hold.END)
+
+
+def _day_behind(words: Sequence[Word], index: int, said: Said) -> Day | None:
+    """The day whose end is meant, behind `eod` or `end of day`: a day without a time lasts until its end."""
+    if words[index].stops or at(words, index + 1) not in {"today", "tomorrow", "on", *WEEKDAYS}:
+        return None
+    found = match(words, index + 2 if at(words, index + 1) == "on" else index + 1, said)
+    return found if found is not None and found.moment is None and found.hold > Hold.LED else None
 
 
 def _in(words: Sequence[Word], index: int, said: Said) -> Day | None:

@@ -4,7 +4,7 @@ Each date says where it may be one (`Hold`): at the end of a line is also before
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from services.todos import clocks, dates, repeating
@@ -95,10 +95,24 @@ def _taken(line: Seen, words: Sequence[Word], index: int, *, until: int | None =
         line.repeat = repeated
         return repeated.end
     found = None if _is_blocked(line, index) else dates.match(words, index, line.said)
+    found = _with_its_end(words, found)
     if found is None or until not in {None, found.end} or not _is_date(line, found):
         return None
     (line.dues if found.due else line.starts).append(found)
     return found.end
+
+
+def _with_its_end(words: Sequence[Word], found: Found | None) -> Found | None:
+    """`friday eod` is no more than `friday`: a day without a time lasts until its end."""
+    if found is None or found.day is None or found.clock is not None or found.last is not None:
+        return found
+    if words[found.end - 1].stops or at(words, found.end - 1) == "eod":
+        return found
+    if at(words, found.end) == "eod":
+        return replace(found, end=found.end + 1)
+    if [at(words, found.end + each) for each in range(3)] == ["end", "of", "day"]:
+        return replace(found, end=found.end + 3)
+    return found
 
 
 def _look_again(line: Seen) -> bool:

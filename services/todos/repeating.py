@@ -206,10 +206,19 @@ def _named(words: Sequence[Word], begin: int, index: int) -> Found | None:
 def _of_every(words: Sequence[Word], index: int) -> Found | None:
     """`on the 1st of every month`, `the last friday of each month`."""
     begin = index + 1 if at(words, index) == "on" else index
-    found = in_month(words, begin, index)
+    found = in_month(words, begin, index) or _first_of(words, begin, index)
     if found is None or texts(words, found.end - 2, 2) not in {("every", "month"), ("each", "month")}:
         return None
     return found
+
+
+def _first_of(words: Sequence[Word], begin: int, index: int) -> Found | None:
+    """`the first of every month`, where its day has no word of its own."""
+    begin = begin + 1 if at(words, begin) == "the" else begin
+    day, of = ORDINALS.get(at(words, begin)), at(words, begin + 1)
+    if day is None or of != "of" or words[begin].ends:
+        return None
+    return Found(index, begin + 4, {"FREQ": "MONTHLY", "BYMONTHDAY": str(day)})
 
 
 def _plural(words: Sequence[Word], index: int) -> Found | None:

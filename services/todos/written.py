@@ -74,6 +74,7 @@ _ISO_OFFSET = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:z|
 _ISO_WEEK = re.compile(r"([0-9]{4})-?w([0-9]{2})(?:-?([1-7]))?")
 _YEAR_FIRST = re.compile(r"([0-9]{4})[/.]([0-9]{1,2})[/.]([0-9]{1,2})")
 _SLASHED = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})(?:\2([0-9]{4}|[0-9]{2}))?")
+_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(?:-[0-9]{1,2}:[0-9]{2})?")
 _YEAR = re.compile(r"(?:19|20|21)[0-9]{2}")
 _FRACTIONS: Final = {"1/2", "1/3", "2/3", "1/4", "3/4", "1/8", "3/8", "5/8", "7/8", "24/7", "9/11"}
 # What is counted or numbered, so that the number before it is no day: "on the 5th floor", "march 31 km".
@@ -189,6 +190,11 @@ def _ordinal(words: Sequence[Word], index: int, day: int, said: Said) -> Day | N
     return Day(index + 1, first.replace(day=day), Hold.END)
 
 
+def _is_day_for_certain(words: Sequence[Word], index: int, day: int) -> bool:
+    """Whether `24.12.` is no number at the end of a sentence: there is no such version, or a time is behind it."""
+    return day > 12 or bool(_TIME.fullmatch(at(words, index + 1)))
+
+
 def _slashed(words: Sequence[Word], index: int, said: Said) -> Day | None:
     """`5/6`, `5/6/2026`, `17.2.2027`, `17.2.`: with dots the day is first, with strokes it is as the zone writes."""
     text, written = at(words, index), phrase(words, index, index + 1)
@@ -216,5 +222,5 @@ def _slashed(words: Sequence[Word], index: int, said: Said) -> Day | None:
     if not 1 <= month <= 12 or not 1 <= day <= when.days_in(2024, month):
         return None
     dated = _day_of_month(words[: index + 1], (index, index + 1), (month, day), said)
-    hold = Hold.LED if mark == "." or text in _FRACTIONS else Hold.END
+    hold = Hold.LED if text in _FRACTIONS or (mark == "." and not _is_day_for_certain(words, index, day)) else Hold.END
     return None if dated is None else Day(index + 1, dated.day, hold, note=note or dated.note)
