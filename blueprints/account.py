@@ -1,15 +1,14 @@
 """A person's own account: password, tokens, sessions, language, zone, export, deletion."""
 
 import contextlib
-import functools
 import json
-import zoneinfo
 from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request, url_for
 
 from blueprints import agents, auth, body, errors, identity
+from blueprints.auth import safe_path
 from blueprints.extensions import services
 from blueprints.negotiate import see_other
 from services import passwords
@@ -48,6 +47,12 @@ def change_password() -> Response:
 def change_profile() -> Response:
     """Change language and zone."""
     return errors.on_page(_change_profile, _page)
+
+
+@blueprint.post("/zone")
+def change_zone() -> Response:
+    """Take the zone of this browser's clock, from the page where days and times matter; then back to it."""
+    return errors.on_page(_change_zone, _page)
 
 
 @blueprint.post("/tokens")
@@ -123,11 +128,22 @@ def _change_profile() -> Response:
     zone = sent.text("zone", max_chars=_MAX_ZONE_CHARS)
     if language and language not in _offered(user):
         sent.wrong("language", "must be one of those that are offered, such as en or de-CH")
-    if zone and zone not in _zones():
+    if zone and zone not in auth.zones():
         sent.wrong("zone", "must be a time zone such as Europe/Zurich")
     sent.check()
     services().database.run(users.update_profile, user.id, language=language, zone=zone)
     return _done()
+
+
+def _change_zone() -> Response:
+    sent = body.fields(request)
+    user = identity.require().user
+    zone = sent.text("zone", max_chars=_MAX_ZONE_CHARS)
+    if zone and zone not in auth.zones():
+        sent.wrong("zone", "must be a time zone such as Europe/Zurich")
+    sent.check()
+    services().database.run(users.update_profile, user.id, language=user.language, zone=zone)
+    return see_other(safe_path(request.values.get("next")))
 
 
 def _create_token() -> Response:
@@ -187,7 +203,7 @@ def _page(problem: dict[str, Any] | None = None, *, new_token: str | None = None
         current_session_id=identity.current_session_id(),
         tokens=own_tokens,
         new_token=new_token,
-        zones=_zones(),
+        zones=auth.zones(),
         languages=list(_offered(user).items()),
         min_password_chars=auth.MIN_PASSWORD_CHARS,
         problem=problem,
@@ -205,12 +221,6 @@ def _offered(user: User) -> Mapping[str, str]:
 @blueprint.app_template_filter("browser")
 def _browser(user_agent: str) -> str:
     return agents.told(user_agent)
-
-
-@functools.cache
-def _zones() -> tuple[str, ...]:
-    # Read once: it walks through hundreds of files.
-    return tuple(sorted(zoneinfo.available_timezones()))
 
 
 def _everything(s: Any, user_id: int) -> tuple[User | None, list[sessions.SessionRow], list[tokens.TokenRow]]:

@@ -161,6 +161,10 @@ class Board:
         rows = [row(todo, now=self.now, zone=self.zone) for todo in self.found.todos]
         object.__setattr__(self, "rows", rows)
 
+    def day_of(self, step: Todo) -> Day | None:
+        """When a subtask is due, else starts."""
+        return _day(step.day, now=self.now, zone=self.zone, is_due=step.due is not None, is_open=not step.is_done)
+
     @property
     def show(self) -> str:
         return self.choice.show

@@ -37,13 +37,14 @@ import * as turns from "./turns.js"
 import * as unread from "./unread.js"
 import * as upload from "./upload.js"
 import * as waiting from "./waiting.js"
+import * as zone from "./zone.js"
 
 // Imported by name, so that all are there before the page counts as loaded: Enter must not miss the composer.
 const MODULES = new Map(Object.entries({
   announce, bases, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
   "copy-answer": copyAnswer, edit, estimate, feedback, fold, follow, keep, ladder, limit, math, more, opens, palette, panel, past,
   "past-menu": pastMenu, queue, reader, reconnect, reveal, share, shortcuts, theme, "todo-agent": todoAgent, todos, "todos-quick": todosQuick,
-  turns, unread, upload, waiting,
+  turns, unread, upload, waiting, zone,
 }))
 const attached = new WeakMap()
 
