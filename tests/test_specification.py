@@ -56,7 +56,6 @@ def test_a_message_is_the_same_wherever_it_is_cut() -> None:
         assert reader.feed(message[:place]) + reader.feed(message[place:]) == whole
 
 
-@pytest.mark.slow
 @pytest.mark.req("T19", "T20", "T21", "T39")
 def test_stream_creation(slow: FlaskClient, app: Flask) -> None:
     created = ask(slow)
@@ -75,7 +74,6 @@ def test_stream_creation(slow: FlaskClient, app: Flask) -> None:
     assert (state.status, state.assistant) == ("running", "tutor")
 
 
-@pytest.mark.slow
 @pytest.mark.req("T4", "T18", "T23", "T39", "A6-3")
 def test_concurrent_stream_limit(slow: FlaskClient) -> None:
     first, second = ask(slow), ask(slow, session_id="session_2")
@@ -89,7 +87,6 @@ def test_concurrent_stream_limit(slow: FlaskClient) -> None:
     assert ask(slow, session_id="session_3").status_code == 201
 
 
-@pytest.mark.slow
 @pytest.mark.req("T2", "T5", "T7", "T8", "T40", "T42", "A6-1")
 def test_tutor_stream_flow(signed_in: FlaskClient) -> None:
     created = ask(signed_in, hint_level=1)
@@ -143,7 +140,6 @@ def study(signed_in: FlaskClient) -> StreamingClient:
     return StreamingClient(signed_in)
 
 
-@pytest.mark.slow
 @pytest.mark.req("U10", "U14")
 def test_health_check(study: StreamingClient) -> None:
     answer = study.health_check()
@@ -153,7 +149,6 @@ def test_health_check(study: StreamingClient) -> None:
     assert isinstance(answer.json["timestamp"], float)
 
 
-@pytest.mark.slow
 @pytest.mark.req("U9", "U14")
 def test_simple_streaming(study: StreamingClient) -> None:
     events = study.stream_simple("What is photosynthesis?")
@@ -162,7 +157,6 @@ def test_simple_streaming(study: StreamingClient) -> None:
     assert "".join(event["content"] for event in events[:-1]) == events[-1]["content"]
 
 
-@pytest.mark.slow
 @pytest.mark.req("U2", "U5", "U6", "U7", "U14")
 def test_full_conversation(study: StreamingClient) -> None:
     first = study.stream_conversation("What is photosynthesis?")
@@ -176,7 +170,6 @@ def test_full_conversation(study: StreamingClient) -> None:
     assert first[0]["interaction_id"] == second[0]["interaction_id"]
 
 
-@pytest.mark.slow
 @pytest.mark.req("U12", "U14")
 def test_error_handling(study: StreamingClient, app: Flask) -> None:
     path = "/api/stream/stream-conversation"
@@ -202,7 +195,6 @@ def todo_events(response: Any, query: str) -> list[tuple[str, Any]]:
     return list(zip([line[7:] for line in lines if line.startswith("event: ")], told, strict=True))
 
 
-@pytest.mark.slow
 @FRAMINGS
 @pytest.mark.req("D31", "D5", "D8", "D12", "R3", "A6-10")
 def test_agent_create_todo_stream_success(make_app: Callable[..., Flask], query: str) -> None:
@@ -231,7 +223,6 @@ def test_agent_create_todo_stream_success(make_app: Callable[..., Flask], query:
     ]
 
 
-@pytest.mark.slow
 @FRAMINGS
 @pytest.mark.req("D32", "D3", "D5", "D12", "R3", "A6-10")
 def test_streaming_end_to_end(app: Flask, query: str) -> None:

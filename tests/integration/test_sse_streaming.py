@@ -85,7 +85,6 @@ def search(client: FlaskClient) -> Callable[..., list[Frame]]:
     return ask
 
 
-@pytest.mark.slow
 @pytest.mark.req("Q3", "Q7", "Q17", "Q20")
 def test_search_with_sse_accept_header_returns_event_stream(client: FlaskClient) -> None:
     response = client.post("/api/v1/search", json={"query": QUESTION, "kb_ids": []}, headers=SSE)
@@ -97,7 +96,6 @@ def test_search_with_sse_accept_header_returns_event_stream(client: FlaskClient)
         assert stream.rest()
 
 
-@pytest.mark.slow
 @pytest.mark.req("Q4", "Q7")
 def test_sse_events_streamed_in_correct_order(search: Callable[..., list[Frame]]) -> None:
     names = [frame.name for frame in search()]
@@ -107,7 +105,6 @@ def test_sse_events_streamed_in_correct_order(search: Callable[..., list[Frame]]
     assert names.count("done") == 1
 
 
-@pytest.mark.slow
 @pytest.mark.req("Q1", "Q7", "Q8")
 def test_sse_token_events_contain_incremental_text(search: Callable[..., list[Frame]], client: FlaskClient) -> None:
     tokens = [frame.json["text"] for frame in search() if frame.name == "token"]
@@ -157,7 +154,6 @@ def test_sse_reconnection_resumes_from_last_event(search: Callable[..., list[Fra
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.req("Q6", "Q7", "Q12")
 def test_search_without_sse_header_returns_non_streaming(client: FlaskClient) -> None:
     response = client.post("/api/v1/search", json={"query": QUESTION, "kb_ids": []}, headers=JSON)
