@@ -42,7 +42,7 @@ _ASKING: Final = re.compile(r"^(?:(?:please|hey|hi|ok|so|and)\b[\s,]*)*(?:can|co
 _AFTERWARDS: Final = re.compile(r"[\s,]*\b(?:please|thanks|thank you|for me)[\s.!?]*$", _I)
 _NOT_MINE: Final = re.compile(
     r"^(?:write|tell|give|send|read|sing|make|show|buy|book|order|find) me "
-    r"(?!(?:my |the |all |open |what )*(?:todo|task|list|overdue|today|done|is|tag|project|#))|"
+    r"(?!(?:my |the |all |open |what )*(?:todo|task|list|overdue|today|done|is|tag|project|everything|it all|#))|"
     r"^(?:explain|translate|summari[sz]e|calculate|compute|google|search the (?:web|internet)|sing|ignore)\b",
     _I,
 )
@@ -118,6 +118,7 @@ _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
         "(?:change|set|move)(?: the)?(?: due| start)? (?:date|time|deadline|day) (?:of|for) N (?:to|on|at) W",
         # The last "to" is the one before the date: "Move talk to Ann to Friday".
         f"{_PUT_OFF} (?P<name>.+) (?P<words>(?:to|until|till|onto) .+?)", f"{_PUT_OFF} N {_DATE}",
+        "N (?:is|was|has been|got)(?: now)?(?: moved)? (?P<words>(?:to|at|on) .+?) (?:instead|now)",
         "make N (?P<words>due .+?)", "set N (?P<words>(?:due|to|for) .+?)", "(?:postpone|re-?schedule|delay|defer) N",
     )),
     ("change", ("change N (?:to|into) W",)),
@@ -130,6 +131,7 @@ _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
         r"(?:add|create|todo:|note:?|put|new:?)\s+W(?: (?:to|on|onto) (?:my|the) (?:todo )?list)?",
     )),
     ("search", (
+        "when(?:'s| is| are| do i have| do i need)(?: to)? W",
         "(?:find|search(?: for)?|look (?:for|up)|where is|where's) W",
         "(?:do i have|is there|are there|have i got)(?: an?| any)?(?: todos?| tasks?)?"
         "(?: (?:about|with|for|called|named|on my list for))? W",
@@ -184,7 +186,7 @@ def sentences(text: str) -> list[str]:
     for part in re.split(r"[;\n]+|(?<=[.!?])\s+(?=[A-Z])", text):
         left = part.strip()
         while left and read(left).kind not in ("create", "unknown", "subtasks", "rename"):
-            first, _, rest = _parted(left)
+            first, _, rest = parted(left)
             if not rest or read(first).kind in ("create", "unknown"):
                 break
             found.append(first)
@@ -201,6 +203,12 @@ _AND: Final = re.compile(
 )
 
 
-def _parted(text: str) -> tuple[str, str, str]:
+def greets(sentence: str) -> bool:
+    """Whether it is a greeting, and no thanks."""
+    return bool(re.match(r"(?:hello|hi|hey|good (?:morning|evening|day))\b", sentence.strip(), _I))
+
+
+def parted(text: str) -> tuple[str, str, str]:
+    """A sentence in front of another one that begins with what is to be done, what joins them, and that one."""
     found = _AND.search(text)
     return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from services.assistants.todos import moving, phrases, pieces, wording
+from services.assistants.todos import agreeing, everyday, moving, phrases, pieces, viewing, wording
 from services.assistants.todos.matching import Item, find, named
 from services.assistants.todos.phrases import Wish
 from services.assistants.todos.viewing import Wanted, wanted
@@ -95,16 +95,34 @@ class Planner:
     def _one(self, sentence: str) -> _Part:
         wish = phrases.read(sentence)
         try:
-            return (yield from self._wished(wish))
+            return (yield from self._wished(wish, sentence))
         except InvalidInput as wrong:
             return [wording.refused(wrong)]
 
-    def _wished(self, wish: Wish) -> _Part:
+    def _new(self, wish: Wish, sentence: str) -> _Part:
+        """A new todo; or what only looks like one: a yes to nothing, what was done, what is cancelled."""
+        if agreeing.agrees(sentence) or (agreeing.refuses(sentence) and len(sentence.split()) == 1):
+            return [wording.NOT_ASKED]
+        for name in everyday.did(sentence) or ():
+            if self._find(named(name)):
+                return (yield from self._about(Wish("complete", name)))
+        if done := everyday.did(sentence):
+            return [f"{wording.not_found(named(done[1]))} {wording.TO_ADD}"]
+        if sentence.casefold().startswith("cancel ") and self._find(named(sentence[len("cancel ") :])):
+            return (yield from self._about(Wish("delete", sentence[len("cancel ") :])))
+        first, _, rest = phrases.parted(sentence)
+        after = phrases.read(rest) if rest and phrases.read(first).kind == "create" else None
+        if after is not None and after.name and self._find(named(after.name)):
+            return (yield from self._one(first)) + (yield from self._one(rest))
+        line = quick.read(everyday.weighed(wish.words), now=self.now, zone=self.zone)
+        return (yield from self._made(everyday.each(sentence, line)))
+
+    def _wished(self, wish: Wish, sentence: str) -> _Part:
         match wish.kind:
             case "create":
-                return (yield from self._made([quick.read(wish.words, now=self.now, zone=self.zone)]))
+                return (yield from self._new(wish, sentence))
             case "list":
-                return (yield from self._listed(wish.words))
+                return (yield from self._listed(wish.words, sentence))
             case "search":
                 return (yield from self._do([Call("search_todos", {"query": named(wish.words)})]))
             case "tags":
@@ -114,7 +132,7 @@ class Planner:
             case "help":
                 return [wording.HELP]
             case "thanks":
-                return [wording.WELCOME]
+                return [wording.HELLO if phrases.greets(sentence) else wording.WELCOME]
             case "unknown":
                 return [wording.UNKNOWN]
         return (yield from self._about(wish))
@@ -125,6 +143,8 @@ class Planner:
         is_done = wish.kind == "reopen"
         if bulk := wanted(wish.name, now=self.now, zone=self.zone, whole=True):
             return (yield from self._all(wish, bulk))
+        if everyday.is_it(wish.name):
+            return (yield from self._about_it(wish, is_done=is_done))
         groups = self._meant(wish.name, is_done=is_done)
         calls: list[Call] = []
         for name, found in groups:
@@ -137,6 +157,18 @@ class Planner:
                 return [made[0]]
             calls.append(made[0])
         return (yield from self._do(calls))
+
+    def _about_it(self, wish: Wish, *, is_done: bool) -> _Part:
+        """What was spoken of last; which of them, if "it" may be several."""
+        ids = everyday.spoken_of(self.facts.get("messages") or ())
+        found = [item for item in self.look.named("", is_done=is_done) if item.id in ids]
+        if not found:
+            return [wording.WHICH]
+        made = [self._call(wish, item) for item in found[: MAX_OPTIONS + 1]]
+        if len(found) > 1 and not everyday.is_them(wish.name):
+            return (yield from self._which(wish, found, made))
+        wrong = next((call for call in made if isinstance(call, str)), None)
+        return [wrong] if wrong else (yield from self._do([call for call in made if isinstance(call, Call)]))
 
     def _meant(self, name: str, *, is_done: bool) -> list[tuple[str, list[Item]]]:
         """The todos that a name may mean; several names if the whole is none."""
@@ -251,7 +283,16 @@ class Planner:
 
     # -- steps and words
 
-    def _listed(self, words: str) -> _Part:
+    def _listed(self, words: str, sentence: str) -> _Part:
+        since = everyday.finished_since(sentence, self._today)
+        if since is not None:
+            results = yield [Call("list_todos", {"view": "done"})]
+            done = everyday.completed_since(results[0].get("todos") or (), since, self.zone)
+            told = {**results[0], "todos": done}
+            return [wording.result("list_todos", {"view": "done"}, told, self._today) if done else wording.NONE_DONE]
+        if found := viewing.lists_of(words):
+            results = yield [Call("search_todos", {"query": found, "view": "open"})]
+            return [wording.result("search_todos", {"query": found}, results[0], self._today)]
         asked = wanted(words, now=self.now, zone=self.zone)
         return (yield from self._do([Call("list_todos", asked.arguments if asked else {"view": "open"})]))
 

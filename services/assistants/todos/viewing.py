@@ -73,6 +73,16 @@ def wanted(words: str, *, now: datetime, zone: str, whole: bool = False) -> Want
     return Wanted({"view": view or "open", **found})
 
 
+def lists_of(words: str) -> str:
+    """What "my shopping list" is a list of; empty where it is all of it, or a filter that is known."""
+    found = re.fullmatch(r"\s*(?:the |my |our )?([\w-]+) (?:list|todos|tasks)[\s?.!]*", words, _I)
+    known = {"todo", "to-do", "task", "whole", "full", "entire", "complete", "current", "open", "all", "next"}
+    if found is None or found[1].casefold() in known or _IMPORTANCE.search(words):
+        return ""
+    left = _NOISE.sub(" ", found[1]).strip()
+    return "" if any(pattern.search(left) for _, pattern in _VIEWS) or not left else left
+
+
 def _days(text: str, now: datetime, zone: str) -> tuple[date, date] | None:
     """The first and the last of the days that are named in the phrase."""
     this = today(now, zone)

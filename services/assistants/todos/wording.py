@@ -27,6 +27,11 @@ UNKNOWN: Final = (
     "report”. Write “help” for more."
 )
 WELCOME: Final = "You are welcome. Write what there is to do, or “help” for what I understand."
+HELLO: Final = "Hello. Write what there is to do, or “help” for what I understand."
+NOT_ASKED: Final = "I had not asked anything, so nothing was done."
+TO_ADD: Final = "To add it, write “add” in front."
+WHICH: Final = "Which todo? I do not know which one you mean: say its name."
+NONE_DONE: Final = "Nothing was completed in that time."
 KEPT: Final = "Nothing was deleted."
 NOTHING: Final = "There was nothing to do."
 MORE: Final = "These are the first 50; say it again for the rest."

@@ -56,6 +56,27 @@ def one(name: str, **arguments: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 SENTENCES: Final[list[tuple[str, list[tuple[str, dict[str, Any]]]]]] = [
+    # in passing
+    ("I called Ann", one("complete_todo", todo_id="ann")),
+    ("I've finally bought the milk today", one("complete_todo", todo_id="milk")),
+    ("I fixed the roof", []),
+    ("add eggs, milk and bread", [("create_todo", {"item": name}) for name in ("eggs", "milk", "bread")]),
+    ("add bread and butter", one("create_todo", item="bread and butter")),
+    (
+        "add Water plants and complete the party",
+        [("create_todo", {"item": "Water plants"}), ("complete_todo", {"todo_id": "party"})],
+    ),
+    ("add Paint and finish the fence", one("create_todo", item="Paint and finish the fence")),
+    ("Call Eve, urgent", one("create_todo", item="Call Eve", importance="high")),
+    ("Remind me tomorrow to water the plants", one("create_todo", item="water the plants", start_time="2026-01-15")),
+    ("cancel the party", one("delete_todo", todo_id="party")),
+    ("cancel my gym", one("create_todo", item="cancel my gym")),
+    ("when is the dentist?", one("search_todos", query="dentist")),
+    ("Call Ann is at 4pm instead", one("update_todo", todo_id="ann", start_time="2026-01-20 16:00:00")),
+    ("show my shopping list", one("search_todos", query="shopping", view="open")),
+    ("show me everything", one("list_todos", view="open")),
+    ("what did I finish this week?", one("list_todos", view="done")),
+    ("yes", []),
     # adding
     ("Buy bread", one("create_todo", item="Buy bread")),
     ("Add buy bread", one("create_todo", item="buy bread")),
@@ -317,3 +338,37 @@ def test_lines_that_are_sentences_are_read_as_such() -> None:
         *one("create_todo", item="buy bread"),
         *one("complete_todo", todo_id="milk"),
     ]
+
+
+def test_it_is_what_was_spoken_of_last() -> None:
+    todo_id = "12345678-1234-1234-1234-123456789012"
+    item = Item(todo_id, "Order cake")
+    said = [{"role": "assistant", "content": "", "did": f"Added Order cake ({todo_id})"}]
+    planner = Planner("mark it as done", NOW, ZONE, Known([item]), {"messages": said})
+
+    [call] = next(planner.plan())
+
+    assert (call.name, call.arguments) == ("complete_todo", {"todo_id": todo_id})
+    assert planned("mark it as done")[1] == wording.WHICH, "nothing was spoken of"
+
+
+class Known(Listed):
+    """Looks things up in these."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._items = items
+
+    def named(self, name: str, *, is_done: bool = False) -> Sequence[Item]:
+        return self._items
+
+
+def test_what_was_finished_is_told_by_when_it_was() -> None:
+    todos = [
+        {"item": "Old", "status": "done", "completed_at": "2026-01-02T09:00:00Z"},
+        {"item": "New", "status": "done", "completed_at": "2026-01-13T09:00:00Z"},
+    ]
+
+    _calls, said, _planner = planned("what did I get done this week?", [[{"todos": todos, "count": 2}]])
+
+    assert "New" in said
+    assert "Old" not in said
