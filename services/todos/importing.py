@@ -20,7 +20,7 @@ from services.store import todos as stored
 from services.store.base import clean
 from services.store.database import Database
 from services.store.todo_undo import Refused
-from services.store.todos import MAX_ROWS
+from services.store.todos import MAX_OPEN, MAX_ROWS, OPEN
 from services.todos import lists, transfer
 from services.todos.actions import By, Draft, Todos, Undone
 from services.todos.transfer import Mistake, Parsed, Reader, Row
@@ -127,22 +127,41 @@ class _Making:
         self.change_ids: list[str] = []
         self._todos = todos
         self._user_id = user_id
+        # Each limit that was met, by the fewest todos that found no room below it.
+        self._full: dict[int, tuple[int, str]] = {}
 
     def add(self, rows: Sequence[Row]) -> None:
         """Make some; where they are refused together, each by itself."""
+        fitting = [row for row in rows if not self._has_no_room(row)]
+        if not fitting:
+            return
         try:
             by = By(self._user_id, message_id=self.message_id, call_id=str(len(self.change_ids)))
-            done = self._todos.add(by, [row.draft for row in rows])
+            done = self._todos.add(by, [row.draft for row in fitting])
         except (Conflict, InvalidInput) as why:
-            if len(rows) > 1:
-                for row in rows:
+            if len(fitting) > 1:
+                for row in fitting:
                     self.add([row])
                 return
-            wrong = why.errors if isinstance(why, InvalidInput) else [FieldError("file", why.message)]
-            self.mistakes += [Mistake(rows[0].place, each.field, each.message) for each in wrong]
+            self._refuse(fitting[0], why)
             return
-        self.added += sum(_size(row) for row in rows)
+        self.added += sum(_size(row) for row in fitting)
         self.change_ids.append(done.change_id)
+
+    def _refuse(self, row: Row, why: Conflict | InvalidInput) -> None:
+        wrong = why.errors if isinstance(why, InvalidInput) else [FieldError("file", why.message)]
+        self.mistakes += [Mistake(row.place, each.field, each.message) for each in wrong]
+        limit = why.extra.get("limit")
+        if limit in (MAX_OPEN, MAX_ROWS):
+            self._full[limit] = (_counted(row, limit), why.message)
+
+    def _has_no_room(self, row: Row) -> bool:
+        """Whether one that counts no more has met a full list: thousands are not tried one by one, in vain."""
+        for limit, (fewest, message) in self._full.items():
+            if _counted(row, limit) >= fewest:
+                self.mistakes.append(Mistake(row.place, "file", message))
+                return True
+        return False
 
 
 def _ended(content: bytes, kind: Kind | None, name: str, now: datetime, zone: str) -> Parsed | BaseException:
@@ -240,3 +259,8 @@ def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def _size(row: Row) -> int:
     return 1 + len(row.draft.subtasks)
+
+
+def _counted(row: Row, limit: int) -> int:
+    """As how many todos a row counts towards a limit."""
+    return _size(row) if limit == MAX_ROWS else sum(one.status == OPEN for one in (row.draft, *row.draft.subtasks))

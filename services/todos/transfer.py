@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from services.errors import FieldError, InvalidInput
-from services.store.todos import Draft, Todo
+from services.store.todos import MAX_SUBTASKS, Draft, Todo
 from services.todos import fields
 
 COLUMNS: Final = (
@@ -88,6 +88,9 @@ class Reader:
             self.refuse(place, *wrong.errors)
 
     def add(self, place: int, draft: Draft) -> None:
+        if len(draft.subtasks) > MAX_SUBTASKS:
+            self.refuse(place, FieldError("subtasks", f"must be at most {MAX_SUBTASKS}"))
+            return
         self._rows.append(Row(place, draft))
 
     def refuse(self, place: int, *wrong: FieldError) -> None:

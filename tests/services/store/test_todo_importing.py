@@ -1,15 +1,16 @@
 """Todos of a file, made: by parts, once for each id, for one person; on either database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from services.errors import Conflict, NotFound
+from services.store import todo_edits
 from services.store import todos as stored
 from services.store.database import Database
 from services.todos import importing
-from services.todos.actions import Draft, Filter, Todos
+from services.todos.actions import Added, By, Draft, Filter, Todos
 from services.todos.importing import Imported
 from services.todos.transfer import Mistake, Parsed, Row
 from tests.factories import make_user
@@ -76,6 +77,31 @@ def test_what_a_list_refuses_is_told_and_the_rest_is_made(take: Take, todos: Tod
     assert (done.added, len(done.change_ids)) == (2, 2)
     assert [(wrong.place, wrong.field) for wrong in done.mistakes] == [(2, "recurrence"), (3, "recurrence")]
     assert items(todos, user_id) == ["One", "Two"]
+
+
+def test_a_list_that_is_full_is_not_asked_once_for_each_row(
+    database: Database, user_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counting(Todos):
+        tries = 0
+
+        def add(self, by: By, wanted: Sequence[Draft]) -> Added:
+            self.tries += 1
+            return super().add(by, wanted)
+
+    for module in (todo_edits, importing):
+        monkeypatch.setattr(module, "MAX_OPEN", 6)
+    todos = Counting(database)
+    large = Draft("Large", subtasks=tuple(Draft(f"Step {n}") for n in range(4)))
+    wanted = [*(Draft(f"Todo {n}") for n in range(4)), large, *(Draft(f"More {n}") for n in range(150))]
+    rows = tuple(Row(place, draft) for place, draft in enumerate([*wanted, Draft("Past", status="done")], start=1))
+
+    done = importing.take(todos, database, user_id, Parsed(rows, ()))
+
+    assert items(todos, user_id) == ["Todo 0", "Todo 1", "Todo 2", "Todo 3", "More 0", "More 1", "Past"]
+    assert [wrong.place for wrong in done.mistakes] == [5, *range(8, 156)]
+    assert "6 open todos" in done.mistakes[-1].message
+    assert todos.tries == 1 + 4 + 1 + 2 + 1 + 1
 
 
 def test_mistakes_of_reading_and_of_making_stand_in_the_order_of_the_file(

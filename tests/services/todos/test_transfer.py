@@ -315,6 +315,17 @@ def test_a_hostile_calendar_ends_soon(text: str) -> None:
     assert not [row for row in read(lists.read_calendar, text).rows if len(row.draft.item) > 500]
 
 
+def test_one_todo_does_not_get_thousands_of_steps() -> None:
+    steps = [entry(f"SUMMARY:Step {n}", "RELATED-TO:top") for n in range(201)]
+
+    for found in (
+        read(lists.read_calendar, calendar(entry("UID:top", "SUMMARY:Top"), *steps, entry("SUMMARY:Other"))),
+        read(lists.read_text, "Top\n" + "  Step\n" * 201 + "Other\n"),
+    ):
+        assert [row.draft.item for row in found.rows] == ["Other"]
+        assert [(wrong.place, wrong.field) for wrong in found.mistakes] == [(1, "subtasks")]
+
+
 # -- what a file is
 
 
