@@ -3,7 +3,7 @@
 What a form does is answered to scripts by fragments: the list as it has become, and a sentence with its undo.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
@@ -17,7 +17,7 @@ from services.errors import AppError, FieldError, InvalidInput, NotFound
 from services.store import todo_changes
 from services.store.base import utc_now
 from services.todos import importing
-from services.todos.actions import By, Done, Filter
+from services.todos.actions import By, Done
 
 blueprint = Blueprint("todo_pages", __name__)
 
@@ -215,10 +215,9 @@ def _beside(todo_id: str, way: str | None) -> str | None:
     """Behind which todo one stands that is moved by one place, among those it stands with."""
     todo = services().todos.get(me(), todo_id)
     if todo.parent_id:
-        among: Sequence[Any] = services().todos.get(me(), todo.parent_id).subtasks
+        ids = [other.id for other in services().todos.get(me(), todo.parent_id).subtasks]
     else:
-        among = [other for other in services().todos.listing(me(), Filter(view="open")) if other.parent_id is None]
-    ids = [other.id for other in among]
+        ids = services().todos.in_order(me())
     place = ids.index(todo_id) if todo_id in ids else 0
     if way == "down":
         return ids[min(place + 1, len(ids) - 1)] if len(ids) > 1 and place + 1 < len(ids) else _refuse("last")

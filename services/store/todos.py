@@ -227,6 +227,12 @@ def open_of_series(s: Session, user_id: int, series_id: str) -> list[TodoRow]:
     return list(s.scalars(own.order_by(TodoRow.position)))
 
 
+def in_order(s: Session, user_id: int) -> list[str]:
+    """The ids of the open todos in their order by hand, without subtasks."""
+    own = select(TodoRow.id).where(TodoRow.user_id == user_id, TodoRow.status == OPEN, TodoRow.parent_id.is_(None))
+    return list(s.scalars(own.order_by(TodoRow.position, TodoRow.id)))
+
+
 def children(s: Session, parent_ids: Sequence[str]) -> list[TodoRow]:
     """The subtasks of some todos, in their order."""
     found: list[TodoRow] = []

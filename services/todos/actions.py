@@ -194,6 +194,10 @@ class Todos:
 
         return self._database.run(run)
 
+    def in_order(self, user_id: int) -> list[str]:
+        """The ids of the person's open todos in their order by hand, without subtasks."""
+        return self._database.run(todos.in_order, user_id)
+
     def count(self, user_id: int, wanted: Filter, *, now: datetime | None = None) -> int:
         """How many `listing` gives without limit."""
 
