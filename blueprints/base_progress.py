@@ -49,7 +49,10 @@ def progress(base_id: str) -> Response:
         if shows.has_seen_all():
             return Response(status=204)
     viewer = services().watches.join(me, base_id)
-    response = _streamed(_frames(viewer, shows, services().settings.stream_heartbeat_s))
+    news = viewer.news(
+        heartbeat_s=services().settings.stream_heartbeat_s, connection=request.environ.get("gunicorn.socket")
+    )
+    response = _streamed(_frames(viewer, shows, news))
     # Also when the client leaves before the first frame.
     response.call_on_close(viewer.leave)
     return response
@@ -150,7 +153,7 @@ class _Html:
         return text_frame(html.strip())
 
 
-def _frames(viewer: Viewer, shows: _Html | _Json, heartbeat_s: float) -> Iterator[bytes]:
+def _frames(viewer: Viewer, shows: _Html | _Json, told: Iterator[News | Ended | None]) -> Iterator[bytes]:
     """All that a viewer gets. Runs outside of the request."""
     pulse: Pulse | None = None
     try:
@@ -159,7 +162,7 @@ def _frames(viewer: Viewer, shows: _Html | _Json, heartbeat_s: float) -> Iterato
         yield greeting or HEARTBEAT
         if is_all:
             return
-        for news in viewer.news(heartbeat_s=heartbeat_s):
+        for news in told:
             if news is None:
                 yield HEARTBEAT
             elif isinstance(news, News):

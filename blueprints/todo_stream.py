@@ -40,7 +40,10 @@ def stream() -> Response:
         return _streamed(iter([farewell(_RETRY_MS)]))
     viewer = services().todo_watches.join(user.id, str(user.id))
     shows = _Shows(services().database, current_app.jinja_env, user, Choice.of(request.args))
-    response = _streamed(_frames(viewer, shows, services().settings.stream_heartbeat_s))
+    news = viewer.news(
+        heartbeat_s=services().settings.stream_heartbeat_s, connection=request.environ.get("gunicorn.socket")
+    )
+    response = _streamed(_frames(viewer, shows, news))
     # Also when the client leaves before the first frame.
     response.call_on_close(viewer.leave)
     return response
@@ -78,12 +81,12 @@ class _Shows:
         return text_frame(html.strip())
 
 
-def _frames(viewer: Viewer, shows: _Shows, heartbeat_s: float) -> Iterator[bytes]:
+def _frames(viewer: Viewer, shows: _Shows, told: Iterator[News | Ended | None]) -> Iterator[bytes]:
     """All that a viewer gets. Runs outside of the request."""
     until_s = time.monotonic() + MAX_AGE_S
     try:
         yield (last := shows.greeting())
-        for news in viewer.news(heartbeat_s=heartbeat_s):
+        for news in told:
             if news is None:
                 yield HEARTBEAT
             elif isinstance(news, News):

@@ -5,6 +5,9 @@ at, and what is news of it, is told by a `Subject`; this knows viewers, their li
 """
 
 import logging
+import os
+import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterator
@@ -12,11 +15,15 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, Literal, Protocol, Self, TypeVar
 
 import gevent
+from gevent import monkey
 from gevent.event import Event
 
 from services import errors
 
 logger = logging.getLogger(__name__)
+
+# A patched one would wait for its other end.
+_RawSocket: Final = monkey.get_original("socket", "socket")
 
 Reason = Literal["rest", "gone", "away"]
 
@@ -26,6 +33,8 @@ RECHECK_S: Final = 5.0
 # Below the worker's pool of greenlets, beside the viewers of answers (wiring.py).
 MAX_VIEWERS: Final = 300
 MAX_OF_ONE_PERSON: Final = 20
+# Who leaves is noticed within this time, and not when something is to be sent.
+_NOTICED_S: Final = 1.0
 # Who has not taken so many gets the whole instead.
 MAX_BEHIND: Final = 40
 
@@ -80,11 +89,21 @@ class Viewer(Generic[N]):
         self._news: deque[N | Ended] = deque()
         self._is_there = Event()
 
-    def news(self, *, heartbeat_s: float) -> Iterator[N | Ended | None]:
-        """What happens from the joining on; None after each `heartbeat_s` without any. `Ended` is the last."""
+    def news(self, *, heartbeat_s: float, connection: socket.socket | None = None) -> Iterator[N | Ended | None]:
+        """What happens from the joining on; None after each `heartbeat_s` without any. `Ended` is the last.
+
+        Args:
+            connection: To where it is sent: once its client has closed it, nothing follows.
+        """
+        since_s = time.monotonic()
         while True:
-            if not self._is_there.wait(heartbeat_s):
-                yield None
+            left_s = since_s + heartbeat_s - time.monotonic()
+            if not self._is_there.wait(min(max(left_s, 0.0), _NOTICED_S)):
+                if connection is not None and has_left(connection):
+                    return
+                if left_s <= _NOTICED_S:
+                    since_s = time.monotonic()
+                    yield None
                 continue
             while self._news:
                 news = self._news.popleft()
@@ -92,6 +111,7 @@ class Viewer(Generic[N]):
                 if isinstance(news, Ended):
                     return
             self._is_there.clear()
+            since_s = time.monotonic()
 
     def give(self, news: N | Ended) -> None:
         """Take what happened."""
@@ -104,6 +124,25 @@ class Viewer(Generic[N]):
     def leave(self) -> None:
         """Watch no more."""
         self._leave(self)
+
+
+def has_left(connection: socket.socket) -> bool:
+    """Whether a client has closed its connection; nothing is taken from it, and nothing is waited for."""
+    if isinstance(connection, ssl.SSLSocket):
+        # Only what is sent to it tells.
+        return False
+    try:
+        copy = _RawSocket(fileno=os.dup(connection.fileno()))
+    except OSError:
+        return True
+    try:
+        return not copy.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        copy.close()
 
 
 @dataclass(slots=True)

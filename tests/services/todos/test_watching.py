@@ -1,12 +1,14 @@
 """Watching a list: one look for all tabs of a person, and what is told when."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
 
+import services.watching
 from services.todos import watching
 from services.todos.watching import News, Viewer
-from services.watching import Ended, Watches
+from services.watching import Ended, Watches, has_left
 
 
 class Lists:
@@ -83,3 +85,20 @@ def test_nobody_looks_when_nobody_watches(lists: Lists, watches: Watches[News]) 
     viewer.leave()
 
     assert next(one for one in other if watches.looking == 1) != Ended("rest")
+
+
+def test_who_has_closed_the_connection_is_noticed_before_the_next_heartbeat(
+    watches: Watches[News], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.watching, "_NOTICED_S", 0.01)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        told = watches.join(1, "1").news(heartbeat_s=60.0, connection=ours)
+        assert following(told)
+        theirs.sendall(b"a request that comes behind")
+        assert not has_left(ours)
+        assert ours.recv(100) == b"a request that comes behind", "nothing was taken"
+        theirs.close()
+
+        assert list(told) == []
+    assert has_left(ours), "closed by ourselves"
