@@ -14,7 +14,7 @@ export function attach({ move, sheet }) {
   })
 
   function elsewhere(event) {
-    if (event.key === "ArrowDown" && !event.altKey && event.target.matches?.("#todos-title, .filters__link")) return focus(rows()[0])
+    if (event.key === "ArrowDown" && !event.altKey && isBefore(event.target)) return focus(rows()[0])
     if (event.shiftKey || !isOn() || (!event.altKey && isTyping(event.target))) return false
     return { a: add, z: undo }[event.key]?.() ?? false
   }
@@ -49,6 +49,11 @@ export function attach({ move, sheet }) {
     move(row)
     return true
   }
+}
+
+/** Whether the list is what comes next: an empty line has no line below it either. */
+function isBefore(target) {
+  return Boolean(target.matches?.("#todos-title, .filters__link") || (target.id === "quick-line" && !target.value))
 }
 
 function focus(row) {

@@ -14,7 +14,8 @@ function offer(form, here) {
   const theirs = form.dataset.zone
   if (isSame(here, theirs) || read(KEPT) === `${here} ${theirs}`) return
   form.elements.zone.value = here
-  for (const place of form.querySelectorAll("[data-here]")) place.textContent = here
+  form.querySelector("[data-here]").textContent = here
+  form.querySelector("[data-use]").textContent = `Use ${here}`
   form.querySelector("[data-keep-zone]").addEventListener("click", () => {
     write(KEPT, `${here} ${theirs}`)
     form.hidden = true

@@ -218,7 +218,8 @@ def test_everything_is_done_by_keyboard_alone(todos: Page) -> None:
         press("Enter")
         expect(line(todos)).to_have_value("")
     expect(rows(todos)).to_have_text(["one", "two", "three"])
-    rows(todos).first.focus()
+    press("ArrowDown")
+    assert todos.evaluate(_FOCUSED) == "one", "from an empty line one goes on to the list"
 
     press("ArrowDown")
     press("Alt+ArrowDown")
