@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from services.assistants.todos import pieces
 from services.todos.quick import Quick
+from services.when import of_instant, parse
 
 _I: Final = re.IGNORECASE
 # What is done with todos, in the past; the others end in -ed.
@@ -123,3 +124,17 @@ def _day(moment: object, zone: str) -> date | None:
         return datetime.fromisoformat(str(moment).replace("Z", "+00:00")).astimezone(ZoneInfo(zone)).date()
     except ValueError:
         return None
+
+
+def here(output: Mapping[str, Any], zone: str) -> Mapping[str, Any]:
+    """A result with the times of its todos as the clocks of that zone show them."""
+    todos = output.get("todos")
+    return output if not todos else {**output, "todos": [_here(one, zone) for one in todos]}
+
+
+def _here(todo: Mapping[str, Any], zone: str) -> Mapping[str, Any]:
+    theirs = todo.get("zone")
+    if not theirs or theirs == zone:
+        return todo
+    shown = {name: parse(str(todo[name]), theirs).instant() for name in ("start_time", "due_time") if todo.get(name)}
+    return {**todo, "zone": zone} | {name: of_instant(at, zone).text for name, at in shown.items() if at is not None}

@@ -288,11 +288,11 @@ class Planner:
         if since is not None:
             results = yield [Call("list_todos", {"view": "done"})]
             done = everyday.completed_since(results[0].get("todos") or (), since, self.zone)
-            told = {**results[0], "todos": done}
+            told = everyday.here({**results[0], "todos": done}, self.zone)
             return [wording.result("list_todos", {"view": "done"}, told, self._today) if done else wording.NONE_DONE]
         if found := viewing.lists_of(words):
             results = yield [Call("search_todos", {"query": found, "view": "open"})]
-            return [wording.result("search_todos", {"query": found}, results[0], self._today)]
+            return [wording.result("search_todos", {"query": found}, everyday.here(results[0], self.zone), self._today)]
         asked = wanted(words, now=self.now, zone=self.zone)
         return (yield from self._do([Call("list_todos", asked.arguments if asked else {"view": "open"})]))
 
@@ -318,7 +318,7 @@ class Planner:
             return [wording.NOTHING]
         results = yield calls
         told = [
-            wording.result(call.name, call.arguments, result, self._today)
+            wording.result(call.name, call.arguments, everyday.here(result, self.zone), self._today)
             for call, result in zip(calls, results, strict=False)
         ]
         return ["\n".join(text for text in told if text)]

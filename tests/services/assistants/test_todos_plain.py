@@ -372,3 +372,11 @@ def test_what_was_finished_is_told_by_when_it_was() -> None:
 
     assert "New" in said
     assert "Old" not in said
+
+
+def test_times_are_told_by_the_clocks_of_who_asks() -> None:
+    todo = {"item": "Call", "start_time": "2026-01-15 09:00:00", "zone": "America/New_York"}
+
+    _calls, said, _planner = planned("show everything", [[{"todos": [todo], "count": 1}]])
+
+    assert "Thu 15 Jan 15:00" in said
