@@ -35,6 +35,7 @@ from services.store.paths import (
     recent_messages,
     rows,
     tree,
+    versions_of,
 )
 from services.store.threads import Conversation, Message
 
@@ -72,6 +73,7 @@ __all__ = [
     "tree",
     "unread_count",
     "unsettled",
+    "versions_of",
 ]
 
 

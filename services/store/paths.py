@@ -238,6 +238,13 @@ def question_of(s: Session, message_id: str) -> Message | None:
     return s.scalar(asked)
 
 
+def versions_of(s: Session, question: Message) -> list[str]:
+    """The ids of a question and of all others in its place: the same one in other words, the oldest first."""
+    above = func.coalesce(Message.parent_id, "") == (question.parent_id or "")
+    own = select(Message.id).where(Message.conversation_id == question.conversation_id, Message.role == "user", above)
+    return list(s.scalars(own.order_by(Message.position)))
+
+
 def answers_to(s: Session, question_id: str) -> list[Message]:
     """The tries to answer a question, the oldest first; the caller checks whose it is."""
     tries = select(Message).where(Message.parent_id == question_id, Message.role == "assistant")

@@ -99,4 +99,6 @@ class TodoAgent:
     def _working(self, turn: Turn, steps: Steps, before: Sequence[Did], facts: dict[str, Any]) -> Working:
         look = Looker(self._todos, turn.user_id, before)
         planner = Planner(turn.question, now_of(turn), zone_of(turn), look, turn.facts)
-        return Working(turn, self._engine, steps, planner, facts, [did.output for did in before])
+        tried = [did.output for did in before if not did.is_reworded]
+        reworded = [did.output for did in before if did.is_reworded]
+        return Working(turn, self._engine, steps, planner, facts, tried, reworded)

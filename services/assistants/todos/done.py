@@ -30,11 +30,13 @@ class Did:
     Attributes:
         made: The todos that it added of its own; not the next one of a series, nor what an undoing brought back: those
             are the person's.
+        is_reworded: Whether the question was another wording of it then, which was edited since.
     """
 
     digest: str
     output: Mapping[str, Any]
     made: tuple[str, ...] = ()
+    is_reworded: bool = False
 
 
 def output_of(change: Change) -> dict[str, Any]:
@@ -48,18 +50,17 @@ def output_of(change: Change) -> dict[str, Any]:
 
 
 def before(session: Session, user_id: int, message_id: str) -> list[Did]:
-    """What other answers to the same question have done and nobody has undone, the oldest first."""
+    """What other answers to the same question, in whatever words, have done and nobody has undone, the oldest first."""
     question = conversations.question_of(session, message_id)
     if question is None:
         return []
-    found: list[Change] = []
-    for answer_id in _tries(session, question.id):
-        if answer_id != message_id:
-            found += todo_changes.of_answer(session, user_id, answer_id)
-    kept = sorted((one for one in found if one.undone_by is None), key=lambda one: one.revision)
-    return [
-        Did(digest_in(one.call_id or ""), output_of(one), one.made if one.kind == "created" else ()) for one in kept
-    ]
+    found: list[tuple[Change, bool]] = []
+    for version_id in conversations.versions_of(session, question):
+        for answer_id in _tries(session, version_id):
+            if answer_id != message_id:
+                changes = todo_changes.of_answer(session, user_id, answer_id)
+                found += [(one, version_id != question.id) for one in changes if one.undone_by is None]
+    return [_did(one, is_reworded) for one, is_reworded in sorted(found, key=lambda each: each[0].revision)]
 
 
 def completed(
@@ -83,6 +84,11 @@ def completed(
     # No change can come after this: the transaction that settles an answer is the last that knows of it.
     results += [telling.tool_result(str(one.get("id")), str(one.get("name")), _CUT_OFF).data for one in cut_off]
     return {TOOL_CALL: calls, TOOL_RESULT: results}
+
+
+def _did(change: Change, is_reworded: bool) -> Did:
+    made = change.made if change.kind == "created" and not is_reworded else ()
+    return Did(digest_in(change.call_id or ""), output_of(change), made, is_reworded)
 
 
 def _tries(session: Session, question_id: str) -> list[str]:

@@ -44,6 +44,9 @@ class Looker:
 
     def _with_before(self, found: dict[str, Item], *, is_done: bool) -> list[Item]:
         for did in self._before:
+            if did.is_reworded:
+                # Another question may well be about what was done for that one.
+                continue
             status, todo_id = did.output.get("status"), str(did.output.get("todo_id"))
             if status == "created":
                 found.pop(todo_id, None)

@@ -42,11 +42,14 @@ def boundary(turn: Turn) -> str:
     return boundary_of([turn.message_id, turn.conversation_id], [turn.question, json.dumps(turn.facts, default=str)])
 
 
-def messages(turn: Turn, before: Sequence[Mapping[str, Any]]) -> list[Message]:
+def messages(
+    turn: Turn, before: Sequence[Mapping[str, Any]], reworded: Sequence[Mapping[str, Any]] = ()
+) -> list[Message]:
     """The chat up to the person's question.
 
     Args:
         before: What earlier tries at this question have done, as results.
+        reworded: What was done for it before it was edited.
     """
     word = boundary(turn)
     local = now_of(turn).astimezone(ZoneInfo(zone_of(turn)))
@@ -57,7 +60,7 @@ def messages(turn: Turn, before: Sequence[Mapping[str, Any]]) -> list[Message]:
         date=f"{local:%Y-%m-%d}",
         time=f"{local:%H:%M}",
         zone=zone_of(turn),
-        notes=_notes(turn, before, word),
+        notes=_notes(turn, before, reworded, word),
         question=turn.question,
     )
     chat = [
@@ -82,12 +85,14 @@ def result(turn: Turn, name: str, content: str) -> str:
     return render("todos", "result", boundary=word, tool=name, result=content.replace(word, ""))
 
 
-def _notes(turn: Turn, before: Sequence[Mapping[str, Any]], word: str) -> str:
+def _notes(turn: Turn, before: Sequence[Mapping[str, Any]], reworded: Sequence[Mapping[str, Any]], word: str) -> str:
     notes = []
     if agreed := turn.facts.get("agreed"):
         notes.append(render("todos", "confirmed", boundary=word, todos=_lines(agreed)))
     if before:
         notes.append(render("todos", "before", boundary=word, steps=_lines(before)))
+    if reworded:
+        notes.append(render("todos", "reworded", boundary=word, steps=_lines(reworded)))
     return "".join(f"\n{note}\n" for note in notes)
 
 

@@ -64,6 +64,7 @@ class Working:
     planner: Planner
     facts: Mapping[str, Any]
     before: Sequence[Mapping[str, Any]] = ()
+    reworded: Sequence[Mapping[str, Any]] = ()
     usage: Usage | None = None
     reason: str = "stop"
     spoken: list[str] = field(default_factory=list)
@@ -88,7 +89,7 @@ class Working:
 
     def _converse(self) -> Iterator[Event]:
         """The model and its tools in turns."""
-        chat = prompt.messages(self.turn, self.before)
+        chat = prompt.messages(self.turn, self.before, self.reworded)
         for _ in range(MAX_TURNS):
             heard = _Heard()
             yield from self._hear(prompt.request(chat), heard)

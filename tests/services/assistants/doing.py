@@ -134,6 +134,15 @@ class Person:
         turn = {"question": told.turn.question, "facts": dict(told.turn.facts), "partial": ""}
         return self._answered(None, turn, None, asked.id if asked else None, until, None)
 
+    def edit(self, told: Told, question: str) -> Told:
+        """Ask the first question of the session in other words."""
+        asked = self.database.run(conversations.question_of, told.turn.message_id)
+        assert asked is not None
+        assert asked.parent_id is None, "not the session's first question"
+        known = {"question": told.turn.question, "facts": dict(told.turn.facts)}
+        turn = {"question": question, "facts": self.desk.resolve(self.id, [], known, question)}
+        return self._answered(question, turn, None, conversations.ROOT, None, None)
+
     def go_on(self, told: Told) -> Told:
         """Continue an answer."""
         turn = {"question": told.turn.question, "facts": dict(told.turn.facts), "partial": told.text}

@@ -265,6 +265,39 @@ def test_a_model_is_told_what_was_done_and_its_repeated_calls_are_not_carried_ou
     assert first.outputs[0]["todo_id"] in question
 
 
+def test_a_question_that_is_edited_does_nothing_twice_and_knows_what_was_done_for_it(database: Database) -> None:
+    made = [call("create_todo", item=item) for item in ("Milk", "Egs")]
+    ada = Person(database, Model(says(calls=made), says("Ok.")))
+    first = ada.ask("Add milk and egs")
+    milk, eggs = (one["todo_id"] for one in first.outputs)
+    ada.engine = Model(
+        says(calls=[made[0], call("update_todo", todo_id=eggs, item="Eggs"), call("delete_todo", todo_id=milk)]),
+        says("Done."),
+    )
+
+    edited = ada.edit(first, "Add milk and eggs")
+
+    assert ada.items() == ["Milk", "Eggs"]
+    assert edited.outputs[0]["already_done"] is True
+    assert [one["status"] for one in edited.outputs[1:]] == ["updated", "needs_confirmation"]
+    question = ada.engine.requests[0].messages[-1].content
+    assert "asked this in other words before" in question
+    assert milk in question
+    assert "An earlier try" not in question
+
+
+def test_an_edited_question_may_be_about_what_was_done_for_it(database: Database) -> None:
+    ada = Person(database)
+    first = ada.ask("Add milk")
+
+    edited = ada.edit(first, "Complete milk")
+
+    assert edited.outputs[0]["status"] == "completed"
+    again = ada.edit(edited, "Add milk")
+    assert again.outputs[0]["already_done"] is True
+    assert ada.items("all") == ["milk"]
+
+
 def test_the_books_of_one_session_say_nothing_of_anothers(database: Database) -> None:
     ada, bob = Person(database), Person(database)
     first = killed_after_commit(ada, "Add milk")
