@@ -47,6 +47,15 @@ _PLANNED: Final = re.compile(
     r"\b(?:have|need|got|want|must|should|do) (?:i )?(?:have |need |want )?to\b|\bdo i have\b|\bto do\b|\bshould i\b",
     _I,
 )
+_NAMED_DONE: Final = re.compile(r"(?P<name>.{1,100}?)(?:,|:| -| is)? (?:done|finished|completed)", _I)
+_UNWANTED: Final = re.compile(
+    r"(?:cancel|forget|drop|scrap|no need for) (?:about )?(?P<name>.{1,100})|"
+    r"i (?:don'?t|do not|no longer) need (?:to )?(?P<need>.{1,100}?)(?: any ?more)?",
+    _I,
+)
+_NOTHING: Final = re.compile(r"(?:never ?mind|nothing|forget (?:it|that)|no thanks?|not now)", _I)
+_WHOLE: Final = re.compile(r"(?:my |the )?(?:whole |entire )?(?:to-?do )?list", _I)
+_SCHEDULE: Final = re.compile(r"^(?:please )?schedule (?:an? )?", _I)
 _LONGEST: Final = 3
 
 
@@ -61,6 +70,42 @@ def did(sentence: str) -> tuple[str, str] | None:
 def is_it(name: str) -> bool:
     """Whether a todo is meant that was spoken of."""
     return bool(_IT.fullmatch(name.strip()) or _THEM.fullmatch(name.strip()))
+
+
+def done_names(sentence: str) -> list[str]:
+    """What the todo may be called that this says is done: "I paid the rent", "paid the rent", "dentist done"."""
+    text = sentence.strip(" .!")
+    found = did(text) or did(f"i {re.sub(r'^(?:just|already) ', '', text, flags=_I)}")
+    said = _NAMED_DONE.fullmatch(text)
+    return [*(found or ()), *((said["name"],) if said else ())]
+
+
+def unwanted(sentence: str) -> str:
+    """What "cancel the dentist" and "I don't need the gym any more" are about; empty for anything else."""
+    found = _UNWANTED.fullmatch(sentence.strip(" .!"))
+    return (found["name"] or found["need"]) if found else ""
+
+
+def is_nothing(sentence: str) -> bool:
+    """Whether somebody takes back what they were about to say."""
+    return bool(_NOTHING.fullmatch(sentence.strip(" .!")))
+
+
+def is_whole_list(name: str) -> bool:
+    """Whether "my list" is meant, which is everything in it."""
+    return bool(_WHOLE.fullmatch(name.strip(" .!")))
+
+
+def may_be_new(kind: str, sentence: str) -> bool:
+    """Whether what changes a todo that there is may be a new one, if there is none: "schedule a call for Tuesday"."""
+    if kind == "reschedule":
+        return bool(_SCHEDULE.match(sentence) or re.search(r"\b(?:is|are) due\b", sentence, _I))
+    return kind == "importance" and not re.match(r"(?:mark|set|make|flag|change)\b", sentence.strip(), _I)
+
+
+def as_new(sentence: str) -> str:
+    """The line of such a todo."""
+    return re.sub(r"\b(?:is|are) (?=due\b)", "", _SCHEDULE.sub("", sentence), flags=_I)
 
 
 def is_them(name: str) -> bool:

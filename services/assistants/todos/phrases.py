@@ -10,7 +10,8 @@ from typing import Final, Literal
 
 Kind = Literal[
     "create", "list", "search", "tags", "complete", "reopen", "delete", "reschedule", "top", "bottom", "after",
-    "rename", "change", "importance", "tag", "untag", "project", "undate", "subtasks", "undo", "help", "thanks",
+    "rename", "repeat",
+    "change", "importance", "tag", "untag", "project", "undate", "subtasks", "undo", "help", "thanks",
     "unknown",
 ]  # fmt: skip
 
@@ -43,6 +44,8 @@ _AFTERWARDS: Final = re.compile(r"[\s,]*\b(?:please|thanks|thank you|for me)[\s.
 _NOT_MINE: Final = re.compile(
     r"^(?:write|tell|give|send|read|sing|make|show|buy|book|order|find) me "
     r"(?!(?:my |the |all |open |what )*(?:todo|task|list|overdue|today|done|is|tag|project|everything|it all|#))|"
+    r"^(?:help me|sort|order|prioriti[sz]e|organi[sz]e|plan) (?:.*\b)?(?:my|the) (?:whole )?"
+    r"(?:list|tasks|todos|week|day)(?: (?:by|for) .+)?[\s.!]*$|"
     r"^(?:explain|translate|summari[sz]e|calculate|compute|google|search the (?:web|internet)|sing|ignore)\b",
     _I,
 )
@@ -57,16 +60,17 @@ _THANKS: Final = re.compile(
 # N stands for what a todo is called, W for what else is said.
 _TO: Final = "(?:to|until|till|for|on|onto)"
 _DATE: Final = f"(?P<words>{_TO} .+?|by .+?|(?:in|next|tomorrow|today|tonight|back|at)(?: .*?)?)"
-_PUT_OFF: Final = "(?:move|re-?schedule|postpone|push(?: back)?|delay|defer|shift|schedule|bring forward)"
+_PUT_OFF: Final = "(?:move|snooze|re-?schedule|postpone|push(?: back)?|delay|defer|shift|schedule|bring forward)"
 _LEVEL: Final = (
     "(?P<words>(?:very )?(?:important|urgent|unimportant)|"
     "(?:high|medium|normal|low)(?:est)?(?:[ -](?:importance|priority|prio))?)"
 )
 _TAGS: Final = r"(?P<words>#?[\w-]+(?:[ ,]+#?[\w-]+)*)"
 _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
+    ("create", ("(?:set|make|give me)(?: up)? a reminder (?:to |about |for |on )?W",)),
     ("help", ("help(?: me)?", "what can (?:you|i) (?:do|say)(?: here)?", "how do(?:es)? (?:you|this|it) work")),
     ("undo", (
-        "undo(?: (?:that|it|this|the last (?:change|step|one)|everything|your last answer|all of that))?",
+        "undo(?: (?:that|it|this|the last (?:change|step|one|thing|action)|everything|your last answer|all of that))?",
         "revert(?: that| it)?", "take (?:that|it) back",
     )),
     ("tags", (
@@ -95,7 +99,13 @@ _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
         "(?:mark|set) N (?:as )?(?:open|not done|undone|incomplete|unfinished|not finished)",
         "N (?:is|was)(?: not|n't) (?:done|finished)(?: yet)?", "N is open again",
     )),
+    ("repeat", (
+        "(?:set|make|let|change) N (?:to )?(?:repeat|recur)(?:ing)? "
+        "(?P<words>(?:every|each|daily|weekly|monthly|on)\\b.*?)",
+        "repeat N (?P<words>(?:every|each|daily|weekly|monthly|yearly)\\b.*?)",
+    )),
     ("importance", (
+        f"(?!what|which)N (?:is|are) (?:now )?{_LEVEL}",
         f"(?:mark|set|make|flag) N (?:as |to |a )?{_LEVEL}",
         "(?:set|change)(?: the)? (?:importance|priority) (?:of|for) N to (?P<words>high|medium|normal|low)",
     )),
@@ -105,7 +115,10 @@ _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
         "(?:i (?:have |just |have just )?|i've (?:just )?)(?:done|did|finished|completed) N",
         "(?!show |list |what|which|tell |give )N (?:is|are|was) (?:done|finished|completed?)(?: now)?",
     )),
-    ("delete", ("(?:delete|remove|erase|trash|get rid of) N",)),
+    ("delete", (
+        "(?:clear|empty|wipe)(?: out)? (?P<name>(?:all |the |my |everything |whole )*(?:completed|done|finished|list|"
+        "everything|all)(?: (?:todos|tasks|items))?)",
+        "(?:delete|remove|erase|trash|get rid of) N",)),
     ("top", ("move N (?:to (?:the )?)?(?:very )?(?:top|first(?: place)?|start|beginning)(?: of (?:the|my) list)?",)),
     ("bottom", ("move N (?:to (?:the )?)?(?:very )?(?:bottom|end|last(?: place)?)(?: of (?:the|my) list)?",)),
     ("after", ("move N (?:after|behind|below|under) W",)),
@@ -119,6 +132,7 @@ _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
         # The last "to" is the one before the date: "Move talk to Ann to Friday".
         f"{_PUT_OFF} (?P<name>.+) (?P<words>(?:to|until|till|onto) .+?)", f"{_PUT_OFF} N {_DATE}",
         "N (?:is|was|has been|got)(?: now)?(?: moved)? (?P<words>(?:to|at|on) .+?) (?:instead|now)",
+        "(?!what|which|when|anything)N (?:is|are) (?P<words>due .+?)",
         "make N (?P<words>due .+?)", "set N (?P<words>(?:due|to|for) .+?)", "(?:postpone|re-?schedule|delay|defer) N",
     )),
     ("change", ("change N (?:to|into) W",)),
@@ -130,6 +144,7 @@ _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
         "i (?:must|should|will|gotta) W",
         r"(?:add|create|todo:|note:?|put|new:?)\s+W(?: (?:to|on|onto) (?:my|the) (?:todo )?list)?",
     )),
+    ("list", (r"(?:do i have|have i got|am i|is there) (?P<words>(?:anything|something|free|busy)\b.*?)",)),
     ("search", (
         "when(?:'s| is| are| do i have| do i need)(?: to)? W",
         "(?:find|search(?: for)?|look (?:for|up)|where is|where's) W",
@@ -138,9 +153,9 @@ _SAYINGS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
     )),
     ("list", (
         "(?:list|show|view|display|see|give me|tell me|read)(?: me)?(?P<words>(?: .*)?)",
-        r"(?:what(?:'s| is| are| do| must| should| have)?|which|how many|anything)\b(?P<words>.*?\b(?:todos?|tasks?|"
+        r"(?:what(?:'?s| is| are| do| must| should| have)?|which|how many|anything)\b(?P<words>.*?\b(?:todos?|tasks?|"
         r"to do|list|due|overdue|today|tomorrow|week|weekend|done|open|late|left|month|planned|scheduled|next|on|"
-        r"monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b.*)",
+        r"yesterday|did i|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b.*)",
         r"(?P<words>(?:my |the |all |open )*(?:todos?|tasks?|list|agenda)|today|overdue|this week|tomorrow|done|"
         r"#[\w-]+)",
     )),

@@ -68,6 +68,7 @@ class Planner:
     facts: Mapping[str, Any] = field(default_factory=dict)
     choices: list[dict[str, Any]] = field(default_factory=list)
     _asked: bool = False
+    _sentence: str = ""
 
     def plan(self) -> Plan:
         """The steps, and at the end what there is to say."""
@@ -93,7 +94,7 @@ class Planner:
         return said + ([wording.TOO_MANY] if len(parts) > MAX_SENTENCES else [])
 
     def _one(self, sentence: str) -> _Part:
-        wish = phrases.read(sentence)
+        wish, self._sentence = phrases.read(sentence), sentence
         try:
             return (yield from self._wished(wish, sentence))
         except InvalidInput as wrong:
@@ -103,13 +104,16 @@ class Planner:
         """A new todo; or what only looks like one: a yes to nothing, what was done, what is cancelled."""
         if agreeing.agrees(sentence) or (agreeing.refuses(sentence) and len(sentence.split()) == 1):
             return [wording.NOT_ASKED]
-        for name in everyday.did(sentence) or ():
+        if everyday.is_nothing(sentence):
+            return [wording.KEPT_ALL]
+        for name in everyday.done_names(sentence):
             if self._find(named(name)):
                 return (yield from self._about(Wish("complete", name)))
         if done := everyday.did(sentence):
             return [f"{wording.not_found(named(done[1]))} {wording.TO_ADD}"]
-        if sentence.casefold().startswith("cancel ") and self._find(named(sentence[len("cancel ") :])):
-            return (yield from self._about(Wish("delete", sentence[len("cancel ") :])))
+        unwanted = everyday.unwanted(sentence)
+        if unwanted and self._find(named(unwanted)):
+            return (yield from self._about(Wish("delete", unwanted)))
         first, _, rest = phrases.parted(sentence)
         after = phrases.read(rest) if rest and phrases.read(first).kind == "create" else None
         if after is not None and after.name and self._find(named(after.name)):
@@ -141,13 +145,16 @@ class Planner:
 
     def _about(self, wish: Wish) -> _Part:
         is_done = wish.kind == "reopen"
-        if bulk := wanted(wish.name, now=self.now, zone=self.zone, whole=True):
+        name = "everything" if everyday.is_whole_list(wish.name) else wish.name
+        if bulk := wanted(name, now=self.now, zone=self.zone, whole=True):
             return (yield from self._all(wish, bulk))
         if everyday.is_it(wish.name):
             return (yield from self._about_it(wish, is_done=is_done))
         groups = self._meant(wish.name, is_done=is_done)
         calls: list[Call] = []
         for name, found in groups:
+            if not found and everyday.may_be_new(wish.kind, self._sentence):
+                return (yield from self._new(Wish("create", words=everyday.as_new(self._sentence)), self._sentence))
             if not found:
                 return [wording.not_found(name, is_done=is_done)]
             made = [self._call(wish, item) for item in found[: MAX_OPTIONS + 1]]
@@ -230,6 +237,8 @@ class Planner:
                 return self._moved(wish, item)
             case "rename":
                 return Call("update_todo", {**todo, "item": wish.words.strip(" .\"'“”")})
+            case "repeat":
+                return Call("update_todo", {**todo, "recurrence": wish.words.strip(" .")})
             case "importance":
                 return Call("update_todo", {**todo, "importance": wording.importance(wish.words)})
             case "project":

@@ -107,6 +107,6 @@ def _days(text: str, now: datetime, zone: str) -> tuple[date, date] | None:
 
 
 _NAMELESS: Final = re.compile(
-    r"\b(?:all|everything|every|my|the|todos?|tasks?|items?|list|open|do|i|have|to|what|what's|is|are|planned|scheduled|there|show|me|must|should|need)\b|'s",
+    r"\b(?:all|anything|something|free|busy|am|everything|every|my|the|todos?|tasks?|items?|list|open|do|i|have|to|what|what's|is|are|planned|scheduled|there|show|me|must|should|need)\b|'s",
     _I,
 )
