@@ -189,7 +189,10 @@ def read(sentence: str) -> Wish:
         found = pattern.fullmatch(text)
         if found:
             named = found.groupdict()
-            return Wish(kind, (named.get("name") or "").strip(), (named.get("words") or "").strip())
+            words = (named.get("words") or "").strip()
+            # The dot of "24.12." belongs to it.
+            dot = "." if kind == "create" and text.endswith(f"{words}.") and words[-1:].isdigit() else ""
+            return Wish(kind, (named.get("name") or "").strip(), words + dot)
     if asks or _QUESTION.search(text):
         return Wish("unknown", words=text)
     return Wish("create", words=text)
