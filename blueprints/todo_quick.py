@@ -17,6 +17,8 @@ from services.when import InvalidDate
 MAX_CHARS: Final = 10_000
 _MAX_PLAIN: Final = 20
 # Stands for words that are to be taken as they are; no keyboard has it.
+# A list that is longer is told by its number.
+_MAX_LINES: Final = 12
 _MASK: Final = "\ue000"
 
 
@@ -35,6 +37,18 @@ class Read:
     @property
     def steps(self) -> int:
         return sum(len(todo.children) for todo in self.todos)
+
+    @property
+    def lines(self) -> list[Mapping[str, object]]:
+        """Those of a list, todos and steps, out of which something was read; none for a todo alone."""
+        if len(self.todos) == 1 and not self.steps:
+            return []
+        return [
+            {"item": one.item, "is_step": is_step, "said": [chip.said for chip in one.chips]}
+            for todo in self.todos
+            for one, is_step in ((todo, False), *((child, True) for child in todo.children))
+            if one.chips and (is_step or len(self.todos) > 1)
+        ]
 
     @property
     def notes(self) -> list[str]:
@@ -106,6 +120,7 @@ def shown(read: Read, zone: str) -> Mapping[str, object]:
         "items": [todo.item for todo in read.todos],
         "steps": read.steps,
         "chips": read.chips,
+        "lines": read.lines[:_MAX_LINES],
         "plain": read.plain,
         "notes": read.notes,
         "zone": zone,

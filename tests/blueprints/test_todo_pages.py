@@ -166,6 +166,15 @@ def test_filters_show_what_they_say_with_how_many_there_are(ada: Keeper) -> None
 
 
 @pytest.mark.slow
+def test_of_a_list_each_date_is_told_before_it_is_added(ada: Keeper) -> None:
+    echo = unescape(ada.send("/todos/quick", 200, HTMX, line="Rome:\n- hotel by 2030-01-15\n- guide").text)
+
+    assert "and 2 steps" in echo
+    assert "hotel</span>: Tue 15 Jan 2030" in echo
+    assert "guide" not in echo, "there is nothing to tell of it"
+
+
+@pytest.mark.slow
 def test_what_is_not_understood_in_an_address_means_nothing(ada: Keeper) -> None:
     ada.has("Here")
 
