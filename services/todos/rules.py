@@ -123,7 +123,8 @@ def _check(parts: Mapping[str, str], rule: str) -> None:
     if not _can_come(parts):
         raise InvalidRepetition(rule, "It never comes.")
     try:
-        _until(parts)
+        if _until(parts).year < when.FIRST_YEAR:
+            raise InvalidRepetition(rule, "It never comes.")
         if not _comes(joined({name: value for name, value in parts.items() if name not in {"UNTIL", "COUNT"}})):
             raise InvalidRepetition(rule, "It never comes.")
     except ValueError as exc:

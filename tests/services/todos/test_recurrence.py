@@ -268,6 +268,7 @@ def test_counting_from_completion_never_comes_before_it() -> None:
         "FREQ=DAILY;INTERVAL=0",
         "FREQ=DAILY;INTERVAL=99999",
         "FREQ=DAILY;UNTIL=20261399",
+        "FREQ=DAILY;UNTIL=00010101",
         "FREQ=DAILY;FREQ=WEEKLY",
         "FREQ=WEEKLY;BYDAY=2MO",
         "FREQ=YEARLY;BYMONTHDAY=1",
