@@ -29,6 +29,8 @@ _FOLD: Final = re.compile(r"\r?\n[ \t]")
 _BEGIN: Final = re.compile(r"BEGIN:(VTODO|VEVENT)\s*\Z", re.IGNORECASE)
 _NAME: Final = re.compile(r"([A-Z-]+)[;:]", re.IGNORECASE)
 _MAX_LINE: Final = 50_000
+# What the library raises, or what it made lacks, where a property says that its value is of another kind.
+_UNREADABLE: Final = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError)
 # As lists are read.
 _TAB: Final = 4
 _FIELDS: Final[Mapping[str, str]] = {
@@ -134,9 +136,15 @@ def _entry(lines: list[str], reader: Reader) -> tuple[Draft, str]:
     """An entry as a draft, and the id of that which it belongs to."""
     try:
         read = _parsed(lines)
-    except ValueError:
+        values = _values(read, reader)
+    except _UNREADABLE:
         wrong = [_mistake(line) for line in lines if not _is_readable(line)]
         raise InvalidInput(wrong or [FieldError("file", "has an entry that cannot be read")]) from None
+    return restored(values, now=reader.now, zone=reader.zone), (_first(read, "RELATED-TO") or "").removesuffix(OURS)
+
+
+def _values(read: Any, reader: Reader) -> dict[str, Any]:
+    """What an entry says, as `restored` takes it."""
     values: dict[str, Any] = {
         "id": (_first(read, "UID") or "").removesuffix(OURS) or None,
         "item": _first(read, "SUMMARY"),
@@ -152,7 +160,7 @@ def _entry(lines: list[str], reader: Reader) -> tuple[Draft, str]:
         values["completed_at"] = _completed(read)
     if "RRULE" in read:
         values["recurrence"] = {"rule": _rule(read, str(values["zone"])), "mode": "schedule"}
-    return restored(values, now=reader.now, zone=reader.zone), (_first(read, "RELATED-TO") or "").removesuffix(OURS)
+    return values
 
 
 def _parsed(lines: list[str]) -> Any:
@@ -162,7 +170,7 @@ def _parsed(lines: list[str]) -> Any:
 def _is_readable(line: str) -> bool:
     try:
         _parsed([line])
-    except ValueError:
+    except _UNREADABLE:
         return False
     return True
 

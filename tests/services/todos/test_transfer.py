@@ -283,6 +283,22 @@ def test_a_bad_entry_of_a_calendar_is_named_and_spoils_no_other() -> None:
     assert "Invalid date format: '2026'" in parsed.mistakes[0].message
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CATEGORIES;VALUE=DATE:x", "PRIORITY;VALUE=DATE:20260115", "DUE;VALUE=PERIOD:", "DTSTART;VALUE=PERIOD:x/y",
+        "CATEGORIES;VALUE=PERIOD:20260115T140000,20260116T140000", "RRULE;VALUE=DATE:20260101",
+        "DUE;VALUE=DURATION:P1D", "RRULE:FREQ=DAILY;UNTIL=00010101", "COMPLETED;VALUE=TIME:1",
+        "PRIORITY:99999999999999999999999", "UID;VALUE=DATE:x",
+    ],
+)  # fmt: skip
+def test_a_value_of_another_kind_spoils_its_own_entry_at_most(line: str) -> None:
+    found = read(lists.read_calendar, calendar(entry("SUMMARY:One", "DTSTART:20260101", line), entry("SUMMARY:Two")))
+
+    assert found.rows[-1].draft.item == "Two"
+    assert len(found.rows) + len({wrong.place for wrong in found.mistakes}) == 2
+
+
 def test_entries_that_belong_to_each_other_in_a_circle_or_deep_are_all_taken() -> None:
     text = calendar(
         *(
