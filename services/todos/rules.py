@@ -125,7 +125,9 @@ def _check(parts: Mapping[str, str], rule: str) -> None:
     try:
         if _until(parts).year < when.FIRST_YEAR:
             raise InvalidRepetition(rule, "It never comes.")
-        if not _comes(joined({name: value for name, value in parts.items() if name not in {"UNTIL", "COUNT"}})):
+        if not _comes(
+            joined({name: _sorted(value) for name, value in parts.items() if name not in {"UNTIL", "COUNT"}})
+        ):
             raise InvalidRepetition(rule, "It never comes.")
     except ValueError as exc:
         raise InvalidRepetition(rule, "This is no recurrence rule (RFC 5545).") from exc
@@ -136,15 +138,23 @@ def _comes(rule: str) -> bool:
     return _after(Recurrence(rule), _LEAP_YEAR, _LEAP_YEAR) is not None
 
 
+def _sorted(value: str) -> str:
+    return ",".join(sorted(set(value.split(","))))
+
+
 def _can_come(parts: Mapping[str, str]) -> bool:
     """Whether it is worth looking for a day: dateutil looks for what never comes until the year 9999."""
     if "BYDAY" in parts and "BYMONTHDAY" in parts:
         return False
     days = [int(day) for day in parts.get("BYMONTHDAY", "1").split(",")]
     longest = max(when.days_in(2024, int(month)) for month in parts.get("BYMONTH", "1").split(","))
-    named = parts.get("BYDAY", "").split(",")
-    most = sum(1 if day[:-2] else 5 for day in named) if "BYDAY" in parts else len(days)
-    most *= parts.get("BYMONTH", "").count(",") + 1
+    named = set(parts.get("BYDAY", "").split(","))
+    if len({bool(day[:-2]) for day in named}) > 1 or ("BYSETPOS" in parts and any(day[:-2] for day in named)):
+        # dateutil takes both for conditions, and most of them never come.
+        return False
+    # Three weekdays at most are there five times in a month.
+    most = 4 * len(named) + min(len(named), 3) if "BYDAY" in parts else len(set(days))
+    most *= parts.get("BYMONTH", "").count(",") + 1 if parts["FREQ"] == "YEARLY" else 1
     places = [abs(int(place)) for place in parts.get("BYSETPOS", "1").split(",")]
     return min(abs(day) for day in days) <= longest and min(places) <= most
 
