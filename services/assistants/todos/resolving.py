@@ -19,6 +19,8 @@ from services.streaming.events import TOOL_CALL, TOOL_RESULT
 
 ASSISTANT: Final = "todos"
 MAX_MESSAGES: Final = 50
+# Every turn of a session keeps what was said before it: the newest of it, so that long messages do not add up.
+MAX_HISTORY_CHARS: Final = 100_000
 _DID_CHARS: Final = 600
 _MAX_AGREED: Final = 50
 
@@ -123,7 +125,10 @@ def before(session: Session, leaf_id: str, _question: str) -> list[Message]:
 
 
 def history_of(path: Sequence[Message]) -> list[dict[str, str]]:
-    """What was said, and in `did` what the tools did, so that an answer without words is known as well. Pure."""
+    """What was said, and in `did` what the tools did, so that an answer without words is known as well. Pure.
+
+    Of much, the newest: it begins with a question.
+    """
     said: list[dict[str, str]] = []
     for row in path:
         did = _did(row.extras or {}) if row.role == "assistant" else ""
@@ -136,8 +141,9 @@ def history_of(path: Sequence[Message]) -> list[dict[str, str]]:
             said.append(_entry("assistant", last["content"] + row.content, both))
         else:
             said.append(_entry(row.role, row.content, did))
-    while said and said[0]["role"] == "assistant":
-        said.pop(0)
+    total = sum(len(one["content"]) for one in said)
+    while said and (total > MAX_HISTORY_CHARS or said[0]["role"] == "assistant"):
+        total -= len(said.pop(0)["content"])
     return said
 
 

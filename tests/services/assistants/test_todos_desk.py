@@ -9,7 +9,8 @@ import pytest
 from services import errors
 from services.assistants.todos import TodosInput
 from services.assistants.todos.agreeing import NO, YES, agrees, refuses
-from services.store import quotas
+from services.assistants.todos.resolving import history_of
+from services.store import conversations, quotas
 from services.store.database import Database
 from services.todos import quick
 from services.todos.actions import By
@@ -77,6 +78,17 @@ def test_a_session_goes_on_from_what_is_stored_whatever_the_client_sends(databas
         {"role": "assistant", "content": first.text},
         {"role": "user", "content": "Add eggs"},
     ]
+
+
+def test_of_a_long_session_the_newest_is_kept_and_begins_with_a_question() -> None:
+    long = "x" * 9_000
+    said = [
+        conversations.Message(role=role, content=f"{n} {long}") for n in range(20) for role in ("user", "assistant")
+    ]
+
+    kept = history_of(said)
+
+    assert (len(kept), kept[0]["role"], kept[-1]["content"][:3]) == (10, "user", "19 ")
 
 
 @pytest.mark.parametrize(
