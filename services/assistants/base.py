@@ -47,6 +47,13 @@ class Engine(Protocol):
         ...
 
 
+def close(parts: Iterator[Part]) -> None:
+    """End an answer of an engine's: with it, the call to the model."""
+    end = getattr(parts, "close", None)
+    if end is not None:
+        end()
+
+
 class Assistant(Protocol):
     """One of the site's assistants."""
 

@@ -77,6 +77,15 @@ class Usage:
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
+    def as_json(self) -> dict[str, Any]:
+        """As an answer's `end` tells it."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+            "estimated": self.estimated,
+        }
+
     def __add__(self, other: "Usage") -> "Usage":
         """Of several calls; an estimate if any of them is."""
         return Usage(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
-from services.assistants.base import Engine, Turn
+from services.assistants.base import Engine, Turn, close
 from services.assistants.search import answering, extract, prompt, telling
 from services.assistants.search.answering import NOTHING_AT_ALL, Answering, usage_of
 from services.assistants.search.citing import renumbered
@@ -21,7 +21,7 @@ from services.errors import ModelBroken
 from services.knowledge import confidence
 from services.knowledge.passages import Found
 from services.llm import builtin
-from services.llm.messages import Began, Delta, Finish, Part, Request, Usage
+from services.llm.messages import Began, Delta, Finish, Request, Usage
 from services.streaming.answers import EmptyAnswer
 from services.streaming.events import END, METADATA, Event
 
@@ -142,7 +142,7 @@ class Search:
                     case Finish():
                         now.finish = part
         finally:
-            _close(parts)
+            close(parts)
 
 
 class _Sequence:
@@ -184,9 +184,3 @@ def _facts(turn: Turn) -> dict[str, Any]:
 
 def _context(turn: Turn) -> str:
     return str(turn.facts.get("context") or "")
-
-
-def _close(parts: Iterator[Part]) -> None:
-    close = getattr(parts, "close", None)
-    if close is not None:
-        close()

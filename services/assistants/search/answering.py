@@ -142,11 +142,4 @@ def usage_of(usage: Usage | None) -> dict[str, Any]:
     """Tokens as `end` tells them; nothing if no engine has counted."""
     if usage is None:
         return {}
-    return {
-        "usage": {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.total_tokens,
-            "estimated": usage.estimated,
-        }
-    }
+    return {"usage": usage.as_json()}

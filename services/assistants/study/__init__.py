@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any, Final
 
-from services.assistants.base import Engine, Turn
+from services.assistants.base import Engine, Turn, close
 from services.assistants.study import prompt
 from services.assistants.study.citing import Citations, of_excerpt
 from services.assistants.study.context import SUMMARY
@@ -22,7 +22,7 @@ from services.assistants.study.resolving import Desk, Shelf
 from services.assistants.study.summary import extracted
 from services.errors import AppError, ModelBroken, ModelError
 from services.llm import builtin
-from services.llm.messages import Began, Delta, Finish, Image, Part, Request, Usage
+from services.llm.messages import Began, Delta, Finish, Image, Request, Usage
 from services.points import Prices
 from services.streaming.answers import EmptyAnswer
 from services.streaming.events import END, MESSAGE, METADATA, STEP, Event, delta
@@ -121,7 +121,7 @@ class Study:
                     case Finish():
                         finish = part
         finally:
-            _close(parts)
+            close(parts)
         if finish is None:
             raise ModelBroken()
         yield from _shown(tail.finish(), citations, spent)
@@ -180,7 +180,7 @@ class Study:
         except ModelError:
             return ""
         finally:
-            _close(parts)
+            close(parts)
         return "".join(texts)
 
     def _images(self, turn: Turn) -> tuple[list[Image], list[str]]:
@@ -234,12 +234,7 @@ class _Spent:
                 ceil(sum(len(message.content) for message in request.messages) / 4), ceil(self.text / 4), estimated=True
             )
         ]
-        return {
-            "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
-            "completion_tokens": sum(usage.completion_tokens for usage in usages),
-            "total_tokens": sum(usage.total_tokens for usage in usages),
-            "estimated": any(usage.estimated for usage in usages),
-        }
+        return sum(usages[1:], usages[0]).as_json()
 
 
 def _facts(turn: Turn) -> dict[str, Any]:
@@ -307,9 +302,3 @@ def _of_builtin(turn: Turn, usage: Usage, extract: Extract) -> Usage:
     if not extract.is_found:
         return Usage(0, 0, estimated=True)
     return Usage(ceil(len(turn.question) / 4), usage.completion_tokens, estimated=True)
-
-
-def _close(parts: Iterator[Part]) -> None:
-    close = getattr(parts, "close", None)
-    if close is not None:
-        close()

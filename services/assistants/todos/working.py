@@ -8,13 +8,13 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from services.assistants.base import Engine, Turn
+from services.assistants.base import Engine, Turn, close
 from services.assistants.todos import prompt, sentences, telling, wording
 from services.assistants.todos.plain import Planner
 from services.assistants.todos.steps import MAX_CALLS, Step, Steps
 from services.errors import ModelBroken
 from services.llm import builtin
-from services.llm.messages import Began, Delta, Finish, Message, Part, Request, ToolCall, Usage
+from services.llm.messages import Began, Delta, Finish, Message, Request, ToolCall, Usage
 from services.streaming.answers import EmptyAnswer
 from services.streaming.events import END, METADATA, Event, delta
 
@@ -85,7 +85,7 @@ class Working:
             if not self.steps.done:
                 raise EmptyAnswer
             yield from self._say(self._summary())
-        yield Event(END, {"finish_reason": self.reason, **_tokens(self.usage)})
+        yield Event(END, {"finish_reason": self.reason, **({"usage": self.usage.as_json()} if self.usage else {})})
 
     def _converse(self) -> Iterator[Event]:
         """The model and its tools in turns."""
@@ -127,7 +127,7 @@ class Working:
                     case Finish():
                         heard.finish = part
         finally:
-            _close(parts)
+            close(parts)
 
     def _piece(self, text: str, heard: _Heard) -> Iterator[Event]:
         """More of a text, a new one in a paragraph of its own."""
@@ -212,7 +212,7 @@ class Working:
                     case Usage():
                         self.usage = part if self.usage is None else self.usage + part
         finally:
-            _close(parts)
+            close(parts)
         yield telling.said(text)
 
     # -- what is said besides
@@ -248,22 +248,3 @@ class Working:
 def _is_whole(partial: str) -> bool:
     """Whether what was said so far ends with a sentence; else what follows goes on with it."""
     return partial.rstrip(' *_`"”’)').endswith((".", "!", "?", ":", "…", "\n"))
-
-
-def _tokens(usage: Usage | None) -> dict[str, Any]:
-    if usage is None:
-        return {}
-    return {
-        "usage": {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.total_tokens,
-            "estimated": usage.estimated,
-        }
-    }
-
-
-def _close(parts: Iterator[Part]) -> None:
-    close = getattr(parts, "close", None)
-    if close is not None:
-        close()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
-from services.assistants.base import Engine, Turn
+from services.assistants.base import Engine, Turn, close
 from services.assistants.tutor import context
 from services.assistants.tutor.context import facts
 from services.assistants.tutor.fences import Tests, TestsFilter, tests_entry
@@ -70,9 +70,7 @@ class Tutor:
         try:
             yield from _events(parts, turn, request)
         finally:
-            close = getattr(parts, "close", None)
-            if close is not None:
-                close()
+            close(parts)
 
 
 def _events(parts: Iterator[Part], turn: Turn, request: Request) -> Iterator[Event]:
@@ -101,7 +99,7 @@ def _events(parts: Iterator[Part], turn: Turn, request: Request) -> Iterator[Eve
         raise
     yield from filters.finish(whole=True)
     reason = "length" if finish.reason == "length" else "stop"
-    yield Event(END, {"finish_reason": reason, "usage": _usage(usage or filters.estimate(request))})
+    yield Event(END, {"finish_reason": reason, "usage": (usage or filters.estimate(request)).as_json()})
 
 
 class _Filters:
@@ -163,12 +161,3 @@ class _Filters:
         if text:
             self._has_text = self._has_text or bool(text.strip())
             yield delta(text)
-
-
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-        "estimated": usage.estimated,
-    }
