@@ -3,8 +3,10 @@ itself, or a page that grows.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+import orjson
 from flask import Response, jsonify, render_template, request
 from flask_wtf.csrf import generate_csrf
 
@@ -18,6 +20,7 @@ from blueprints.reading import Reading
 from blueprints.referrer import came_from
 from blueprints.tickets import stream_ticket
 from services import errors
+from services.assistants.turns import Ask, Asked, Kind
 from services.streaming.events import StreamId, UserId
 from services.streaming.hub import Finished
 
@@ -31,6 +34,20 @@ def places(assistant: str, stream_id: str) -> dict[str, str]:
         "stream_url": f"/v1/tutor/stream?token={_ticket(stream_id)}",
         "stop_url": f"/v1/tutor/stream/{stream_id}",
     }
+
+
+def started(ask: Ask) -> Asked:
+    """Start an answer; `record` has the places of the run to follow (`repeats.once`), `stream_id` is that run's.
+
+    It is another's if the same request, sent twice, has started one at this moment. Raises what `Turns.ask` does.
+    """
+
+    def record(stream_id: str, _kind: Kind) -> str:
+        return orjson.dumps(places(ask.assistant, stream_id)).decode()
+
+    asked = services().turns.ask(replace(ask, record=record))
+    kept = asked.record or record(asked.stream_id, asked.kind)
+    return replace(asked, stream_id=StreamId(orjson.loads(kept)["stream_id"]), record=kept)
 
 
 def _ticket(stream_id: str) -> str:

@@ -6,7 +6,6 @@ Source: REQUIREMENTS A5 and API.md, "Search"; R23 says which of the two, or a pa
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
 from flask import Blueprint, Response, g, jsonify, request
 
 from blueprints import answered, body, identity, negotiate, repeats, search_commands, search_pages, streams, waiting
@@ -16,9 +15,8 @@ from blueprints.stored import answers_of, settle_ended
 from services import errors
 from services.assistants.search import SearchInput, parse_search
 from services.assistants.search.resolving import path_of
-from services.assistants.turns import Ask, Asked, Kind
+from services.assistants.turns import Ask, Asked
 from services.store.conversations import Message
-from services.streaming.events import StreamId
 
 blueprint = Blueprint("search", __name__, cli_group=None)
 blueprint.cli.add_command(search_commands.search_client)
@@ -50,7 +48,7 @@ def _started(user_id: int, sent: SearchInput, key: str, fingerprint: str) -> Ask
     if sent.conversation_id is not None:
         settle_ended(user_id)
         path = services().database.run(path_of, user_id, sent.conversation_id)
-    asked = services().turns.ask(
+    return answered.started(
         Ask(
             user_id=user_id,
             assistant="search",
@@ -61,13 +59,8 @@ def _started(user_id: int, sent: SearchInput, key: str, fingerprint: str) -> Ask
             request_id=g.request_id,
             idempotency_key=key,
             fingerprint=fingerprint,
-            record=_record,
         )
     )
-    # A run that was started elsewhere at this moment, by the same request, is the one to follow.
-    record = asked.record or _record(asked.stream_id, "new")
-    stream_id = StreamId(orjson.loads(record)["stream_id"])
-    return Asked(stream_id, asked.kind, asked.message_id, asked.conversation_id, record)
 
 
 def _answer(user_id: int, sent: SearchInput, places: Mapping[str, str]) -> Response:
@@ -114,10 +107,6 @@ def _reconnecting(user_id: int) -> str | None:
     except (errors.NotFound, errors.InvalidInput, errors.UnsupportedType):
         return None
     return place[0] if (last.turn or {}).get("question") == query else None
-
-
-def _record(stream_id: str, kind: Kind) -> str:  # noqa: ARG001 - a new stream, always
-    return orjson.dumps(answered.places("search", stream_id)).decode()
 
 
 def _values() -> Mapping[str, Any]:

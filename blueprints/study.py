@@ -17,7 +17,7 @@ from blueprints.stored import answers_of, begun_answers_of, settle_ended
 from services import errors
 from services.assistants.study import StudyInput, parse_message
 from services.assistants.study.resolving import path_of
-from services.assistants.turns import Ask, Asked, Kind
+from services.assistants.turns import Ask, Asked
 from services.errors import FieldError, InvalidInput
 from services.store.base import utc_now
 from services.store.paths import Said
@@ -113,14 +113,8 @@ def _started(user_id: int, sent: StudyInput, key: str, fingerprint: str) -> Aske
             request_id=g.request_id,
             idempotency_key=key,
             fingerprint=fingerprint,
-            record=_record,
         )
-        asked = services().turns.ask(ask)
-    # A run that was started elsewhere at this moment, by the same request, is the one to follow.
-    record = asked.record or _record(asked.stream_id, "new")
-    return Asked(
-        StreamId(orjson.loads(record)["stream_id"]), asked.kind, asked.message_id, asked.conversation_id, record
-    )
+        return answered.started(ask)
 
 
 def _answer(user_id: int, sent: StudyInput, places: Mapping[str, str]) -> Response:
@@ -175,10 +169,6 @@ def _is_young(user_id: int, stream_id: str) -> bool:
         return False
     last = stored[-1]
     return last.finished_at is None or (utc_now() - last.finished_at).total_seconds() <= _ATTACH_S
-
-
-def _record(stream_id: str, kind: Kind) -> str:  # noqa: ARG001 - a new stream, always
-    return orjson.dumps(answered.places("study", stream_id)).decode()
 
 
 def _with_media(values: Mapping[str, Any]) -> Mapping[str, Any]:

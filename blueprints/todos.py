@@ -7,7 +7,6 @@ or `rate_limit_exceeded`, with status 200 and without an id. Everybody else gets
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response, g, request
 
 from blueprints import answered, body, identity, negotiate, repeats, security, streams, todo_commands, todo_panel
@@ -18,8 +17,7 @@ from blueprints.stored import answers_of, settle_ended
 from services import errors
 from services.assistants.todos.input import TodosInput, client_name, parse_todos
 from services.assistants.todos.resolving import path_of
-from services.assistants.turns import Ask, Asked, Kind
-from services.streaming.events import StreamId
+from services.assistants.turns import Ask, Asked
 
 blueprint = Blueprint("todos", __name__, cli_group=None)
 blueprint.cli.add_command(todo_commands.todos_client)
@@ -58,7 +56,7 @@ def _started(user_id: int, sent: TodosInput, key: str, fingerprint: str) -> Aske
     settle_ended(user_id)
     path = services().database.run(path_of, user_id, sent.session_id)
     facts = services().todos_desk.facts(user_id, sent, path)
-    asked = services().turns.ask(
+    return answered.started(
         Ask(
             user_id=user_id,
             assistant="todos",
@@ -69,13 +67,8 @@ def _started(user_id: int, sent: TodosInput, key: str, fingerprint: str) -> Aske
             request_id=g.request_id,
             idempotency_key=key,
             fingerprint=fingerprint,
-            record=_record,
         )
     )
-    # A run that was started elsewhere at this moment, by the same request, is the one to follow.
-    record = asked.record or _record(asked.stream_id, "new")
-    stream_id = StreamId(orjson.loads(record)["stream_id"])
-    return Asked(stream_id, asked.kind, asked.message_id, asked.conversation_id, record)
 
 
 def _answer(user_id: int, sent: TodosInput, places: Mapping[str, str]) -> Response:
@@ -125,7 +118,3 @@ def _reconnecting(user_id: int) -> str | None:
 def _names_session(facts: Mapping[str, Any], sent: TodosInput) -> bool:
     """Whether a request is about the session of a stored turn; one that named none was given one."""
     return "session_id" in facts and sent.session_id in (None, facts["session_id"])
-
-
-def _record(stream_id: str, kind: Kind) -> str:  # noqa: ARG001 - a new stream, always
-    return orjson.dumps(answered.places("todos", stream_id)).decode()
