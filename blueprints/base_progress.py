@@ -13,7 +13,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, current_app, request
 from jinja2 import Environment
 
-from blueprints import errors, identity
+from blueprints import errors, following, identity
 from blueprints.base_documents import ON_A_PAGE, state_json
 from blueprints.extensions import services
 from services.errors import AppError, NotFound
@@ -24,11 +24,6 @@ from services.streaming.wire import HEARTBEAT, farewell, frame, text_frame
 
 blueprint = Blueprint("base_progress", __name__)
 
-SSE: Final = "text/event-stream"
-_RETRY_MS: Final = 300
-_LATER_MS: Final = 3000
-# The database or Redis is away, or there are too many viewers: that passes.
-_PASSING: Final = frozenset({429, 503})
 _CURSOR: Final = re.compile(r"[0-9A-Za-z]{1,40}-([0-9]{1,18})")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
@@ -39,7 +34,7 @@ def progress(base_id: str) -> Response:
     library, me = services().library, identity.require().user.id
     base = library.get(me, base_id)
     if services().hub.draining:
-        return _streamed(iter([farewell(_RETRY_MS)]))
+        return following.streamed(iter([farewell(following.RETRY_MS)]))
     if request.args.get("view") == "html":
         shows: _Html | _Json = _Html(
             library, current_app.jinja_env, me, base_id, request.args.get("before") or None, base.role != "reader"
@@ -52,19 +47,15 @@ def progress(base_id: str) -> Response:
     news = viewer.news(
         heartbeat_s=services().settings.stream_heartbeat_s, connection=request.environ.get("gunicorn.socket")
     )
-    response = _streamed(_frames(viewer, shows, news))
+    response = following.streamed(_frames(viewer, shows, news))
     # Also when the client leaves before the first frame.
     response.call_on_close(viewer.leave)
     return response
 
 
 def refusal(problem: dict[str, Any]) -> Response:
-    """A page follows: it reads frames only, so that a refusal is one, and the end; or it is told to come back."""
-    if problem["status"] in _PASSING:
-        return _streamed(iter([farewell(_LATER_MS)]))
-    base_id = (request.view_args or {}).get("base_id", "")
-    html = current_app.jinja_env.get_template("bases/refusal.html").render(base_id=base_id, problem=problem)
-    return _streamed(iter([text_frame(html.strip()), text_frame("refused", name="close")]))
+    """What a page is told that may not follow."""
+    return following.refusal("bases/refusal.html", problem, base_id=(request.view_args or {}).get("base_id", ""))
 
 
 errors.refuses_in_html(progress, refusal)
@@ -175,22 +166,15 @@ def _frames(viewer: Viewer, shows: _Html | _Json, told: Iterator[News | Ended | 
         yield shows.end(None)
     except AppError:
         # The database is away: it comes back, and then the viewer.
-        yield farewell(_LATER_MS)
+        yield farewell(following.LATER_MS)
     finally:
         viewer.leave()
 
 
 def _last(ended: Ended, shows: _Html | _Json, pulse: Pulse | None) -> bytes:
     if ended.reason == "away":
-        return farewell(_RETRY_MS)
+        return farewell(following.RETRY_MS)
     return shows.end(pulse if ended.reason == "rest" else None)
-
-
-def _streamed(frames: Iterator[bytes]) -> Response:
-    response = Response(frames, content_type=SSE)
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["X-Accel-Buffering"] = "no"
-    return response
 
 
 def _cursor() -> datetime | None:

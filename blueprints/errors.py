@@ -16,7 +16,7 @@ from limits.errors import StorageError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from blueprints import negotiate
+from blueprints import following, negotiate
 from blueprints.dialects import html
 from blueprints.identity import access_of
 from services import errors
@@ -177,10 +177,7 @@ def _wants_html_stream() -> bool:
 def _html_stream(problem: dict[str, Any]) -> Response:
     """A page follows this address: it reads frames only, so the refusal is one, and the end."""
     stream_id = (request.view_args or {}).get("stream_id") or _found_stream()
-    response = Response(html.refusal(current_app.jinja_env, stream_id, problem), content_type="text/event-stream")
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["X-Accel-Buffering"] = "no"
-    return response
+    return following.streamed(html.refusal(current_app.jinja_env, stream_id, problem))
 
 
 def _found_stream() -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, current_app, request
 from jinja2 import Environment
 
-from blueprints import errors, identity
+from blueprints import errors, following, identity
 from blueprints.extensions import services
 from blueprints.todo_shown import Board, Choice, read
 from services.errors import AppError
@@ -25,11 +25,8 @@ from services.watching import Ended
 
 blueprint = Blueprint("todo_stream", __name__)
 
-_RETRY_MS: Final = 300
 # Who is signed out meanwhile learns it when coming back.
 MAX_AGE_S: Final = 600.0
-_LATER_MS: Final = 3000
-_PASSING: Final = frozenset({429, 503})
 
 
 @blueprint.get("/todos/stream")
@@ -37,24 +34,21 @@ def stream() -> Response:
     """Follow my list as this address filters it; for pages, so that it is always answered by 200."""
     user = identity.require().user
     if services().hub.draining:
-        return _streamed(iter([farewell(_RETRY_MS)]))
+        return following.streamed(iter([farewell(following.RETRY_MS)]))
     viewer = services().todo_watches.join(user.id, str(user.id))
     shows = _Shows(services().database, current_app.jinja_env, user, Choice.of(request.args))
     news = viewer.news(
         heartbeat_s=services().settings.stream_heartbeat_s, connection=request.environ.get("gunicorn.socket")
     )
-    response = _streamed(_frames(viewer, shows, news))
+    response = following.streamed(_frames(viewer, shows, news))
     # Also when the client leaves before the first frame.
     response.call_on_close(viewer.leave)
     return response
 
 
 def refusal(problem: dict[str, Any]) -> Response:
-    """A page reads frames only: a refusal is one, and the end; or it is told to come back."""
-    if problem["status"] in _PASSING:
-        return _streamed(iter([farewell(_LATER_MS)]))
-    html = current_app.jinja_env.get_template("todos/refusal.html").render(problem=problem)
-    return _streamed(iter([text_frame(html.strip()), text_frame("refused", name="close")]))
+    """What a page is told that may not follow."""
+    return following.refusal("todos/refusal.html", problem)
 
 
 errors.refuses_in_html(stream, refusal)
@@ -94,17 +88,10 @@ def _frames(viewer: Viewer, shows: _Shows, told: Iterator[News | Ended | None]) 
                 if frame != last:
                     yield (last := frame)
             if isinstance(news, Ended) or time.monotonic() > until_s:
-                yield farewell(_RETRY_MS)
+                yield farewell(following.RETRY_MS)
                 return
     except AppError:
         # The database is away: it comes back, and then the viewer.
-        yield farewell(_LATER_MS)
+        yield farewell(following.LATER_MS)
     finally:
         viewer.leave()
-
-
-def _streamed(frames: Iterator[bytes]) -> Response:
-    response = Response(frames, content_type="text/event-stream")
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["X-Accel-Buffering"] = "no"
-    return response

@@ -9,7 +9,18 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from blueprints import answered, body, identity, negotiate, repeats, security, streams, todo_commands, todo_panel
+from blueprints import (
+    answered,
+    body,
+    following,
+    identity,
+    negotiate,
+    repeats,
+    security,
+    streams,
+    todo_commands,
+    todo_panel,
+)
 from blueprints.dialects import registry as dialects
 from blueprints.dialects.todos import LIMIT, refused
 from blueprints.extensions import count_creation, services
@@ -91,10 +102,7 @@ def _in_band(error: errors.AppError) -> Response:
     name, said = "error", refused(error.message, error.code, g.request_id, retryable=error.retryable)
     if isinstance(error, errors.QuotaExhausted):
         name, said = LIMIT, {"message": error.message, **{field: error.extra[field] for field in _QUOTA}}
-    response = Response(dialects.todos().written([(name, said, None)]), content_type=streams.SSE)
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["X-Accel-Buffering"] = "no"
-    return response
+    return following.streamed(dialects.todos().written([(name, said, None)]))
 
 
 def _reconnecting(user_id: int) -> str | None:
