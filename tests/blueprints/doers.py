@@ -1,38 +1,23 @@
 """People who talk to the todo agent as the specification's clients do."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from flask import Flask
-from flask.testing import FlaskClient
-
-from blueprints.tickets import login_jwt
 from services.store import quotas
-from services.store.users import User
-from tests.blueprints.streams import Stream, Streams
-from tests.factories import make_user
+from tests.blueprints.members import Member
+from tests.blueprints.streams import Stream
 from tests.sse import Frame
 
 ASK: Final = "/api/todos/agent-create/stream"
+TODOS: Final = "/api/todos"
 SESSIONS: Final = "/api/todos/sessions"
 SSE: Final = {"Accept": "text/event-stream"}
 JSON: Final = {"Accept": "application/json"}
 WISH: Final = "Add Team meeting tomorrow at 14:00"
 
 
-class Doer:
-    """Somebody with an account and a login token on a site."""
-
-    def __init__(self, site: Flask) -> None:
-        self.site = site
-        self.services = site.extensions["rill"]
-        self.user: User = self.services.database.run(make_user)
-        with site.app_context():
-            self.token = login_jwt(self.user)[0]
-        self.client: FlaskClient = site.test_client()
-        self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.token}"
-        self.streams = Streams(self.client)
+class Doer(Member):
+    """Somebody with a list of todos."""
 
     def post(self, said: Any = WISH, *, headers: Any = SSE, query: str = "", **fields: Any) -> Any:
         """The response to a request, not read yet.
@@ -56,23 +41,6 @@ class Doer:
         response = self.post(said, headers=JSON, **fields)
         assert response.status_code == 201, response.text
         return response.json
-
-    def follow(self, stream_id: str, cursor: str | None = None, query: str = "") -> AbstractContextManager[Stream]:
-        """Open a stream of theirs."""
-        headers = {"Last-Event-ID": cursor} if cursor else {}
-        return self.streams.open(f"/api/streams/{stream_id}{query}", headers=headers)
-
-    def settle(self) -> None:
-        """Have everything that has ended stored."""
-        with self.site.test_request_context():
-            from blueprints.stored import settle_ended
-
-            settle_ended(self.user.id)
-
-    def stop_all(self) -> None:
-        """Stop every answer that runs."""
-        for stream in self.client.get("/api/streams").json["streams"]:
-            self.client.post(stream["stop_url"])
 
     def used(self) -> int:
         """How many of this month's requests they have used, once everything that has ended is settled."""
@@ -110,3 +78,30 @@ def of(frames: Sequence[Frame], name: str) -> list[Any]:
 def text_of(frames: Sequence[Frame]) -> str:
     """The deltas, joined."""
     return "".join(one["content"] for one in of(frames, "message_delta"))
+
+
+def made(who: Doer, item: str = "Pay rent", **values: Any) -> Any:
+    """A todo that is made, as it is told."""
+    response = who.client.post(TODOS, json={"item": item, **values})
+    assert response.status_code == 201, response.text
+    return response.json
+
+
+def listed(who: Doer, **query: Any) -> list[str]:
+    """What the todos of a list are called."""
+    response = who.client.get(TODOS, query_string=query)
+    assert response.status_code == 200, response.text
+    return [todo["item"] for todo in response.json["todos"]]
+
+
+def problem(response: Any, status: int, code: str) -> Any:
+    """A refusal, as its problem document."""
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/problem+json"
+    assert response.json["code"] == code
+    return response.json
+
+
+def wrong_fields(response: Any) -> list[str]:
+    """Which fields are refused."""
+    return [wrong["field"] for wrong in problem(response, 400, "INVALID_INPUT")["errors"]]

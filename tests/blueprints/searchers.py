@@ -1,20 +1,17 @@
 """People who search as the specification's clients do, in documents that are there from the start."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from blueprints.tickets import login_jwt
 from services.knowledge.chunking import embedded
 from services.store import bases
 from services.store.chunks import Embedded
-from services.store.users import User
-from tests.blueprints.streams import Stream, Streams
-from tests.factories import make_indexed, make_user
+from tests.blueprints.members import Member
+from tests.blueprints.streams import Stream
+from tests.factories import make_indexed
 from tests.sse import Frame
 
 SEARCH: Final = "/search"
@@ -31,18 +28,11 @@ MEMO: Final = ("Since March, backups of the mail server are kept for 90 days, be
 FAR_OFF: Final = "Which colour has the parrot of the harbour master's aunt?"
 
 
-class Searcher:
+class Searcher(Member):
     """Somebody with an account and a login token on a site, and a base with two documents."""
 
     def __init__(self, site: Flask, *, has_documents: bool = True) -> None:
-        self.site = site
-        self.services = site.extensions["rill"]
-        self.user: User = self.services.database.run(make_user)
-        with site.app_context():
-            token = login_jwt(self.user)[0]
-        self.client: FlaskClient = site.test_client()
-        self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
-        self.streams = Streams(self.client)
+        super().__init__(site)
         self.base_id = self.base("Handbooks") if has_documents else ""
         if has_documents:
             self.index("handbook.pdf", *HANDBOOK, headings=["Backups", "Restoring backups", "Office hours"])
@@ -94,14 +84,6 @@ class Searcher:
         found: Mapping[str, Any] = response.json
         return found
 
-    def follow(self, stream_id: str, cursor: str | None = None) -> AbstractContextManager[Stream]:
-        """Open a stream of theirs."""
-        return self.streams.open(f"/api/streams/{stream_id}", headers={"Last-Event-ID": cursor} if cursor else {})
-
-    def settle(self) -> None:
-        """Have everything that has ended stored."""
-        self.services.turns.settle_of(self.user.id)
-
     def conversation(self, conversation_id: str) -> Any:
         """A conversation as the API tells it."""
         return self.client.get(f"/api/conversations/{conversation_id}").json
@@ -110,11 +92,6 @@ class Searcher:
         """All of theirs."""
         found: list[Any] = self.client.get("/api/conversations?assistant=search").json["conversations"]
         return found
-
-    def stop_all(self) -> None:
-        """Stop every answer that runs."""
-        for stream in self.client.get("/api/streams").json["streams"]:
-            self.client.post(stream["stop_url"])
 
 
 def text_of(frames: Sequence[Frame]) -> str:

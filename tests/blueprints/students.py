@@ -1,17 +1,11 @@
 """People who use the study chat as the specification's clients do."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import Any
 
-from flask import Flask
-from flask.testing import FlaskClient
-
-from blueprints.tickets import login_jwt
-from services.store.users import User
-from tests.blueprints.streams import Stream, Streams
-from tests.factories import make_user
+from tests.blueprints.members import Member
+from tests.blueprints.streams import Stream
 from tests.sse import Frame
 
 CONVERSATION = "/api/stream/stream-conversation"
@@ -21,18 +15,8 @@ SSE = {"Accept": "text/event-stream"}
 JSON = {"Accept": "application/json"}
 
 
-class Student:
-    """Somebody with an account and a login token on a site."""
-
-    def __init__(self, site: Flask) -> None:
-        self.site = site
-        self.services = site.extensions["rill"]
-        self.user: User = self.services.database.run(make_user)
-        with site.app_context():
-            self.token = login_jwt(self.user)[0]
-        self.client: FlaskClient = site.test_client()
-        self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.token}"
-        self.streams = Streams(self.client)
+class Student(Member):
+    """Somebody who studies."""
 
     def post(self, message: str | None = "What is photosynthesis?", *, headers: Any = SSE, **fields: Any) -> Any:
         """The response to a question, not read yet."""
@@ -57,10 +41,6 @@ class Student:
         with Stream(response) as stream:
             return [frame.json for frame in stream.rest()]
 
-    def follow(self, stream_id: str, cursor: str | None = None) -> AbstractContextManager[Stream]:
-        """Open a stream of theirs."""
-        return self.streams.open(f"/api/streams/{stream_id}", headers={"Last-Event-ID": cursor} if cursor else {})
-
     def keep(self, name: str, content: bytes) -> Any:
         """A file on their shelf."""
         return self.services.shelf.add(self.user.id, name, BytesIO(content))
@@ -70,22 +50,10 @@ class Student:
         found: Mapping[str, Any] = self.client.get("/api/points").json
         return found
 
-    def settle(self) -> None:
-        """Have everything that has ended stored."""
-        with self.site.test_request_context():
-            from blueprints.stored import settle_ended
-
-            settle_ended(self.user.id)
-
     def messages(self, conversation_id: str) -> list[Any]:
         """What is stored of a conversation."""
         found: list[Any] = self.client.get(f"/api/conversations/{conversation_id}").json["messages"]
         return found
-
-    def stop_all(self) -> None:
-        """Stop every answer that runs."""
-        for stream in self.client.get("/api/streams").json["streams"]:
-            self.client.post(stream["stop_url"])
 
 
 def text_of(events: list[Any]) -> str:

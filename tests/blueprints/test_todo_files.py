@@ -13,12 +13,11 @@ from icalendar import Calendar
 
 from services.store import todo_feeds, users
 from services.todos import importing
-from tests.blueprints.doers import Doer
+from tests.blueprints.doers import TODOS, Doer, made, problem
 
-URL = "/api/todos"
-IMPORT = f"{URL}/import"
-EXPORT = f"{URL}/export"
-FEED = f"{URL}/feed"
+IMPORT = f"{TODOS}/import"
+EXPORT = f"{TODOS}/export"
+FEED = f"{TODOS}/feed"
 BERLIN = "Europe/Berlin"
 
 
@@ -31,12 +30,6 @@ def ada(doer: Doer) -> Doer:
 @pytest.fixture
 def ben(keeping: Flask) -> Doer:
     return Doer(keeping)
-
-
-def made(who: Doer, item: str = "Pay rent", **values: Any) -> Any:
-    response = who.client.post(URL, json={"item": item, **values})
-    assert response.status_code == 201, response.text
-    return response.json
 
 
 def exported(who: Doer, kind: str = "json") -> bytes:
@@ -71,18 +64,11 @@ def items(who: Doer) -> list[str]:
     return [todo["item"] for todo in told(who)]
 
 
-def problem(response: Any, status: int, code: str) -> Any:
-    assert response.status_code == status, response.text
-    assert response.content_type == "application/problem+json"
-    assert response.json["code"] == code
-    return response.json
-
-
 def fill(who: Doer) -> None:
     repeats = {"start_time": "2030-01-31 08:00", "recurrence": "FREQ=MONTHLY;BYMONTHDAY=-1"}
     made(who, "=Move", **repeats, notes="a\nb", tags=["home", "a;b"], subtasks=["One", {"item": "Two"}])
     over = made(who, "Over", due_time="2030-01-15", importance="low", project="House")
-    who.client.post(f"{URL}/{over['id']}/complete")
+    who.client.post(f"{TODOS}/{over['id']}/complete")
     made(who, "'Plain'", start_time="2030-03-31 02:30", zone="America/New_York")
 
 
@@ -100,7 +86,7 @@ def test_an_export_is_a_file_of_everything(ada: Doer) -> None:
     assert response.headers["Content-Disposition"] == 'attachment; filename="rill-todos.json"'
     assert response.headers["Cache-Control"] == "no-store"
     assert [todo["item"] for todo in response.json["todos"]] == ["=Move", "Over", "'Plain'"]
-    assert response.json["todos"][0] == ada.client.get(f"{URL}/{response.json['todos'][0]['id']}").json
+    assert response.json["todos"][0] == ada.client.get(f"{TODOS}/{response.json['todos'][0]['id']}").json
     rows = list(csv.DictReader(io.StringIO(table.data.decode("utf-8-sig"), newline="")))
     assert [row["item"] for row in rows] == ["'=Move", "One", "Two", "Over", "'Plain'"]
     assert rows[1]["parent_id"] == rows[0]["id"]
@@ -136,8 +122,8 @@ def test_a_list_survives_being_given_to_somebody_else(ada: Doer, ben: Doer, kind
 def test_what_is_there_already_is_skipped_and_what_was_deleted_comes_back(ada: Doer, kind: str) -> None:
     fill(ada)
     before, file = told(ada), exported(ada, kind)
-    gone = ada.client.get(URL).json["todos"][0]
-    ada.client.delete(f"{URL}/{gone['id']}")
+    gone = ada.client.get(TODOS).json["todos"][0]
+    ada.client.delete(f"{TODOS}/{gone['id']}")
 
     done = taken(ada, file, f"x.{kind}")
 
@@ -154,21 +140,21 @@ def test_an_import_is_undone_as_a_whole(ada: Doer, todos: int, changes: int) -> 
     rows = [{"item": f"Item {n}", "subtasks": ["One"]} for n in range(todos)]
 
     done = taken(ada, json.dumps(rows), "x.json")
-    undone = ada.client.post(f"{URL}/undo", json={"message_id": done["message_id"]})
+    undone = ada.client.post(f"{TODOS}/undo", json={"message_id": done["message_id"]})
 
     assert (done["added"], len(done["change_ids"])) == (2 * todos, changes)
     assert undone.status_code == 200
     assert len(undone.json["gone"]) == 2 * todos
     assert items(ada) == ["Mine"]
-    problem(ada.client.post(f"{URL}/undo", json={"message_id": done["message_id"]}), 404, "NOT_FOUND")
+    problem(ada.client.post(f"{TODOS}/undo", json={"message_id": done["message_id"]}), 404, "NOT_FOUND")
 
 
 def test_what_has_been_worked_on_is_not_undone_with_its_import(ada: Doer) -> None:
     done = taken(ada, "One\nTwo")
-    todo = ada.client.get(URL).json["todos"][0]
-    ada.client.patch(f"{URL}/{todo['id']}", json={"item": "Mine"})
+    todo = ada.client.get(TODOS).json["todos"][0]
+    ada.client.patch(f"{TODOS}/{todo['id']}", json={"item": "Mine"})
 
-    problem(ada.client.post(f"{URL}/undo", json={"message_id": done["message_id"]}), 409, "TODO_CHANGED")
+    problem(ada.client.post(f"{TODOS}/undo", json={"message_id": done["message_id"]}), 409, "TODO_CHANGED")
 
     assert items(ada) == ["Mine", "Two"]
 
@@ -262,8 +248,10 @@ def test_an_import_is_its_persons_alone(ada: Doer, ben: Doer) -> None:
     copied = taken(ben, json.dumps(rows))
 
     assert copied["skipped"] == [], "that there is such an id is not told"
-    problem(ben.client.post(f"{URL}/undo", json={"message_id": done["message_id"]}), 404, "NOT_FOUND")
-    assert not {todo["id"] for todo in rows} & {todo["id"] for todo in ben.client.get(f"{URL}?view=all").json["todos"]}
+    problem(ben.client.post(f"{TODOS}/undo", json={"message_id": done["message_id"]}), 404, "NOT_FOUND")
+    assert not {todo["id"] for todo in rows} & {
+        todo["id"] for todo in ben.client.get(f"{TODOS}?view=all").json["todos"]
+    }
 
 
 def test_imports_have_a_rate(ada: Doer) -> None:

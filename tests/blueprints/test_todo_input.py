@@ -4,37 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.blueprints.doers import Doer
-
-URL = "/api/todos"
+from tests.blueprints.doers import TODOS, Doer, listed, made, problem, wrong_fields
 
 
 @pytest.fixture
 def ada(doer: Doer) -> Doer:
     return doer
-
-
-def made(who: Doer, item: str = "Pay rent", **values: Any) -> Any:
-    response = who.client.post(URL, json={"item": item, **values})
-    assert response.status_code == 201, response.text
-    return response.json
-
-
-def listed(who: Doer, **query: Any) -> list[str]:
-    response = who.client.get(URL, query_string=query)
-    assert response.status_code == 200, response.text
-    return [todo["item"] for todo in response.json["todos"]]
-
-
-def problem(response: Any, status: int, code: str) -> Any:
-    assert response.status_code == status, response.text
-    assert response.content_type == "application/problem+json"
-    assert response.json["code"] == code
-    return response.json
-
-
-def wrong_fields(response: Any) -> list[str]:
-    return [wrong["field"] for wrong in problem(response, 400, "INVALID_INPUT")["errors"]]
 
 
 @pytest.mark.req("D35")
@@ -43,7 +18,7 @@ def wrong_fields(response: Any) -> list[str]:
     "phrase", ["next blursday", "2026-02-30", "2026-13-01", "25:99", "0000-00-00", "9999-01-01", "x" * 100_000]
 )
 def test_an_invalid_date_is_named_and_nothing_is_stored(ada: Doer, name: str, phrase: str) -> None:
-    refused = problem(ada.client.post(URL, json={"item": "Pay rent", name: phrase}), 400, "INVALID_INPUT")
+    refused = problem(ada.client.post(TODOS, json={"item": "Pay rent", name: phrase}), 400, "INVALID_INPUT")
 
     assert [wrong["field"] for wrong in refused["errors"]] == [name]
     assert "Invalid date format" in refused["message"]
@@ -55,7 +30,7 @@ def test_an_invalid_date_is_named_and_nothing_is_stored(ada: Doer, name: str, ph
 
 def test_a_date_that_is_no_text_is_said_so(ada: Doer) -> None:
     for value in (5, 1e300, True, [], ["tomorrow"], {"a": 1}):
-        refused = problem(ada.client.post(URL, json={"item": "Pay rent", "start_time": value}), 400, "INVALID_INPUT")
+        refused = problem(ada.client.post(TODOS, json={"item": "Pay rent", "start_time": value}), 400, "INVALID_INPUT")
         assert "Invalid date format" in refused["errors"][0]["message"]
     assert listed(ada) == []
 
@@ -67,7 +42,7 @@ def test_every_wrong_field_is_named_at_once(ada: Doer) -> None:
         "zone": "Mars/Base",
     }  # fmt: skip
 
-    named = wrong_fields(ada.client.post(URL, json=sent))
+    named = wrong_fields(ada.client.post(TODOS, json=sent))
 
     assert sorted(named) == sorted({*sent} - {"subtasks"} | {"subtasks[1].item", "subtasks[2]"})
     assert listed(ada) == []
@@ -96,7 +71,7 @@ def test_every_wrong_field_is_named_at_once(ada: Doer) -> None:
     ],
 )
 def test_what_does_not_fit_is_said_at_its_field(ada: Doer, sent: dict[str, Any], field: str) -> None:
-    assert wrong_fields(ada.client.post(URL, json=sent)) == [field]
+    assert wrong_fields(ada.client.post(TODOS, json=sent)) == [field]
     assert listed(ada) == []
 
 
@@ -110,23 +85,23 @@ def test_hostile_texts_are_kept_as_plain_ones(ada: Doer) -> None:
 
 @pytest.mark.parametrize("sent", [b"[]", b"5", b"null", b"{", b'{"item": "a"', b"\xff\xfe", b'{"item": 1e999}'])
 def test_a_body_of_any_shape_is_refused_in_words_of_ours(ada: Doer, sent: bytes) -> None:
-    problem(ada.client.post(URL, data=sent, content_type="application/json"), 400, "INVALID_INPUT")
+    problem(ada.client.post(TODOS, data=sent, content_type="application/json"), 400, "INVALID_INPUT")
     assert listed(ada) == []
 
 
 def test_a_subtask_has_none_of_its_own_and_does_not_repeat(ada: Doer) -> None:
     part = made(ada, subtasks=["One"])["subtasks"][0]
 
-    assert wrong_fields(ada.client.post(URL, json={"item": "a", "parent_id": part["id"]})) == ["parent_id"]
+    assert wrong_fields(ada.client.post(TODOS, json={"item": "a", "parent_id": part["id"]})) == ["parent_id"]
     repeat = {"recurrence": "FREQ=DAILY", "start_time": "2030-01-01"}
-    assert wrong_fields(ada.client.patch(f"{URL}/{part['id']}", json=repeat)) == ["recurrence"]
+    assert wrong_fields(ada.client.patch(f"{TODOS}/{part['id']}", json=repeat)) == ["recurrence"]
 
 
 @pytest.mark.parametrize(("field", "value"), [("seen", "yesterday"), ("seen", 5), ("status", "later"), ("status", [])])
 def test_a_bad_change_is_said_with_all_others(ada: Doer, field: str, value: Any) -> None:
     todo = made(ada)
 
-    refused = ada.client.patch(f"{URL}/{todo['id']}", json={field: value, "item": "", "start_time": "no"})
+    refused = ada.client.patch(f"{TODOS}/{todo['id']}", json={field: value, "item": "", "start_time": "no"})
 
     assert sorted(wrong_fields(refused)) == sorted([field, "item", "start_time"])
     assert listed(ada) == ["Pay rent"]
