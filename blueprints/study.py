@@ -7,28 +7,33 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
 from flask import Blueprint, Response, g, jsonify, request
 
-from blueprints import answered, body, identity, negotiate, pages, repeats, streams, study_commands, study_pages
+from blueprints import (
+    answered,
+    attaching,
+    body,
+    identity,
+    negotiate,
+    pages,
+    repeats,
+    streams,
+    study_commands,
+    study_pages,
+)
 from blueprints.dialects import registry as dialects
 from blueprints.extensions import count_creation, services
-from blueprints.stored import answers_of, begun_answers_of, settle_ended
+from blueprints.stored import answers_of, settle_ended
 from services import errors
 from services.assistants.study import StudyInput, parse_message
 from services.assistants.study.resolving import path_of
 from services.assistants.turns import Ask, Asked
-from services.errors import FieldError, InvalidInput
-from services.store.base import utc_now
 from services.store.paths import Said
-from services.streaming.events import StreamId, UserId
 from services.streaming.wire import parse_event_id
 
 blueprint = Blueprint("study", __name__, cli_group=None)
 blueprint.cli.add_command(study_commands.study_client)
 
-# How long after its end a simple GET still finds the answer that it asked for before (API.md, "Stories").
-_ATTACH_S: Final = 60
 _SIMPLE_FIELDS: Final = ("message", "interaction_id", "max_tokens", "length", "way", "media")
 
 
@@ -53,26 +58,15 @@ def ask() -> Response:
 def simple() -> Response:
     """Ask by a plain GET, or come back to what was asked: one answer for the same question while it is young."""
     user_id = identity.require().user.id
-    if request.method == "HEAD":
-        return Response(content_type=streams.SSE)
-    if request.args.get("view") == "html":
-        raise InvalidInput([FieldError("view", "is for streams that run; this address starts one")])
-    place = parse_event_id(streams.cursor() or "")
-    if place is not None:
-        return streams.attached(user_id, place[0], dialects.study_simple(), stays=False)
+    seen = attaching.looked(user_id, "study", dialects.study_simple())
+    if seen is not None:
+        return seen
     values = _with_media({name: request.args[name] for name in _SIMPLE_FIELDS if name in request.args})
-    sent = parse_message(values)
-    key, fingerprint = repeats.key(), repeats.fingerprint(values)
-    stream_id, is_new = "", False
-    if key:
-        record = repeats.first_answer(user_id, key, fingerprint)
-        stream_id = orjson.loads(record)["stream_id"] if record else ""
-    else:
-        stream_id, key = _young(user_id, fingerprint)
-    if not stream_id:
-        count_creation("study")
-        asked = _started(user_id, sent, key, fingerprint)
-        stream_id, is_new = asked.stream_id, bool(asked.message_id)
+
+    def start(key: str, fingerprint: str) -> Asked:
+        return _started(user_id, parse_message(values), key, fingerprint)
+
+    stream_id, is_new = attaching.begun(user_id, "study", values, start)
     if negotiate.wants(request, "sse") == "json":
         return answered.as_json(answered.places("study", stream_id), 201 if is_new else 200)
     return streams.attached(user_id, stream_id, dialects.study_simple(), stays=False)
@@ -145,30 +139,6 @@ def _reconnecting(user_id: int) -> str | None:
     except (errors.NotFound, errors.InvalidInput, errors.UnsupportedType):
         return None
     return place[0] if (last.turn or {}).get("question") == message else None
-
-
-def _young(user_id: int, fingerprint: str) -> tuple[str, str]:
-    """The answer that the same GET has begun, if it runs or ended just now; else the key to begin another with.
-
-    Each start is recorded under a key that names the one before it, so that of two at once one is the second's.
-    """
-    key = f"simple:{fingerprint}"
-    while (kept := services().log.recorded(UserId(user_id), key)) is not None:
-        stream_id: str = orjson.loads(kept[1])["stream_id"]
-        if _is_young(user_id, stream_id):
-            return stream_id, key
-        key = f"simple:{fingerprint}:{stream_id}"
-    return "", key
-
-
-def _is_young(user_id: int, stream_id: str) -> bool:
-    if services().log.state(UserId(user_id), StreamId(stream_id)) is None:
-        return False
-    stored = begun_answers_of(user_id, stream_id)
-    if not stored:
-        return False
-    last = stored[-1]
-    return last.finished_at is None or (utc_now() - last.finished_at).total_seconds() <= _ATTACH_S
 
 
 def _with_media(values: Mapping[str, Any]) -> Mapping[str, Any]:
