@@ -34,6 +34,7 @@ class Ask:
 
     Attributes:
         client_name: The client's own name for the conversation; made on first use.
+        new_conversation_id: What a conversation that is new gets as its id, where the first event tells it.
         parent_id: The message that the question comes after; None: the head of the conversation's path;
             `conversations.ROOT`: it is another first question.
         follow: A stream that this question goes on with.
@@ -51,6 +52,7 @@ class Ask:
     deadline_s: float
     client_name: str | None = None
     conversation_id: str | None = None
+    new_conversation_id: str | None = None
     parent_id: str | None = None
     title: str = ""
     follow: str | None = None
@@ -260,7 +262,7 @@ class Turns:
             stream_id=stream_id,
             run_id=run_id,
             assistant=ask.assistant,
-            conversation_id=ask.conversation_id or "",
+            conversation_id=ask.conversation_id or ask.new_conversation_id or "",
             message_id=message_id,
             first=Event(
                 START,
@@ -297,6 +299,7 @@ class Turns:
             assistant=ask.assistant,
             client_name=ask.client_name,
             conversation_id=ask.conversation_id,
+            new_conversation_id=ask.new_conversation_id,
             title=_title(ask.title or ask.question),
             question=stored.question,
             turn=stored.turn,

@@ -67,6 +67,7 @@ def begin(
     message_id: str,
     continues_id: str | None = None,
     parent_id: str | None = None,
+    new_conversation_id: str | None = None,
     now: datetime | None = None,
 ) -> Conversation:
     """Store a turn before its run starts: the question, and the answer as running, which becomes the head.
@@ -86,14 +87,19 @@ def begin(
         continues_id: The answer of the same conversation whose text this one goes on from.
         parent_id: The message of the same conversation that comes before the question, or before the answer if
             there is none; None: the answer that is continued, else the head; `ROOT`: nothing.
+        new_conversation_id: The id of a new conversation, made by the caller with `new_id`, if it must be known before.
         now: The time, for tests.
 
     Raises:
         NotFound: The conversation, the parent, or the message to go on from, is unknown or somebody else's.
+        StreamBusy: The client's name for what was to be new has been taken at this moment.
     """
     now = now or utc_now()
     added = 1 if question is None else 2
-    conversation = _grown(s, user_id, assistant, client_name, conversation_id, title, added=added, now=now)
+    fresh_id = new_conversation_id or new_id()
+    conversation = _grown(s, user_id, assistant, client_name, conversation_id, fresh_id, title, added=added, now=now)
+    if new_conversation_id not in (None, conversation.id):
+        raise errors.StreamBusy
     if continues_id is not None and not _is_in(s, continues_id, conversation.id, role="assistant"):
         raise errors.NotFound("There is no such answer to go on from.")
     parent_id = _parent(s, conversation, parent_id, continues_id)
@@ -129,6 +135,7 @@ def _grown(
     assistant: str,
     client_name: str | None,
     conversation_id: str | None,
+    fresh_id: str,
     title: str,
     *,
     added: int,
@@ -139,7 +146,7 @@ def _grown(
     if conversation_id is not None:
         known = s.scalar(_GROW_BY_ID, {**_whose(user_id, assistant), "its": conversation_id, "by": added, "at": now})
     else:
-        known = _grown_by_name(s, user_id, assistant, client_name, title, added, now)
+        known = _grown_by_name(s, user_id, assistant, client_name, fresh_id, title, added, now)
     if known is None:
         raise errors.NotFound("There is no such conversation.")
     return known
@@ -156,7 +163,14 @@ def _parent(s: Session, conversation: Conversation, parent_id: str | None, conti
 
 
 def _grown_by_name(
-    s: Session, user_id: int, assistant: str, client_name: str | None, title: str, added: int, now: datetime
+    s: Session,
+    user_id: int,
+    assistant: str,
+    client_name: str | None,
+    fresh_id: str,
+    title: str,
+    added: int,
+    now: datetime,
 ) -> Conversation | None:
     """The conversation with the client's name, or a new one; one made at this moment by another counts too."""
     by_name = {**_whose(user_id, assistant), "its": client_name, "by": added, "at": now}
@@ -165,7 +179,7 @@ def _grown_by_name(
         if known is not None:
             return known
     made = insert_into(s, Conversation).values(
-        id=new_id(),
+        id=fresh_id,
         user_id=user_id,
         assistant=assistant,
         client_name=client_name,

@@ -70,6 +70,17 @@ def test_without_name_and_id_every_turn_makes_a_conversation(database: Database,
     assert database.run(make_conversation, user.id).id != database.run(make_conversation, user.id).id
 
 
+def test_a_new_conversation_may_be_given_its_id_before(database: Database, user: users.User) -> None:
+    known = new_id()
+    made = database.run(make_conversation, user.id, client_name="one", new_conversation_id=known)
+
+    assert made.id == known
+    # Taken at this moment by another's: what was told of the id would not be true.
+    with pytest.raises(errors.StreamBusy):
+        database.run(make_conversation, user.id, client_name="one", new_conversation_id=new_id())
+    assert database.run(conversations.get, user.id, known).length == 2
+
+
 def test_an_id_leads_to_its_conversation_whatever_the_name(database: Database, user: users.User) -> None:
     first = database.run(make_conversation, user.id)
 
