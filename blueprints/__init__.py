@@ -10,6 +10,7 @@ from blueprints import base_progress as base_progress
 from blueprints import bases as bases
 from blueprints import card_pages as card_pages
 from blueprints import cards as cards
+from blueprints import child_gate as child_gate
 from blueprints import cli as cli
 from blueprints import conversations as conversations
 from blueprints import document_pages as document_pages
@@ -85,7 +86,7 @@ def register(app: Flask) -> None:
     extensions.bind(app)
     security.register(app)
     errors.register(app)
-    identity.public(app.view_functions["static"])
+    identity.for_children(identity.public(app.view_functions["static"]))
     for module in _MODULES:
         app.register_blueprint(module.blueprint)
     cli.register(app)

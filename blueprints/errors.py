@@ -49,6 +49,8 @@ _UNEXPECTED: Final = ("INTERNAL_ERROR", "Something went wrong on our side. It ha
 _RETRY_AFTER_S: Final = {429: 1, 503: 2}
 _API_PREFIXES: Final = ("/api/", "/v1/", "/metrics", "/healthz", "/readyz")
 _SIGN_IN: Final = "auth.login"
+# Where a child's screen begins, and where whatever is not for children leads back to.
+CHILD_HOME: Final = "/stories/child"
 _REFUSAL: Final = "rill_refusal"
 
 
@@ -130,6 +132,9 @@ def answer(error: errors.AppError) -> Response:
     """The response to a known error."""
     if isinstance(error, errors.NotSignedIn) and shape() == "page":
         return _to_sign_in()
+    if isinstance(error, errors.ChildScreen) and _is_page():
+        g.problem_code = error.code
+        return negotiate.see_other(CHILD_HOME)
     return _response(problem_of(error), headers_of(error))
 
 
@@ -145,7 +150,8 @@ def _response(problem: dict[str, Any], headers: Mapping[str, str]) -> Response:
     if wanted == "json":
         response = Response(orjson.dumps(problem), content_type="application/problem+json")
     else:
-        template = "errors/_problem.html" if wanted == "fragment" else "errors/page.html"
+        page = "stories/child/problem.html" if g.get("child_id") is not None else "errors/page.html"
+        template = "errors/_problem.html" if wanted == "fragment" else page
         response = Response(render_template(template, problem=problem), content_type="text/html; charset=utf-8")
     response.status_code = problem["status"]
     response.headers.update(headers)
@@ -168,6 +174,11 @@ def _to_sign_in() -> Response:
     g.problem_code = errors.NotSignedIn.code
     back = request.full_path.rstrip("?") if request.method == "GET" else None
     return negotiate.see_other(url_for(_SIGN_IN, next=back))
+
+
+def _is_page() -> bool:
+    """Whether a person looks at this address, and it is none of the API's."""
+    return shape() == "page" and not request.path.startswith(_API_PREFIXES)
 
 
 def _wants_html_stream() -> bool:

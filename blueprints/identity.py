@@ -25,6 +25,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 UNKNOWN_STREAM: Final = "Stream not found"
 _MARK: Final = "rill_access"
+_CHILDREN: Final = "rill_for_children"
 _BEARER: Final = "bearer"
 # A stream's bare id in `?token=`; nothing that looks like a signed token passes for one.
 _STREAM_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -46,10 +47,15 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A browser's session as flask-login wants it; its id is the row in `sessions`."""
+    """A browser's session as flask-login wants it; its id is the row in `sessions`.
+
+    Attributes:
+        child_id: To whom the browser has been handed over; None while it is an adult's.
+    """
 
     user: User
     session_id: str
+    child_id: int | None = None
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -71,6 +77,20 @@ def subscribes(view: View) -> View:
 def starts(view: View) -> View:
     """Mark a GET view that may start a run: `?token=` takes a login JWT, cross-site requests are refused."""
     return _mark(view, "start")
+
+
+def for_children(view: View) -> View:
+    """Mark a view that a browser may call while it is handed over to a child; all others are closed to it then.
+
+    What of the family's things the view may show is checked by `child_gate`: `g.child_id` says whose screen it is.
+    """
+    setattr(view, _CHILDREN, True)
+    return view
+
+
+def is_for_children(endpoint: str | None) -> bool:
+    """Whether a route may be called from a child's screen."""
+    return bool(getattr(current_app.view_functions.get(endpoint or ""), _CHILDREN, False))
 
 
 def access_of(endpoint: str | None) -> Access:
@@ -166,18 +186,33 @@ def current_session_id() -> str | None:
     return g.session_id if found is not None and found.kind == "cookie" else None
 
 
+def child_of_session() -> int | None:
+    """To whom the browser of this request has been handed over, whatever else it sends; None for an adult or nobody.
+
+    Raises:
+        Unavailable: The database is away.
+    """
+    return current_user.child_id if current_user.is_authenticated else None
+
+
+def sends_credentials() -> bool:
+    """Whether the request names somebody by other means than its cookie."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    return scheme.lower() == _BEARER or "token" in request.args
+
+
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def _signed_in(session_id: str) -> SignedIn | None:
     found = services().database.run(_used_session, session_id, request.remote_addr or "")
-    return None if found is None else SignedIn(found, session_id)
+    return None if found is None else SignedIn(found[0], session_id, found[1])
 
 
-def _used_session(s: Any, session_id: str, address: str) -> User | None:
+def _used_session(s: Any, session_id: str, address: str) -> tuple[User, int | None] | None:
     found = sessions.user_of(s, session_id)
     if found is None:
         return None
     sessions.touch(s, session_id, address=address)
-    return found[1]
+    return found[1], getattr(found[0], "child_id", None)
 
 
 def _resolve() -> Identity | None:

@@ -43,6 +43,7 @@ def home() -> str:
 
 @blueprint.get("/healthz")
 @identity.public
+@identity.for_children
 def health() -> Response:
     """This process answers. Asks nobody else."""
     return _json({"status": "ok"})
@@ -50,6 +51,7 @@ def health() -> Response:
 
 @blueprint.get("/readyz")
 @identity.public
+@identity.for_children
 def ready() -> Response:
     """Whether people can be served: Redis and the database answer. Says who would speak, too."""
     parts = standing()

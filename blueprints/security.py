@@ -15,7 +15,7 @@ from flask import Flask, Response, current_app, g, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
-from blueprints import identity
+from blueprints import child_gate, identity
 from blueprints.extensions import services
 from services import logs
 from services.errors import CrossSiteRefused, CsrfFailed, TooLarge
@@ -129,7 +129,11 @@ def _preflight() -> Response | None:
 
 def _guard() -> None:
     """Refuse in the order of API.md: identity, cross-site and CSRF; rate and input are the view's."""
-    if request.method == "OPTIONS" or request.routing_exception is not None:
+    if request.method == "OPTIONS":
+        return
+    # Before all else, also for addresses that do not exist: whatever is not meant for children is closed to them.
+    child_gate.guard()
+    if request.routing_exception is not None:
         return
     access = identity.access_of(request.endpoint)
     if access == "public":
@@ -250,9 +254,15 @@ def _dress(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     if request.endpoint != "static":
-        response.headers.setdefault("Cache-Control", "private, no-cache")
+        response.headers.setdefault("Cache-Control", _cache_control())
     _share(response)
     return response
+
+
+def _cache_control() -> str:
+    """Whoever is handed this browser must not find by its Back button what was shown before (decision 0016)."""
+    found = g.get("identity")
+    return "private, no-store" if found is not None and found.kind == "cookie" else "private, no-cache"
 
 
 def _share(response: Response) -> None:

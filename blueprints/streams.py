@@ -53,6 +53,7 @@ def running() -> Response:
 
 @blueprint.get("/api/streams/<stream_id>")
 @identity.subscribes
+@identity.for_children
 def subscribe(stream_id: str) -> Response:
     """Follow a stream in its assistant's dialect, as HTML fragments, or ask how it stands."""
     who, found = identity.for_stream(stream_id)

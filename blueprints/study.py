@@ -74,6 +74,7 @@ def simple() -> Response:
 
 @blueprint.get("/api/stream/health")
 @identity.public
+@identity.for_children
 def health() -> Response:
     """Whether questions can be answered: Redis and the database are there, and streaming is switched on."""
     is_well = all(pages.standing().values()) and services().settings.streaming_enabled

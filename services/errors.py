@@ -4,7 +4,7 @@ AppError
 ├── InvalidInput          400  one or more fields are wrong
 ├── NotSignedIn           401
 ├── PointsExhausted       402
-├── Forbidden             403  (CsrfFailed, CrossSiteRefused)
+├── Forbidden             403  (CsrfFailed, CrossSiteRefused, ChildScreen)
 ├── NotFound              404  unknown, or somebody else's
 ├── Conflict              409  (StreamBusy, IdempotencyMismatch)
 ├── TooLarge              413
@@ -104,6 +104,13 @@ class CsrfFailed(Forbidden):
 class CrossSiteRefused(Forbidden):
     code = "CROSS_SITE"
     default_message = "Another site may not start an answer for you."
+
+
+class ChildScreen(Forbidden):
+    """The browser has been handed over to a child, and this is not for children."""
+
+    code = "CHILD_SCREEN"
+    default_message = "This is for grown-ups. Go back to your stories."
 
 
 class NotFound(AppError):
