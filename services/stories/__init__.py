@@ -1,0 +1,1 @@
+"""Stories for children: who they are for, how they are told, and what is kept of them."""
