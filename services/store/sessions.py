@@ -23,6 +23,8 @@ class SessionRow(Base):
     Attributes:
         epoch: The account's, when the session was opened; the session has ended once they differ.
         address: The network address last seen.
+        child_id: The child whose screen it shows, and nothing else; None: it is the person's own. It ends with the
+            child, so that it never becomes the person's again by itself.
     """
 
     __tablename__ = "sessions"
@@ -34,6 +36,7 @@ class SessionRow(Base):
     address: Mapped[str]
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    child_id: Mapped[int | None] = mapped_column(ForeignKey("children.id", ondelete="CASCADE"), index=True)
 
 
 # Built once: every request of a page runs it.
@@ -130,6 +133,30 @@ def close_all(s: Session, user_id: int, *, keep: str | None = None) -> int:
     if keep is not None:
         ended = ended.where(SessionRow.id != keep)
     return len(s.scalars(ended.returning(SessionRow.id)).all())
+
+
+def hand_over(s: Session, user_id: int, session_id: str, child_id: int) -> None:
+    """Let one of the account's sessions show a child's screen; the caller checks whose child it is.
+
+    Raises:
+        NotFound: The session is unknown, ended already, or somebody else's.
+    """
+    _give(s, user_id, session_id, child_id)
+
+
+def take_back(s: Session, user_id: int, session_id: str) -> None:
+    """Let the session be the person's again.
+
+    Raises:
+        NotFound: As `hand_over`.
+    """
+    _give(s, user_id, session_id, None)
+
+
+def _give(s: Session, user_id: int, session_id: str, child_id: int | None) -> None:
+    given = update(SessionRow).where(SessionRow.id == session_id, SessionRow.user_id == user_id)
+    if s.scalar(given.values(child_id=child_id).returning(SessionRow.id)) is None:
+        raise errors.NotFound("There is no such session.")
 
 
 def _has_lapsed(row: SessionRow, now: datetime) -> bool:
