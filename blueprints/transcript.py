@@ -13,6 +13,7 @@ from blueprints import todo_undoing
 from blueprints.addresses import live
 from blueprints.conversations import load
 from blueprints.dialects.answers import Answer, stored_answer
+from blueprints.dialects.chapters import Telling, stored_chapter, telling_of
 from blueprints.dialects.evidence import stored_evidence
 from blueprints.dialects.steps import stored_steps
 from blueprints.extensions import services
@@ -24,7 +25,12 @@ from services.store.database import Session
 from services.store.feedback import Feedback
 from services.store.windows import Place, Side
 
-_PAGES: Final = {"study": "/study/{id}", "search": "/search/{id}", "todos": "/todos?session={id}"}
+_PAGES: Final = {
+    "study": "/study/{id}",
+    "search": "/search/{id}",
+    "todos": "/todos?session={id}",
+    "stories": "/stories/{id}",
+}
 _GONE: Final = "The answer did not come to its end."
 Families = Mapping[str, Sequence[str]]
 # A turn begins at most so many messages before its end: a question, and its answer continued again and again.
@@ -60,6 +66,7 @@ class TurnView:
         is_meant: Whether it is the one that the request named.
         base_ids: Where a search looked; none: everywhere.
         parts: Of an answer that was continued, what its earlier parts did, each as an answer of its own.
+        telling: What a chapter of a story was asked for with; None for all else.
     """
 
     conversation_id: str
@@ -81,6 +88,7 @@ class TurnView:
     is_meant: bool = False
     base_ids: Sequence[str] = ()
     parts: Sequence[Answer] = ()
+    telling: Telling | None = None
 
     @property
     def is_past(self) -> bool:
@@ -216,6 +224,7 @@ def _turn(
         page_url=page_url(conversation),
         base_ids=facts.get("base_ids") or (),
         parts=[answer for answer in earlier if answer.steps.shown],
+        telling=telling_of(facts) if conversation.assistant == "stories" else None,
     )
 
 
@@ -259,6 +268,7 @@ def answer_of(
         conversation_id=conversation.id,
         evidence=stored_evidence(extras),
         steps=stored_steps(extras, today=row.created_at.date()),
+        chapter=stored_chapter(extras),
         feedback={"value": opinion.value, "reason": opinion.reason} if opinion else {},
         bookmarked=is_bookmarked,
         took_s=(row.finished_at - row.created_at).total_seconds() if row.finished_at else None,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from blueprints.dialects.chapters import Chapter
 from blueprints.dialects.evidence import Evidence, source
 from blueprints.dialects.markdown import BlockRenderer, render_markdown
 from blueprints.dialects.steps import Steps
@@ -26,6 +27,7 @@ class Answer:
             document_id?, url?}.
         evidence: What a search found, and how far it bears the answer.
         steps: What the todo agent did, and what it asks.
+        chapter: What a story tells besides its words.
         conversation_id: Where a question that goes on from it belongs; empty where nobody has said.
         summary: What was said before, where it was too long to go word for word.
         cached: Whether it is an earlier answer to the same question.
@@ -61,6 +63,7 @@ class Answer:
     bookmarked: bool = False
     evidence: Evidence = field(default_factory=Evidence)
     steps: Steps = field(default_factory=Steps)
+    chapter: Chapter = field(default_factory=Chapter)
     conversation_id: str = ""
 
     @property
@@ -84,6 +87,8 @@ class Answer:
 _CITING: Final = "search"
 # Who uses tools, each a step that is told.
 _ACTING: Final = "todos"
+# Who tells chapters: how far each is stands below it.
+_TELLING: Final = "stories"
 
 
 def _cites(stream_id: str, assistant: str) -> str:
@@ -144,7 +149,7 @@ def _take_metadata(run: Run, data: Mapping[str, Any]) -> None:
     run.answer.cached = bool(data.get("cached", run.answer.cached))
     run.changed.add("engine")
     run.answer.conversation_id = str(data.get("conversation_id") or run.answer.conversation_id)
-    if not (run.answer.has_text or run.unread):
+    if run.answer.assistant != _TELLING and not (run.answer.has_text or run.unread):
         run.wait_for("Searching…" if run.answer.assistant == _CITING else "Thinking…")
 
 
@@ -164,7 +169,8 @@ def _take_evidence(run: Run, data: Mapping[str, Any]) -> None:
 def _take_delta(run: Run, data: Mapping[str, Any]) -> None:
     run.unread.append(str(data.get("text", "")))
     run.changed.add("tail")
-    run.wait_for("Writing…")
+    if run.answer.assistant != _TELLING:
+        run.wait_for("Writing…")
 
 
 def _take_call(run: Run, data: Mapping[str, Any]) -> None:
@@ -211,13 +217,26 @@ def _take_message(run: Run, data: Mapping[str, Any]) -> None:
         run.answer.steps = run.answer.steps.asked(data)
         run.changed.add("asks")
         return
+    elif run.answer.assistant == _TELLING:
+        run.answer.chapter = run.answer.chapter.told(data)
+        run.changed.add("about")
+        return
     _take_evidence(run, data)
 
 
 def _take_step(run: Run, data: Mapping[str, Any]) -> None:
+    if run.answer.assistant == _TELLING:
+        before, run.answer.chapter = run.answer.chapter, run.answer.chapter.stepped(data)
+        run.wait_for(run.answer.chapter.waiting_for)
+        run.changed |= {"status"} if run.answer.chapter.percent != before.percent else set()
+        return
     words = data.get("description") or data.get("name") or data.get("stage")
     if words:
         run.wait_for(f"{words}…")
+
+
+def _take_check(run: Run, data: Mapping[str, Any]) -> None:
+    run.answer.chapter = run.answer.chapter.checked(data)
 
 
 def _take_error(run: Run, data: Mapping[str, Any]) -> None:
@@ -243,6 +262,8 @@ def _take_end(run: Run, data: Mapping[str, Any]) -> None:
     run.changed |= {"status", "error"}
     # What was done can be undone from now on.
     run.changed |= {"steps"} if run.answer.steps.all else set()
+    # What can happen next is chosen when the chapter is there.
+    run.changed |= {"about", "choices"} if run.answer.assistant == _TELLING else set()
 
 
 _HANDLERS: Final = {
@@ -253,6 +274,7 @@ _HANDLERS: Final = {
     events.MESSAGE: _take_message,
     events.STEP: _take_step,
     events.PROGRESS: _take_step,
+    events.CHECK: _take_check,
     events.TOOL_CALL: _take_call,
     events.TOOL_RESULT: _take_result,
     events.ERROR: _take_error,
@@ -269,11 +291,14 @@ def begin(stream_id: StreamId, data: Mapping[str, Any], assistant: str, *, today
     """
     searches = assistant == _CITING
     waiting_for = "Searching…" if searches else "Waiting for the model…"
+    waiting_for = Chapter().waiting_for if assistant == _TELLING else waiting_for
     run = Run(Answer(stream_id, waiting_for=waiting_for), BlockRenderer(_cites(stream_id, assistant)), today)
     run.answer.message_id = str(data.get("message_id") or "")
     run.answer.assistant = assistant
     level = data.get("hint_level")
     run.answer.hint_level = level if isinstance(level, int) else None
+    number = data.get("chapter_number")
+    run.answer.chapter = Chapter(number=number if isinstance(number, int) else 0)
     if partial := data.get("partial"):
         run.unread.append(str(partial))
         run.settle()

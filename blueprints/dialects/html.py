@@ -25,6 +25,7 @@ _CLOSED_BY_US: Final = "ended"
 # Parts of an answer, in the order in which they stand on the page: its element's suffix and template.
 _PARTS: Final = {
     "engine": "streams/_metadata.html",
+    "about": "streams/_about.html",
     "summary": "streams/_summary.html",
     "passages": "streams/_passages.html",
     "steps": "streams/_steps.html",
@@ -37,6 +38,7 @@ _PARTS: Final = {
     "error": "streams/_error.html",
     "asks": "streams/_asks.html",
     "status": "streams/_status.html",
+    "choices": "streams/_choices.html",
     "related": "streams/_related.html",
 }
 

@@ -29,6 +29,7 @@ import * as reconnect from "./reconnect.js"
 import * as reveal from "./reveal.js"
 import * as share from "./share.js"
 import * as shortcuts from "./shortcuts.js"
+import * as storyProgress from "./story-progress.js"
 import * as theme from "./theme.js"
 import * as todoAgent from "./todo-agent.js"
 import * as todos from "./todos.js"
@@ -43,7 +44,7 @@ import * as zone from "./zone.js"
 const MODULES = new Map(Object.entries({
   announce, bases, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
   "copy-answer": copyAnswer, edit, estimate, feedback, fold, follow, keep, ladder, limit, math, more, opens, palette, panel, past,
-  "past-menu": pastMenu, queue, reader, reconnect, reveal, share, shortcuts, theme, "todo-agent": todoAgent, todos, "todos-quick": todosQuick,
+  "past-menu": pastMenu, queue, reader, reconnect, reveal, share, shortcuts, "story-progress": storyProgress, theme, "todo-agent": todoAgent, todos, "todos-quick": todosQuick,
   turns, unread, upload, waiting, zone,
 }))
 const attached = new WeakMap()
