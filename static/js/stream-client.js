@@ -10,7 +10,7 @@ function usualAttempts() {
 }
 
 export class StreamClient extends Connection {
-  /** on: {onEvent(name, data), onState(state), onFail(error), and on<Name>(data) for any event, as onMessageDelta}. */
+  /** on: {onEvent(name, data), onState(state), onFail(error), onMalformed(data), and on<Name>(data) for any event, as onMessageDelta}. */
   constructor(url, on = {}, { ends = ENDS, attempts = usualAttempts(), ...options } = {}) {
     super(url, (frame) => this.#tell(frame), on, { attempts, ...options })
     this.ends = ends
@@ -21,9 +21,10 @@ export class StreamClient extends Connection {
     try {
       value = JSON.parse(data)
     } catch {
+      this.on.onMalformed?.(data)
       return false // a frame that is not ours; the next one may be
     }
-    const name = event === "message" ? (value.type ?? event) : event
+    const name = event === "message" ? (value?.type ?? event) : event
     this.on.onEvent?.(name, value)
     this.on["on" + name.replace(/(?:^|[._])([a-z])/g, (_, letter) => letter.toUpperCase())]?.(value)
     return this.ends.has(name)
