@@ -7,6 +7,7 @@ from flask import current_app, has_request_context, request
 from blueprints.dialects.html import HtmlDialect
 from blueprints.dialects.progressive import ProgressiveDialect
 from blueprints.dialects.search import SearchDialect
+from blueprints.dialects.stories import StoriesDialect
 from blueprints.dialects.study import StudyDialect
 from blueprints.dialects.todos import TodosDialect
 from blueprints.dialects.tutor import TutorDialect
@@ -15,6 +16,7 @@ from services.streaming.views import Dialect
 
 _PUBLISHED: dict[str, Callable[[], Dialect]] = {
     "tutor": TutorDialect,
+    "stories": StoriesDialect,
     "search": SearchDialect,
     "study": lambda: StudyDialect(services().points.prices),
     "todos": lambda: todos(),

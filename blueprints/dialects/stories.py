@@ -32,13 +32,13 @@ _UNKNOWN: Final[Mapping[str, Any]] = {
     "choices": [],
     "choice_question": "",
     "educational_elements": [],
-    "estimated_reading_time": 1,
     "vocabulary_level": "intermediate",
     "title": "",
     "is_last": False,
 }
+# A child's, where nothing has measured what there is.
+_WORDS_A_MINUTE: Final = 110
 _METADATA: Final = (
-    "estimated_reading_time",
     "vocabulary_level",
     "educational_elements",
     "title",
@@ -113,7 +113,8 @@ class StoriesView(PlacedView):
             case "check":
                 return _check(data)
             case "message":
-                return {"type": "metadata", **{field: data.get(field, _UNKNOWN.get(field)) for field in _METADATA}}
+                told = {field: data.get(field, _UNKNOWN.get(field)) for field in _METADATA}
+                return {"type": "metadata", **told, "estimated_reading_time": self._minutes()}
             case "error":
                 return _error(data)
         return self._complete(data)
@@ -130,6 +131,7 @@ class StoriesView(PlacedView):
                 "success": is_whole,
                 "story_content": "".join(self._texts),
                 **told,
+                "estimated_reading_time": self._minutes(),
                 "safety_score": self._score,
                 # All that was sent was checked before it was sent.
                 "content_approved": True,
@@ -142,6 +144,10 @@ class StoriesView(PlacedView):
             "content_sha256": data["content_sha256"],
             "tokens": dict(data.get("usage") or {}),
         }
+
+    def _minutes(self) -> int:
+        measured = self._chapter.get("estimated_reading_time")
+        return int(measured) if measured else max(1, round(len("".join(self._texts).split()) / _WORDS_A_MINUTE))
 
     def _story(self) -> dict[str, Any]:
         """Which chapter of which story this is; `partial`: what a chapter has already that is continued."""
