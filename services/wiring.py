@@ -27,6 +27,7 @@ from services.points import Points
 from services.settings import Settings
 from services.store import quotas
 from services.store.database import Database
+from services.stories.shelf import Stories
 from services.streaming import connections
 from services.streaming.answers import Settled
 from services.streaming.embedded_valkey import redis_url
@@ -74,6 +75,7 @@ class Services:
     todos: Todos
     todos_desk: todo_agent.Desk
     todo_watches: Watches[TodoNews]
+    stories: Stories
     _greenlets: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
@@ -155,6 +157,7 @@ def build(settings: Settings) -> Services:
         todos,
         todos_desk,
         todo_watches(todos.revision, is_leaving=lambda: hub.draining),
+        Stories(database),
     )
 
 

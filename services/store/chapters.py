@@ -4,16 +4,21 @@ A chapter is stored as running in the transaction that stores its turn, and comp
 answer. Trying it again, or going on where it stopped, makes a row of its own in the same place of the story's tree.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, Select, select
+from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
+from services import errors
 from services.store.base import Base, Json
+from services.store.paths import batches
+from services.store.stories import StoryRow
 
-COMPLETED = "completed"
+COMPLETED: Final = "completed"
+UNKNOWN: Final = "Chapter not found"
 
 
 class ChapterRow(Base):
@@ -131,3 +136,93 @@ class Chapter:
     def is_complete(self) -> bool:
         """Whether another chapter can follow it."""
         return self.outcome == COMPLETED
+
+
+_LONG: Final = frozenset({"text", "memory"})
+_TUPLES: Final = frozenset({"choices", "educational_elements", "checked_by"})
+_PLAIN: Final = tuple(one.name for one in fields(Chapter) if one.name not in {*_LONG, *_TUPLES, "child_id"})
+
+
+def get(s: Session, user_id: int, chapter_id: str) -> Chapter:
+    """One of the person's chapters, whole.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+    """
+    own = _wanted().where(ChapterRow.id == chapter_id, ChapterRow.user_id == user_id)
+    found = s.execute(own).one_or_none()
+    if found is None:
+        raise errors.NotFound(UNKNOWN)
+    return _whole(*found)
+
+
+def of_stream(s: Session, user_id: int, stream_id: str) -> Chapter | None:
+    """The person's chapter that is or was told on a stream, without its text; None if there is none."""
+    own = _brief().where(ChapterRow.stream_id == stream_id, ChapterRow.user_id == user_id)
+    found = s.execute(own.order_by(ChapterRow.id.desc()).limit(1)).one_or_none()
+    return None if found is None else _listed(*found)
+
+
+def of_story(s: Session, story_id: str, *, number: int | None = None) -> list[Chapter]:
+    """A story's chapters on all its paths, or those with a number, without their texts, in the order begun.
+
+    The caller checks whose it is.
+    """
+    wanted = _brief().where(ChapterRow.story_id == story_id)
+    if number is not None:
+        wanted = wanted.where(ChapterRow.number == number)
+    return [_listed(*row) for row in s.execute(wanted.order_by(ChapterRow.created_at, ChapterRow.id))]
+
+
+def wholes(s: Session, ids: Sequence[str]) -> list[Chapter]:
+    """These chapters with their texts, in this order; the caller checks whose they are."""
+    found: dict[str, Chapter] = {}
+    for some in batches(ids):
+        found |= {row[0].id: _whole(*row) for row in s.execute(_wanted().where(ChapterRow.id.in_(some)))}
+    return [found[chapter_id] for chapter_id in ids if chapter_id in found]
+
+
+def of_child(s: Session, user_id: int, child_id: int) -> dict[str, bool]:
+    """The streams of a child's chapters, and whether one is being told there."""
+    streams = (
+        select(ChapterRow.stream_id, ChapterRow.outcome)
+        .join(StoryRow, StoryRow.id == ChapterRow.story_id)
+        .where(StoryRow.child_id == child_id, StoryRow.user_id == user_id)
+    )
+    return {stream_id: outcome is None for stream_id, outcome in s.execute(streams.order_by(ChapterRow.id))}
+
+
+def first_memories(s: Session, user_id: int, child_id: int, limit: int) -> list[dict[str, Any]]:
+    """What the first chapters of a child's latest stories left to remember, the newest first."""
+    latest = (
+        select(StoryRow.id)
+        .where(StoryRow.child_id == child_id, StoryRow.user_id == user_id)
+        .order_by(StoryRow.updated_at.desc(), StoryRow.id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    memories = select(ChapterRow.memory).join(latest, latest.c.id == ChapterRow.story_id)
+    told = memories.where(ChapterRow.number == 1, ChapterRow.outcome == COMPLETED)
+    return list(s.scalars(told.order_by(ChapterRow.id.desc()).limit(limit)))
+
+
+def _wanted() -> Select[ChapterRow, int]:
+    return select(ChapterRow, StoryRow.child_id).join(StoryRow, StoryRow.id == ChapterRow.story_id)
+
+
+def _brief() -> Select[ChapterRow, int]:
+    unread: Iterable[Any] = (ChapterRow.text, ChapterRow.memory)
+    return _wanted().options(*(defer(column, raiseload=True) for column in unread))
+
+
+def _listed(row: ChapterRow, child_id: int) -> Chapter:
+    return Chapter(**_values(row, _PLAIN), child_id=child_id)
+
+
+def _whole(row: ChapterRow, child_id: int) -> Chapter:
+    return Chapter(**_values(row, (*_PLAIN, *_LONG)), child_id=child_id)
+
+
+def _values(row: ChapterRow, names: Iterable[str]) -> dict[str, Any]:
+    lists = {name: tuple(getattr(row, name)) for name in _TUPLES}
+    return {name: getattr(row, name) for name in names} | lists

@@ -38,7 +38,7 @@ class ChildPin(Base):
 
 def put(s: Session, user_id: int, pin_hash: str, *, now: datetime) -> None:
     """Give the account this PIN; what was tried before counts no more."""
-    values = {"pin_hash": pin_hash, "tries": [], "locked_at": None, "set_at": now}
+    values: dict[str, object] = {"pin_hash": pin_hash, "tries": [], "locked_at": None, "set_at": now}
     fresh = insert_into(s, ChildPin).values(user_id=user_id, **values)
     s.execute(fresh.on_conflict_do_update(index_elements=["user_id"], set_=values))
 

@@ -115,6 +115,18 @@ def get(s: Session, user_id: int, child_id: int) -> Child:
     return _child(_row(s, user_id, child_id))
 
 
+def by_id(s: Session, child_id: int) -> Child:
+    """A child, whosever it is; the caller knows.
+
+    Raises:
+        NotFound: There is no such child (any more).
+    """
+    found = s.get(ChildRow, child_id)
+    if found is None:
+        raise errors.NotFound(UNKNOWN)
+    return _child(found)
+
+
 def held(s: Session, user_id: int, child_id: int) -> Child:
     """The same; until this transaction ends nobody else changes or deletes it, nor begins a chapter of it.
 
@@ -174,16 +186,18 @@ def delete(s: Session, user_id: int, child_id: int) -> None:
     # Conversations first, then the child: the order in which a chapter takes them that begins at this moment. What
     # began before the child was taken is seen by the second statement.
     s.execute(gone)
-    row = _row(s, user_id, child_id, hold=True)
+    its = delete_from(ChildRow).where(ChildRow.id == child_id, ChildRow.user_id == user_id)
+    s.execute(select(ChildRow.id).where(ChildRow.id == child_id, ChildRow.user_id == user_id).with_for_update())
     s.execute(gone)
-    s.delete(row)
-    s.flush()
+    if s.scalar(its.returning(ChildRow.id)) is None:
+        raise errors.NotFound(UNKNOWN)
 
 
 def _row(s: Session, user_id: int, child_id: int, *, hold: bool = False) -> ChildRow:
     wanted = select(ChildRow).where(ChildRow.id == child_id, ChildRow.user_id == user_id)
     if hold:
-        wanted = wanted.with_for_update()
+        # Weaker than what deleting takes: rows that refer to the child may be added meanwhile.
+        wanted = wanted.with_for_update(key_share=True)
     found = s.scalar(wanted.execution_options(populate_existing=True))
     if found is None:
         raise errors.NotFound(UNKNOWN)
