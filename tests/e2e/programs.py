@@ -5,10 +5,22 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.e2e.clients import Account
 from tests.e2e.sites import ROOT
+
+# What programs take from static/js, and what that takes from there.
+MODULES: Final = (
+    "todo-client.js",
+    "event-batcher.js",
+    "story-client.js",
+    "held-back.js",
+    "observed.js",
+    "stream-client.js",
+    "connection.js",
+    "frames.js",
+)
 
 
 def code(heading: str, language: str) -> str:
@@ -23,7 +35,7 @@ def code(heading: str, language: str) -> str:
 def run_node(tmp_path: Path, harness: str, *arguments: str, **files: str) -> list[Any]:
     """Run a harness beside the modules; the JSON lines that it prints."""
     (tmp_path / "package.json").write_text('{"type": "module"}')
-    for name in ("todo-client.js", "event-batcher.js"):
+    for name in MODULES:
         shutil.copy(ROOT / "static/js" / name, tmp_path / name)
     for name, text in {"harness": harness, **files}.items():
         (tmp_path / f"{name}.js").write_text(text, encoding="utf-8")
