@@ -4,6 +4,7 @@
 """
 
 import inspect
+import math
 import socket
 import threading
 import time
@@ -21,20 +22,22 @@ class Call:
 
     Attributes:
         deadline_s: Until when reads may wait, on `time.monotonic`'s clock; moved on by the reader.
+        latest_s: Beyond which no reader moves it.
         is_closed: Whether `close` was called; failures of the call mean nothing from then on.
     """
 
-    __slots__ = ("_closing", "_socket", "deadline_s", "is_closed")
+    __slots__ = ("_closing", "_socket", "deadline_s", "is_closed", "latest_s")
 
-    def __init__(self, deadline_s: float) -> None:
+    def __init__(self, deadline_s: float, *, latest_s: float = math.inf) -> None:
         self.deadline_s = deadline_s
+        self.latest_s = latest_s
         self.is_closed = False
         self._socket: socket.socket | None = None
         self._closing: threading.Event | None = None
 
     def remaining_s(self) -> float:
         """How long a read may wait from now on; above 0."""
-        return max(self.deadline_s - time.monotonic(), _SHORTEST_WAIT_S)
+        return max(min(self.deadline_s, self.latest_s) - time.monotonic(), _SHORTEST_WAIT_S)
 
     def hold(self, sock: socket.socket) -> None:
         """Name the socket that `close` shuts down.

@@ -20,6 +20,7 @@ import orjson
 
 from services.errors import ModelBroken, ModelUnreachable
 from services.llm import pictures
+from services.llm.asking import Moderated, Said, heard, moderated
 from services.llm.call import Call, Reply
 from services.llm.chunks import BadChunk, ReplyState
 from services.llm.failures import broken, pause_asked_s, refusal, unreachable
@@ -41,6 +42,8 @@ _DRAIN_TIMEOUT_S: Final = 0.05
 _OPTIONAL: Final = frozenset({"temperature", "max_tokens", "max_completion_tokens", "stream_options"})
 # A batch of the longest vectors that there are, written out as text.
 _MAX_EMBEDDED_BYTES: Final = 32 * 1024 * 1024
+MODERATION_MODEL: Final = "omni-moderation-latest"
+_MAX_MODERATION_BYTES: Final = 256 * 1024
 _GO_ON: Final = (
     "Your answer was cut off there. Go on exactly where it stops, in mid-sentence if need be. "
     "Repeat nothing of it and do not comment on the interruption."
@@ -69,6 +72,7 @@ class OpenAIEngine:
     def __init__(self, settings: Settings, *, jitter: Callable[[], float] = random.random) -> None:
         base_url = settings.openai_base_url or HOSTED_URL
         self.name = settings.openai_model
+        self.is_hosted = base_url.rstrip("/") == HOSTED_URL
         self._settings = settings
         self._jitter = jitter
         self._unsupported: set[str] = set()
@@ -96,9 +100,44 @@ class OpenAIEngine:
         """
         return Reply(partial(self._speak, request), Call(0.0))
 
+    def say(self, request: Request, *, timeout_s: float) -> Said:
+        """A short answer, whole, by one attempt.
+
+        Raises:
+            ModelError: It failed, or was not whole in time.
+        """
+        until_s = time.monotonic() + timeout_s
+        return heard(Reply(partial(self._once, request), Call(until_s, latest_s=until_s)), until_s)
+
+    def moderate(self, text: str, *, timeout_s: float) -> Moderated:
+        """What the server's moderations endpoint says of a text.
+
+        Raises:
+            ModelUnreachable: It failed, or what came is no answer.
+        """
+        call = Call(time.monotonic() + timeout_s)
+        create = partial(self._client.moderations.with_streaming_response.create, input=text, model=MODERATION_MODEL)
+        try:
+            return moderated(_whole(create, call, _MAX_MODERATION_BYTES))
+        except _Foreign as exc:
+            raise _failure(exc, has_begun=False) from exc
+        except ValueError as exc:
+            raise unreachable("MODEL_REJECTED") from exc
+        finally:
+            call.release()
+
     def close(self) -> None:
         """Close all connections; calls that still run break off."""
         self._client.close()
+
+    def _once(self, request: Request, call: Call) -> Generator[Part]:
+        while not call.is_closed:
+            try:
+                yield from self._attempt(request, call, {})
+                return
+            except ModelUnreachable as failure:
+                if not self._learn(failure.__cause__):
+                    raise
 
     def _speak(self, request: Request, call: Call) -> Generator[Part]:
         until_s = time.monotonic() + self._settings.model_first_token_timeout_s
@@ -254,13 +293,7 @@ class OpenAIEmbeddings:
         self._client.close()
 
     def _answer(self, texts: Sequence[str], call: Call) -> bytes:
-        told = bytearray()
-        with working_for(call), self._create(input=list(texts), **self._options) as response:
-            for piece in response.iter_bytes():
-                told += piece
-                if len(told) > _MAX_EMBEDDED_BYTES:
-                    raise ValueError("too long")
-        return bytes(told)
+        return _whole(partial(self._create, input=list(texts), **self._options), call, _MAX_EMBEDDED_BYTES)
 
     def _learn(self, refused: openai.BadRequestError) -> bool:
         """Leave out, from now on, what the server will not have; False if there is nothing left to leave out."""
@@ -272,6 +305,21 @@ class OpenAIEmbeddings:
             self._options[name] = "float"
             return True
         return name == "dimensions" and self._options.pop(name) is not None
+
+
+def _whole(create: Callable[[], Any], call: Call, most: int) -> bytes:
+    """The whole body of an answer.
+
+    Raises:
+        ValueError: It has more bytes than there can be.
+    """
+    told = bytearray()
+    with working_for(call), create() as response:
+        for piece in response.iter_bytes():
+            told += piece
+            if len(told) > most:
+                raise ValueError("too long")
+    return bytes(told)
 
 
 def _embedded(told: bytes) -> list[Any]:

@@ -8,6 +8,7 @@ import logging
 
 from services.errors import ModelUnreachable
 from services.llm import builtin
+from services.llm.asking import Moderated, Said
 from services.llm.call import Reply
 from services.llm.client import OpenAIEngine
 from services.llm.messages import Part, Request
@@ -41,6 +42,33 @@ class Door:
             return self._builtin.stream(request, fallback=self._model is not None)
         reply = self._model.stream(request)
         return FallbackReply(reply, request, self._builtin) if self._falls_back else reply
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether the model is asked for at OpenAI's own address, which has a moderations endpoint."""
+        return self._model is not None and self._model.is_hosted
+
+    def say(self, request: Request, *, timeout_s: float) -> Said:
+        """A short answer of the model's, whole, by one attempt; nobody stands in for it.
+
+        Raises:
+            ModelError: There is no model, or it failed, or was not whole in time.
+        """
+        return self._there.say(request, timeout_s=timeout_s)
+
+    def moderate(self, text: str, *, timeout_s: float) -> Moderated:
+        """What the moderations endpoint of the model's server says of a text, by one attempt.
+
+        Raises:
+            ModelUnreachable: There is no model, or it failed.
+        """
+        return self._there.moderate(text, timeout_s=timeout_s)
+
+    @property
+    def _there(self) -> OpenAIEngine:
+        if self._model is None:
+            raise ModelUnreachable
+        return self._model
 
     def close(self) -> None:
         """Close the model's connections; calls that still run break off."""
