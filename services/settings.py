@@ -70,6 +70,7 @@ class Settings:
     max_streams: Mapping[str, int] = field(default_factory=dict)
     todos_monthly_quota: int = 200
     todos_feed_rate_limit: str = "120/minute"
+    stories_check: str = "auto"
     study_points: int = 1000
     study_tokens_per_point: int = 30
     study_points_per_media: int = 2
@@ -222,6 +223,7 @@ FIELDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "USER_MAX_STREAMS": ("user_max_streams", _whole(1, 1000)),
     "TODOS_MONTHLY_QUOTA": ("todos_monthly_quota", _whole(0, 10_000_000)),
     "TODOS_FEED_RATE_LIMIT": ("todos_feed_rate_limit", _rate),
+    "STORIES_CHECK": ("stories_check", _one_of("auto", "rules", "moderation", "model")),
     "STUDY_POINTS": ("study_points", _whole(0, 10_000_000)),
     "STUDY_TOKENS_PER_POINT": ("study_tokens_per_point", _whole(1, 1_000_000)),
     "STUDY_POINTS_PER_MEDIA": ("study_points_per_media", _whole(0, 10_000)),
