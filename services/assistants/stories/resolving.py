@@ -1,39 +1,51 @@
 """From a checked request to the facts of its chapter, and the books of it.
 
-Words that were sent are looked through before anything starts; what is withheld of a chapter is written down before it is
-told that something was.
+Words that were sent are looked through before anything starts; what is withheld of a chapter is written down before
+it is told that something was.
 """
 
 import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
-from zoneinfo import ZoneInfo
 
 from services.assistants.base import Turn
 from services.assistants.stories.choosing import chosen
-from services.assistants.stories.input import MAX_CHOICE_CHARS, MAX_IDEA_CHARS, SafetyRejected, StoryInput, one_line
+from services.assistants.stories.input import (
+    MAX_CHAPTER,
+    MAX_CHOICE_CHARS,
+    MAX_IDEA_CHARS,
+    SafetyRejected,
+    StoryInput,
+    one_line,
+)
 from services.errors import FieldError, InvalidInput
 from services.store.chapters import Chapter
 from services.store.children import Child
 from services.store.conversations import Message
 from services.store.database import Session
+from services.store.stories import Story
 from services.stories.ages import band
+from services.stories.bedtime import is_bedtime
 from services.stories.safety import Kind, Verdict, judge_input
 from services.streaming.answers import Settled
 
 # How much of the chapter before goes along word for word.
 TAIL_CHARS: Final = 1_200
 _GENTLY: Final = "does not fit this story"
-# From so early on it is day again.
-_MORNING: Final = "06:00"
 
 
 class Place(Protocol):
-    """Where a chapter goes (services/stories/shelf.py): what there is of its story, and the chapter before it."""
+    """Where a chapter goes (services/store/story_places.py): what there is of its story, and the chapter before it."""
 
     @property
-    def story(self) -> Any: ...
+    def child(self) -> Child: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def theme(self) -> str: ...
+    @property
+    def story(self) -> Story | None: ...
     @property
     def parent(self) -> Chapter | None: ...
     @property
@@ -65,7 +77,7 @@ class Books(Protocol):
 
     def withheld(
         self, user_id: int, message_id: str, index: int, text: str, category: str, decided_by: str, *, rule: str = ""
-    ) -> None:
+    ) -> bool:
         """Keep a piece that was refused, once, in a transaction of its own."""
         ...
 
@@ -103,40 +115,36 @@ class Desk:
             now, seed: For tests.
 
         Raises:
-            NotFound: "Child not found".
             SafetyRejected: A field's words are not for a child; a review row tells the adult.
         """
-        child = self._books.child(user_id, sent.child_id)
+        child, before = place.child, place.parent
         self._look_through(user_id, child, sent)
         drawn = random.SystemRandom().getrandbits(53) if seed is None else seed
-        before = place.parent
-        choice, own = chosen(sent.choice, before.choices if before else (), drawn)
-        said = band(child.age, child.level)
-        chapters = said.chapters[place.story.length if place.story else sent.chapters]
-        bedtime = sent.bedtime or _is_bedtime(child.bedtime, now or datetime.now(UTC), zone)
-        memory = dict((before.memory if before else None) or {})
-        if before is None:
-            memory = {"shelf": self._books.openings(user_id, child.id)}
+        choices = before.choices if before else ()
+        choice, own = chosen(sent.choice, choices, drawn)
+        length = place.story.length if place.story else sent.chapters
+        chapters = band(child.age, child.level).chapters.get(length, MAX_CHAPTER)
+        bedtime = sent.bedtime or is_bedtime(child.bedtime, now or datetime.now(UTC), zone)
         return {
             "child_id": child.id,
             "child": _profile(child),
-            "theme": sent.theme,
-            "chapter_number": sent.chapter_number,
+            "theme": place.theme,
+            "chapter_number": place.number,
             "title": sent.title or (place.story.title if place.story and before else ""),
             "choice": choice,
             "idea": "; ".join(text for text in (own, sent.idea) if text),
+            "choices_before": list(choices),
             "seed": drawn,
             "chapters": chapters,
-            "length": sent.chapters,
-            "is_last": bedtime or sent.chapter_number >= chapters,
+            "length": length,
+            "is_last": bedtime or place.number >= chapters,
             "bedtime": bedtime,
             "mode": sent.mode,
             "chunk_words": self._chunk_words,
-            "memory": memory,
+            "memory": dict(before.memory or {}) if before else {"shelf": self._books.openings(user_id, child.id)},
             "recap": before.recap if before else "",
             "tail": _tail(before.text) if before else "",
             "story_id": place.conversation_id,
-            "parent_chapter": before.id if before else None,
             "zone": zone,
             "is_new": place.conversation_id is None,
         }
@@ -234,16 +242,3 @@ def _tail(text: str) -> str:
         return text.strip()
     cut = text[-TAIL_CHARS:]
     return cut[min((at for mark in (". ", "! ", "? ", "\n") if (at := cut.find(mark)) >= 0), default=-1) + 1 :].strip()
-
-
-def _is_bedtime(begins: str | None, now: datetime, zone: str) -> bool:
-    """Whether the child's bedtime has begun and the night is not over."""
-    if not begins:
-        return False
-    local = f"{now.astimezone(ZoneInfo(zone)):%H:%M}"
-    return begins <= local or local < _MORNING if begins >= _MORNING else begins <= local < _MORNING
-
-
-def with_story(facts: Mapping[str, Any], story_id: str) -> dict[str, Any]:
-    """Facts of a chapter whose story is new, with the id that it will have."""
-    return {**facts, "story_id": story_id}

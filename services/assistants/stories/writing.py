@@ -45,7 +45,9 @@ class StoryWithheld(AppError):
 
     code = "SAFETY_REJECTED"
     retryable = True
-    default_message = "The story wanted to go somewhere that is not for children, so we stopped it here. What came is kept; try again."
+    default_message = (
+        "The story wanted to go where a story for children should not, so it stops here. What came is kept; try again."
+    )
 
 
 @dataclass(slots=True)
