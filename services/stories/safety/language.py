@@ -1,0 +1,35 @@
+"""Whether a text is English as far as the rules can tell: what they cannot read, they cannot judge. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.stories.safety.folding import fold
+from services.stories.safety.seen import see
+
+# Words that only other languages begin, join and deny with.
+_OTHERS: Final = frozenset(
+    """
+    und nicht ein eine einen der das ist mit auf dem den ich du sie wir ihr
+    les des une est dans avec pour elle nous vous mais sont
+    los las una que por para con ella esta pero como muy
+    il lo gli che di sono nel della non
+    het een niet zijn voor maar ook
+    nao uma dos voce
+    och att inte som jag
+    """.split()
+)
+_MAX_FOREIGN: Final = 2
+
+
+def complaint(words: Sequence[str], folded: str, *, names: Sequence[str], is_name: bool) -> str:
+    """The name of the rule that a text breaks by its language; empty if it breaks none."""
+    if is_name:
+        return ""
+    known = {word for name in names for word in see(fold(name)).words}
+    strange = [word for word in words if not word.isascii() and word not in known]
+    if strange:
+        return "language: another script"
+    others = [word for word in words if word in _OTHERS]
+    if len(set(others)) > _MAX_FOREIGN and len(others) * 6 > len(words):
+        return "language: another language"
+    return ""
