@@ -231,6 +231,8 @@ def _places() -> Iterator[tuple[str, str]]:
     for path, name in (
         ("/study", "New study conversation"),
         ("/tutor", "Tutor: problems"),
+        ("/stories", "Stories: the shelf, and a new one"),
+        ("/stories/review", "Stories: what was held back"),
         ("/todos", "Todos"),
         ("/study/cards", "Flashcards"),
         ("/search", "New search in your documents"),
@@ -274,6 +276,11 @@ def _in_search(user_id: int, row: Conversation) -> str:
     return f"/search/{row.id}"
 
 
+def _in_book(user_id: int, row: Conversation) -> str:
+    del user_id
+    return f"/stories/{row.id}"
+
+
 def _at_list(user_id: int, row: Conversation) -> str:
     del user_id
     return f"/todos?session={row.id}"
@@ -295,6 +302,7 @@ def _at_problem(user_id: int, row: Conversation) -> str:
 _PLACE_OF: Final[Mapping[str, Callable[[int, Conversation], str]]] = {
     "study": _in_study,
     "search": _in_search,
+    "stories": _in_book,
     "todos": _at_list,
     "tutor": _at_problem,
 }

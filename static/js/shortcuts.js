@@ -69,7 +69,7 @@ function startNew() {
   const way = document.querySelector("[data-shortcut=new]")
   const [, assistant] = location.pathname.split("/")
   if (way) way.click()
-  else location.assign(["tutor", "search", "todos"].includes(assistant) ? `/${assistant}` : "/study")
+  else location.assign(["tutor", "search", "todos", "stories"].includes(assistant) ? `/${assistant}` : "/study")
 }
 
 function focusField() {
