@@ -1,6 +1,5 @@
 """A story as it is read: one path of it whole, and its tree of chapters without their texts."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -22,18 +21,28 @@ class StoryShown:
     Attributes:
         path: The chapters of the path that is shown, the first one first, with their texts; each as it was tried last
             on that path.
-        tree: One chapter of each place, without its text, in the order in which the places were begun: the one that
-            was completed last, else the one that was tried last.
-        tries: The ids of all tries of a place, by its `place_id`, the oldest first.
-        places: The place of every try, by its id.
+        chapters: All that was ever begun, every try of every place, in that order; with their texts only those of the
+            path.
+        tree: One of each place: the one that was completed last, else the one that was tried last.
     """
 
     story: Story
     child: Child
     path: tuple[Chapter, ...]
+    chapters: tuple[Chapter, ...]
     tree: tuple[Chapter, ...]
-    tries: Mapping[str, tuple[str, ...]]
-    places: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        return self.story.id
+
+    @property
+    def title(self) -> str:
+        return self.story.title
+
+    @property
+    def theme(self) -> str:
+        return self.story.theme
 
     @property
     def child_id(self) -> int:
@@ -51,21 +60,23 @@ class StoryShown:
 
     def after(self, chapter: Chapter | None) -> tuple[Chapter, ...]:
         """What was told after a chapter, one for each choice that was made there; None: the first chapters."""
-        if chapter is None:
-            return tuple(one for one in self.tree if one.parent_id is None)
-        return tuple(
-            one for one in self.tree if one.parent_id is not None and self.places.get(one.parent_id) == chapter.place_id
-        )
+        place_id = None if chapter is None else chapter.place_id
+        return tuple(one for one in self.tree if self.place_before(one) == place_id)
 
     def beside(self, chapter: Chapter) -> tuple[Chapter, ...]:
         """The chapters that were told instead of this one, because another choice was made."""
-        above = None if chapter.parent_id is None else self.places.get(chapter.parent_id)
-        return tuple(
-            one
-            for one in self.tree
-            if one.place_id != chapter.place_id
-            and (None if one.parent_id is None else self.places.get(one.parent_id)) == above
-        )
+        above = self.place_before(chapter)
+        return tuple(one for one in self.tree if one.place_id != chapter.place_id and self.place_before(one) == above)
+
+    def tries(self, chapter: Chapter) -> tuple[Chapter, ...]:
+        """All tries of a chapter, itself included, the oldest first."""
+        return tuple(one for one in self.chapters if one.place_id == chapter.place_id)
+
+    def place_before(self, chapter: Chapter) -> str | None:
+        """The place of the chapter before; None: it is a first one."""
+        if chapter.parent_id is None:
+            return None
+        return next((one.place_id for one in self.chapters if one.id == chapter.parent_id), None)
 
 
 def get(s: Session, user_id: int, story_id: str, *, through: str | None = None) -> StoryShown:
@@ -89,17 +100,18 @@ def get(s: Session, user_id: int, story_id: str, *, through: str | None = None) 
     else:
         leaf = hangs.newest_below(through)
     on_path = set(hangs.path(leaf))
-    newest = {one.place_id: one.id for one in every if one.id in on_path}
+    shown = {one.place_id: one.id for one in every if one.id in on_path}
+    whole = {one.id: one for one in chapters.wholes(s, list(shown.values()))}
+    every = [whole.get(one.id, one) for one in every]
     tries: dict[str, list[Chapter]] = {}
     for one in every:
         tries.setdefault(one.place_id, []).append(one)
     return StoryShown(
         story,
         child,
-        path=tuple(chapters.wholes(s, list(newest.values()))),
+        path=tuple(sorted(whole.values(), key=lambda one: one.number)),
+        chapters=tuple(every),
         tree=tuple(_told(some) for some in tries.values()),
-        tries={place_id: tuple(one.id for one in some) for place_id, some in tries.items()},
-        places={one.id: one.place_id for one in every},
     )
 
 

@@ -5,7 +5,7 @@ asked here but where they come from (`fields`, the assistant's desk).
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from services.store import (
@@ -113,13 +113,13 @@ class Stories(Screen, Withheld):
         """The streams of a child's chapters, and whether one is being told there."""
         return self._database.run(chapters.of_child, user_id, child_id)
 
-    def day(self, user_id: int, child_id: int, zone: str) -> Day:
-        """Where a child stands today.
+    def today(self, user_id: int, child_id: int, now: datetime, zone: str) -> Day:
+        """Where a child stands today, by the calendar of `zone`.
 
         Raises:
             NotFound: "Child not found".
         """
-        return self._database.run(_day, user_id, child_id, self._clock(), zone)
+        return self._database.run(_today, user_id, child_id, now, zone)
 
     # -- chapters that are to be told
 
@@ -209,7 +209,7 @@ class Stories(Screen, Withheld):
         return self._database.run(stories.count, user_id)
 
     def story(self, user_id: int, story_id: str, *, through: str | None = None) -> StoryShown:
-        """A story with the path that is shown, or the one through a chapter, whole, and the tree without texts.
+        """A story with the path that is shown, or the one through a chapter, whole; the rest without texts.
 
         Raises:
             NotFound: Unknown, or somebody else's; `through` is no chapter of it.
@@ -276,5 +276,5 @@ class Stories(Screen, Withheld):
         self._database.run(run)
 
 
-def _day(s: Session, user_id: int, child_id: int, now: datetime, zone: str) -> Day:
-    return child_days.standing(s, children.get(s, user_id, child_id), now.astimezone(UTC), zone)
+def _today(s: Session, user_id: int, child_id: int, now: datetime, zone: str) -> Day:
+    return child_days.standing(s, children.get(s, user_id, child_id), now, zone)
