@@ -41,7 +41,7 @@ _PRONOUN_NAMES: Final = {
 }
 
 
-def child_draft(values: Mapping[str, Any], *, now: Child | None = None) -> ChildDraft:
+def drafted(values: Mapping[str, Any], *, now: Child | None = None) -> ChildDraft:
     """A child's profile, as it is sent.
 
     Args:

@@ -10,13 +10,13 @@ from services.store.stories import Story, StorySummary
 from services.store.story_reviews import Review
 from services.store.story_shown import StoryShown
 from services.store.story_words import KeptWord
-from services.stories.drafts import child_draft, child_id, known_id, pin
+from services.stories.drafts import child_id, drafted, known_id, pin
 
 __all__ = [
     "chapter_json",
-    "child_draft",
     "child_id",
     "child_json",
+    "drafted",
     "known_id",
     "moment",
     "pin",

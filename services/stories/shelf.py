@@ -86,7 +86,7 @@ class Stories(Screen, Withheld):
         return self._database.run(children.get, user_id, child_id)
 
     def add_child(self, user_id: int, draft: ChildDraft) -> Child:
-        """Add a child, as `fields.child` has read it.
+        """Add a child, as `fields.drafted` has read it.
 
         Raises:
             Conflict: Code `TOO_MANY_CHILDREN`.
