@@ -113,13 +113,13 @@ class Stories(Screen, Withheld):
         """The streams of a child's chapters, and whether one is being told there."""
         return self._database.run(chapters.of_child, user_id, child_id)
 
-    def today(self, user_id: int, child_id: int, now: datetime, zone: str) -> Day:
+    def day(self, user_id: int, child_id: int, zone: str) -> Day:
         """Where a child stands today, by the calendar of `zone`.
 
         Raises:
             NotFound: "Child not found".
         """
-        return self._database.run(_today, user_id, child_id, now, zone)
+        return self._database.run(_day, user_id, child_id, self._clock(), zone)
 
     # -- chapters that are to be told
 
@@ -276,5 +276,5 @@ class Stories(Screen, Withheld):
         self._database.run(run)
 
 
-def _today(s: Session, user_id: int, child_id: int, now: datetime, zone: str) -> Day:
+def _day(s: Session, user_id: int, child_id: int, now: datetime, zone: str) -> Day:
     return child_days.standing(s, children.get(s, user_id, child_id), now, zone)
