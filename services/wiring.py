@@ -10,6 +10,7 @@ from redis import Redis
 
 from services import errors
 from services.assistants import registry, search
+from services.assistants import stories as story_assistant
 from services.assistants import todos as todo_agent
 from services.assistants.base import Assistant
 from services.assistants.study import Desk
@@ -76,6 +77,7 @@ class Services:
     todos_desk: todo_agent.Desk
     todo_watches: Watches[TodoNews]
     stories: Stories
+    stories_desk: story_assistant.Desk
     _greenlets: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
@@ -127,9 +129,11 @@ def build(settings: Settings) -> Services:
     points, shelf, desk = _study(settings, database, engine)
     embedder, retriever, search_desk = _search(settings, database)
     todos, todos_desk = Todos(database), todo_agent.Desk(database, quota=settings.todos_monthly_quota)
-    assistants = registry.build(engine, shelf, points.prices, retriever, search_desk, todos, todos_desk)
+    stories = Stories(database)
+    stories_desk, storyteller = _stories(settings, stories, engine, metrics)
+    assistants = registry.build(engine, shelf, points.prices, retriever, search_desk, todos, todos_desk, storyteller)
     runs = _runs(settings, redis, log, hub, metrics, lambda settled: turns.settle(settled))
-    hooks = registry.hooks(desk, search_desk, todos_desk)
+    hooks = registry.hooks(desk, search_desk, todos_desk, stories_desk)
     turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=hooks)
     cards = Cards(settings, database, engine, points)
     ingest, library, watches = _documents(settings, database, embedder, hub, metrics)
@@ -157,7 +161,8 @@ def build(settings: Settings) -> Services:
         todos,
         todos_desk,
         todo_watches(todos.revision, is_leaving=lambda: hub.draining),
-        Stories(database),
+        stories,
+        stories_desk,
     )
 
 
@@ -170,6 +175,17 @@ def _study(settings: Settings, database: Database, engine: Door) -> tuple[Points
 def _search(settings: Settings, database: Database) -> tuple[Embedder, Retriever, search.Desk]:
     embedder = Embedder(settings)
     return embedder, Retriever(database, embedder), search.Desk(database)
+
+
+def _stories(
+    settings: Settings, stories: Stories, engine: Door, metrics: Metrics
+) -> tuple[story_assistant.Desk, story_assistant.Storyteller]:
+    desk = story_assistant.Desk(stories, chunk_words=settings.streaming_chunk_size_words)
+    check = story_assistant.check_of(
+        settings.stories_check, has_model=settings.model_configured, is_hosted=engine.is_hosted
+    )
+    provider = engine if settings.model_configured else None
+    return desk, story_assistant.Storyteller(engine, desk, provider=provider, check=check, metrics=metrics)
 
 
 def _documents(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from services.assistants import search, todos
+from services.assistants import search, stories, todos
 from services.assistants.base import Assistant, Engine, Hooks
 from services.assistants.study import Desk, Shelf, Study
 from services.assistants.study.resolving import said_before
@@ -15,7 +15,7 @@ from services.points import Prices
 from services.store.conversations import Message
 from services.todos.actions import Todos
 
-NAMES = ("tutor", "study", "search", "todos")
+NAMES = ("tutor", "study", "search", "todos", "stories")
 
 
 def build(
@@ -26,6 +26,7 @@ def build(
     search_desk: search.Desk,
     operations: Todos,
     todos_desk: todos.Desk,
+    storyteller: stories.Storyteller,
 ) -> Mapping[str, Assistant]:
     """Every assistant, speaking through `engine`."""
     assistants: tuple[Assistant, ...] = (
@@ -33,11 +34,14 @@ def build(
         Study(engine, shelf, prices),
         search.Search(engine, retriever, search_desk),
         todos.TodoAgent(engine, operations, todos_desk),
+        storyteller,
     )
     return MappingProxyType({assistant.name: assistant for assistant in assistants})
 
 
-def hooks(desk: Desk, search_desk: search.Desk, todos_desk: todos.Desk) -> Mapping[str, Hooks]:
+def hooks(
+    desk: Desk, search_desk: search.Desk, todos_desk: todos.Desk, stories_desk: stories.Desk
+) -> Mapping[str, Hooks]:
     """What each assistant does besides answering: at a turn's start, at its end, and to ask it in other words."""
     study = Hooks(resolve=desk.resolve, before=said_before, affords=desk.affords, starts=desk.starts, ends=desk.ends)
     searching = Hooks(resolve=search_desk.resolve, ends=search_desk.ends)
@@ -49,7 +53,16 @@ def hooks(desk: Desk, search_desk: search.Desk, todos_desk: todos.Desk) -> Mappi
         ends=todos_desk.ends,
         tells=todos_desk.tells,
     )
-    return MappingProxyType({"tutor": Hooks(resolve=_tutor), "study": study, "search": searching, "todos": agent})
+    telling = Hooks(
+        resolve=stories_desk.resolve,
+        affords=stories_desk.affords,
+        starts=stories_desk.starts,
+        ends=stories_desk.ends,
+        tells=stories_desk.tells,
+    )
+    return MappingProxyType(
+        {"tutor": Hooks(resolve=_tutor), "study": study, "search": searching, "todos": agent, "stories": telling}
+    )
 
 
 def _tutor(_user_id: int, before: Sequence[Message], turn: Mapping[str, Any], _question: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from services.assistants.base import Engine, Turn
 from services.assistants.stories import enriching, prompt, telling
 from services.assistants.stories.briefs import brief_of
-from services.assistants.stories.checking import Checks, Judge, Provider
+from services.assistants.stories.checking import Checks, Judge, Provider, check_of
 from services.assistants.stories.enriching import Sieve, Values
 from services.assistants.stories.input import SafetyRejected, StoryInput, parse_request
 from services.assistants.stories.resolving import Desk, Place
@@ -27,7 +27,7 @@ from services.stories.grammar import tell
 from services.streaming.events import END, METADATA, Event
 from services.streaming.metrics import Metrics
 
-__all__ = ["Desk", "Place", "SafetyRejected", "StoryInput", "StoryWithheld", "Storyteller", "parse_request"]
+__all__ = ["Desk", "Place", "SafetyRejected", "StoryInput", "StoryWithheld", "Storyteller", "check_of", "parse_request"]
 
 logger = logging.getLogger(__name__)
 

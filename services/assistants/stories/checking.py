@@ -160,6 +160,20 @@ class Checks:
         return verdict_of(said.text)
 
 
+def check_of(setting: str, *, has_model: bool, is_hosted: bool) -> str:
+    """Who is asked besides the rules: `rules` (nobody), `moderation` or `model`.
+
+    Args:
+        setting: STORIES_CHECK.
+        is_hosted: Whether the model's server is OpenAI's own, which has a moderations endpoint.
+    """
+    if not has_model:
+        return RULES
+    if setting == "auto":
+        return "moderation" if is_hosted else MODEL
+    return setting
+
+
 def verdict_of(said: str) -> Verdict | None:
     """What a model's word about a piece means; None: it is neither a yes nor a no."""
     if unsafe := _UNSAFE.match(said):

@@ -39,7 +39,7 @@ def write(turn: Turn, *, authored: str, partial: str, gently: bool = False) -> R
     system = render(
         "stories",
         "system",
-        name=_short(child["name"]),
+        hero=_short(child["name"]),
         pronouns=_PRONOUNS.get(str(child["pronouns"]), _PRONOUNS["they"]),
         age=str(int(child["age"])),
         interests=_listed(child["interests"]) or "nothing is known",
@@ -91,15 +91,15 @@ def enrich(turn: Turn, text: str) -> Request:
     facts, child = turn.facts, turn.facts["child"]
     word = boundary_of([turn.message_id, turn.conversation_id], [text, str(facts.get("recap") or "")])
     count = 0 if facts["is_last"] else band(int(child["age"]), str(child["level"])).choices
-    name = _short(child["name"])
+    hero = _short(child["name"])
     choices = (
-        render("stories", "choices_some", count=str(count), name=name) if count else render("stories", "choices_none")
+        render("stories", "choices_some", count=str(count), hero=hero) if count else render("stories", "choices_none")
     )
     asked = render(
         "stories",
         "enrich",
         chapter=_chapter(facts),
-        name=name,
+        hero=hero,
         age=str(int(child["age"])),
         recap=str(facts.get("recap") or "")[:_MAX_RECAP_CHARS] or "Nothing.",
         text=text.strip(),

@@ -15,7 +15,12 @@ _MAX_SENTENCE_CHARS: Final = 1_200
 _PARAGRAPH_WORDS: Final = 90
 # A story that comes as JSON is read when it is whole; beyond this it is no story.
 _MAX_WRAPPED_CHARS: Final = 60_000
+_MAX_FENCE_CHARS: Final = 40
 _MAX_TITLE_WORDS: Final = 10
+# A word with its space has six characters or so; what is longer by far is no prose, and ends in time too.
+_CHARS_A_WORD: Final = 14
+# Who never ends a sentence is cut all the same.
+_LENIENCE: Final = 1.25
 # Repeating the last words before going on is common; the whole story again is not.
 _MAX_REPEATED: Final = 4
 
@@ -29,8 +34,12 @@ _HEADING: Final = re.compile(
 )
 _RULE: Final = re.compile(r"(?:[-*_=~#]\s*){3,}\Z|`{3,}|~{3,}|\|.*\|")
 _ITEM: Final = re.compile(r"(?:\d{1,2}[.)]|[-\u2022*+]|[A-Da-d]\))\s+")
+_NUMBER: Final = re.compile(r"\s*(?:\d{1,2}|[A-Da-d])[.)]\Z")
+_FENCE: Final = re.compile(r"`{3,}\w*\s*")
 _QUOTED: Final = re.compile(r">\s*")
 _TAG: Final = re.compile(r"</?[A-Za-z!][^<>]{0,200}>")
+_SCRIPT: Final = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+_SPEECH: Final = re.compile(r"\"[^\"]*(?:\"|\Z)|\u201c[^\u201d]*(?:\u201d|\Z)")
 _LINK: Final = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,300}\)")
 _MARKS: Final = re.compile(r"\*+|`+|~~|(?<!\w)_+|_+(?!\w)")
 _BRACKETED: Final = re.compile(
@@ -39,7 +48,7 @@ _BRACKETED: Final = re.compile(
 _LABEL: Final = re.compile(
     r"(?:word count|age|reading level|theme|moral|choices?|options?|note|summary|recap|story|chapter text|output|"
     r"answer|assistant)\s*:\s*",
-    re.I,
+    re.IGNORECASE,
 )
 # A whole sentence that speaks of the telling and is no part of it, wherever it stands.
 _META: Final = re.compile(
@@ -52,17 +61,17 @@ _META: Final = re.compile(
     r"|\bwould you like me to\b|\bfeel free to\b|\bword count\b"
     r"|\bthe (?:user|prompt|system)\b[^.!?]{0,30}\b(?:asked|says|wants|request)"
     r"|\bsystem prompt\b|\bend of (?:the )?(?:chapter|story|part)\b|\bto be continued\b",
-    re.I,
+    re.IGNORECASE,
 )
 _POLITE: Final = re.compile(
     r"(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great|alright|all right|no problem|got it|understood|"
     r"happy to help|with pleasure)[\s,.!]*\Z",
-    re.I,
+    re.IGNORECASE,
 )
 _POLITE_AND: Final = re.compile(
     r"(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok)[,!.]?\s+(?=here|i(?:'|\u2019)|let)", re.I
 )
-_THE_END: Final = re.compile(r"\W*(?:the end|fin|end)\W*\Z", re.I)
+_THE_END: Final = re.compile(r"\W*(?:the end|fin|end)\W*\Z", re.IGNORECASE)
 # Where a model puts the story when it answers in JSON, the likeliest first.
 _KEYS: Final = ("story", "story_content", "text", "content", "chapter", "chapter_text", "body", "paragraphs")
 _MAX_DEPTH: Final = 6
@@ -90,6 +99,7 @@ class Prose:
         self._paragraph_words = len(before.rpartition("\n\n")[2].split()) if self._gap != "\n\n" else 0
         self._in_speech = False
         self._has_before = bool(before.strip())
+        self._chars = 0
         self.words = 0
         self.title = ""
         self.is_full = False
@@ -127,12 +137,13 @@ class Prose:
 
     def _begins_wrapped(self) -> bool | None:
         """Whether this is no prose but data; None as long as nobody knows."""
-        start = self._buffer.lstrip().removeprefix("```json").removeprefix("```").lstrip()
-        if not start:
+        start = self._buffer.lstrip()
+        if start.startswith("`") and "\n" not in start and len(start) <= _MAX_FENCE_CHARS:
             return None
-        if start[0] == "{":
-            return True
-        return len(start) > 1 and re.match(r"\[\s*[\[{\"]", start) is not None
+        start = _FENCE.sub("", start)
+        if not start or re.fullmatch(r"\[\s*", start):
+            return None
+        return start[0] == "{" or re.match(r"\[\s*[\[{\"]", start) is not None
 
     def _taken(self) -> str:
         out: list[str] = []
@@ -154,6 +165,8 @@ class Prose:
     def _cut(self) -> tuple[int, str, bool] | None:
         """Where the next sentence ends, what parts it from the next, and whether its line ends there."""
         found, line = _END.search(self._buffer), _LINE.search(self._buffer)
+        if found is not None and self._line_begins and _NUMBER.match(self._buffer[: found.end()]):
+            found = _END.search(self._buffer, found.end())
         if line is not None and (found is None or line.start() <= found.end() + 1):
             ended = _ENDS.search(self._buffer[: line.start()].rstrip()) is not None
             if not ended and line.end() == len(self._buffer) and line[1] is None:
@@ -170,7 +183,7 @@ class Prose:
 
     def _sentence(self, raw: str, *, gap: str, ends_line: bool) -> str:
         """A sentence as it is told, with what parts it from the last; empty if it is none of the story's."""
-        if self._line_begins and self._is_no_prose(raw.strip(), is_line=ends_line):
+        if self._line_begins and self._is_no_prose(raw.strip(), is_line=ends_line, is_apart=gap != " "):
             return ""
         text = _plain(raw)
         if self._line_begins:
@@ -187,13 +200,13 @@ class Prose:
     def _has_begun(self) -> bool:
         return self.words > 0 or self._has_before
 
-    def _is_no_prose(self, line: str, *, is_line: bool) -> bool:
+    def _is_no_prose(self, line: str, *, is_line: bool, is_apart: bool) -> bool:
         """Whether a line, by its beginning, is a heading, an item of a list or mere decoration."""
         if _RULE.match(line):
             return True
-        is_title = not self._has_begun and is_line and not _ENDS.search(line) and len(line.split()) <= _MAX_TITLE_WORDS
+        is_title = not self._has_begun and is_line and (is_apart or _is_capitalised(line)) and _may_be_title(line)
         is_heading = _HEADING.match(line) is not None
-        if is_heading or (is_title and line[-1:] not in ",;:"):
+        if is_heading or is_title:
             self.title = self.title or _heading(line)
         elif not _ITEM.match(line):
             return False
@@ -209,7 +222,7 @@ class Prose:
         if _BRACKETED.fullmatch(text) or not re.search(r"[^\W_]", text):
             return True
         # A robot in the story may speak like one.
-        if _META.search(text) and not self._in_speech and text[0] not in "\"\u201c'\u2018":
+        if not self._in_speech and _META.search(_SPEECH.sub("", text)):
             return True
         label = _LABEL.match(text)
         return (label is not None and label.end() == len(text)) or (
@@ -237,8 +250,20 @@ class Prose:
             and _ENDS.search(text)
         ):
             self._gap, self._paragraph_words = "\n\n", 0
-        if self.words >= self._max_words and _ENDS.search(text) and not self._in_speech:
-            self.is_full = True
+        self._chars += len(text)
+        is_sentence = _ENDS.search(text) is not None and not self._in_speech
+        is_far = self.words >= self._max_words * _LENIENCE or self._chars >= self._max_words * _CHARS_A_WORD
+        self.is_full = self.is_full or (self.words >= self._max_words and is_sentence) or is_far
+
+
+def _may_be_title(line: str) -> bool:
+    return not _ENDS.search(line) and len(line.split()) <= _MAX_TITLE_WORDS and line[-1:] not in ",;:\u2014"
+
+
+def _is_capitalised(line: str) -> bool:
+    """Whether nearly every longer word has a capital letter, as in a title."""
+    longer = [word for word in line.split() if len(word) > 3]
+    return bool(longer) and all(word[0].isupper() for word in longer)
 
 
 def one_paragraph(text: str) -> str:
@@ -247,12 +272,14 @@ def one_paragraph(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return _MARKS.sub("", _LINK.sub(r"\1", _TAG.sub("", text))).strip()
+    return _MARKS.sub("", _LINK.sub(r"\1", _TAG.sub("", _SCRIPT.sub("", text)))).strip()
 
 
 def _heading(line: str) -> str:
-    text = _plain(re.sub(r"^(?:#{1,6}\s*)?(?:\*+)?(?:(?:story\s+)?title\s*:)?", "", line, flags=re.I))
-    return re.sub(r"^chapter\s+[\w-]+\s*[:.\u2013\u2014-]?\s*", "", text, flags=re.I).strip(' :*#"\u201c\u201d')
+    text = _plain(re.sub(r"^(?:#{1,6}\s*)?(?:\*+)?(?:(?:story\s+)?title\s*:)?", "", line, flags=re.IGNORECASE))
+    return re.sub(r"^chapter\s+[\w-]+\s*[:.\u2013\u2014-]?\s*", "", text, flags=re.IGNORECASE).strip(
+        ' :*#"\u201c\u201d'
+    )
 
 
 def _gap_after(before: str) -> str:

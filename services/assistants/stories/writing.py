@@ -248,8 +248,9 @@ class Writing:
     # -- what the calls are made of
 
     def _pieces(self) -> Pieces:
-        mode = "token" if self.turn.facts.get("mode") == "token" else "paragraph"
-        return Pieces(mode, int(self.turn.facts["chunk_words"]))
+        return Pieces(
+            "token" if self.turn.facts.get("mode") == "token" else "paragraph", int(self.turn.facts["chunk_words"])
+        )
 
     def _prose(self) -> Prose:
         most = int(self._usual_words() * _LENIENCE) - len(self.approved.split())
