@@ -27,6 +27,8 @@ from blueprints import points as points
 from blueprints import search as search
 from blueprints import search_pages as search_pages
 from blueprints import security as security
+from blueprints import story_child as story_child
+from blueprints import story_pin as story_pin
 from blueprints import streams as streams
 from blueprints import study as study
 from blueprints import study_pages as study_pages
@@ -66,6 +68,8 @@ _MODULES = (
     search_pages,
     document_pages,
     study_pages,
+    story_child,
+    story_pin,
     todo_file_pages,
     todo_files,
     todo_items,

@@ -6,14 +6,26 @@ child, a story, a stream) must be this child's. See docs/decisions/0016.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
-from flask import g, request
+from flask import Response, g, request, session
 
 from blueprints import identity
 from blueprints.extensions import services
 from services.errors import ChildScreen, NotFound
+from services.store.base import utc_now
+from services.store.children import Child
+from services.stories import bedtime
 from services.streaming.wire import parse_event_id
+
+if TYPE_CHECKING:
+    from services.assistants.stories.input import StoryInput
+
+# What the signed cookie says of the screen: {bedtime, ideas}.
+SCREEN: Final = "story_screen"
+# Tells the scripts of pages that are still open, and nobody else, that the browser was handed over.
+_MARK: Final = "rill_screen"
 
 
 def guard() -> None:
@@ -62,7 +74,7 @@ def check_story(story_id: str) -> None:
     if g.child_id is None:
         return
     try:
-        story = services().stories.story(identity.require().user.id, story_id)
+        story = services().stories.about(identity.require().user.id, story_id)
     except NotFound:
         raise ChildScreen from None
     check_child(story.child_id)
@@ -81,6 +93,53 @@ def check_stream(stream_id: str) -> None:
     if found is None:
         raise ChildScreen
     check_child(found[1])
+
+
+def by_the_screen(sent: "StoryInput") -> "StoryInput":
+    """A chapter as it may be asked for here: on a child's screen for this child, and calmly at bedtime. Adults pass.
+
+    Raises:
+        ChildScreen: It is for another child.
+    """
+    check_child(sent.child_id)
+    return replace(sent, bedtime=True) if _has("bedtime") else sent
+
+
+def check_own_words(*texts: str) -> None:
+    """Refuse words of one's own where the adult has not allowed them. Adults pass.
+
+    Raises:
+        ChildScreen: A child sends some, and may not.
+    """
+    if g.child_id is not None and any(texts) and not may_have_ideas():
+        raise ChildScreen
+
+
+def may_have_ideas() -> bool:
+    """Whether whoever reads may say in own words what is to happen next."""
+    return g.child_id is None or _has("ideas")
+
+
+def is_bedtime(child: Child) -> bool:
+    """Whether this screen is in its night mode: its adult said so, or the child's bedtime has begun."""
+    return _has("bedtime") or bedtime.is_bedtime(child.bedtime, utc_now(), identity.require().user.zone)
+
+
+def dress(response: Response) -> None:
+    """Keep the mark that open pages look at as the session has it (static/js/handed.js)."""
+    found = g.get("identity")
+    if found is None or found.kind != "cookie":
+        return
+    is_child, is_marked = g.get("child_id") is not None, _MARK in request.cookies
+    if is_child and not is_marked:
+        response.set_cookie(_MARK, "child", samesite="Lax", secure=request.is_secure)
+    elif is_marked and not is_child:
+        response.delete_cookie(_MARK, samesite="Lax", secure=request.is_secure)
+
+
+def _has(name: str) -> bool:
+    """What the adult chose when the browser was handed over."""
+    return g.child_id is not None and bool((session.get(SCREEN) or {}).get(name))
 
 
 def _asks_for_an_adults_view() -> bool:

@@ -255,6 +255,7 @@ def _dress(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", _cache_control())
+    child_gate.dress(response)
     _share(response)
     return response
 

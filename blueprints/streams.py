@@ -85,8 +85,17 @@ def retry(stream_id: str) -> Response:
 
 
 def _again(stream_id: str, *, from_partial: bool) -> Response:
-    """Start another run of a stored turn, within the limits of a new one."""
     user_id = identity.require().user.id
+    return answered.again(user_id, restarted(user_id, stream_id, from_partial=from_partial))
+
+
+def restarted(user_id: int, stream_id: str, *, from_partial: bool) -> dict[str, str]:
+    """Start another run of a stored turn, within the limits of a new one; the places where it is followed.
+
+    Raises:
+        NotFound: Unknown, or somebody else's.
+        RateLimited: Too many are started. Also what `Turns.go_on` raises.
+    """
     last = answers_of(user_id, stream_id)[-1]
     conversation = services().database.run(conversations.get, user_id, last.conversation_id)
     count_creation(conversation.assistant)
@@ -105,7 +114,8 @@ def _again(stream_id: str, *, from_partial: bool) -> Response:
         fingerprint=repeats.fingerprint({}),
         record=record,
     )
-    return answered.again(user_id, orjson.loads(asked.record or record(asked.stream_id)))
+    places: dict[str, str] = orjson.loads(asked.record or record(asked.stream_id))
+    return places
 
 
 def cursor() -> str | None:

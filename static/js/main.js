@@ -13,6 +13,7 @@ import * as estimate from "./estimate.js"
 import * as feedback from "./feedback.js"
 import * as fold from "./fold.js"
 import * as follow from "./follow.js"
+import * as handed from "./handed.js"
 import * as keep from "./keep.js"
 import * as ladder from "./ladder.js"
 import * as limit from "./limit.js"
@@ -43,7 +44,7 @@ import * as zone from "./zone.js"
 // Imported by name, so that all are there before the page counts as loaded: Enter must not miss the composer.
 const MODULES = new Map(Object.entries({
   announce, bases, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
-  "copy-answer": copyAnswer, edit, estimate, feedback, fold, follow, keep, ladder, limit, math, more, opens, palette, panel, past,
+  "copy-answer": copyAnswer, edit, estimate, feedback, fold, follow, handed, keep, ladder, limit, math, more, opens, palette, panel, past,
   "past-menu": pastMenu, queue, reader, reconnect, reveal, share, shortcuts, "story-progress": storyProgress, theme, "todo-agent": todoAgent, todos, "todos-quick": todosQuick,
   turns, unread, upload, waiting, zone,
 }))
