@@ -56,6 +56,7 @@ Slots (nothing else may stand in braces):
     {pal} {pal's} {noun} {kind}          the companion's name, "owl", "a small grey owl" ({Kind} begins a sentence)
     {pal:they} {pal:them} {pal:their} {pal:They} {pal:Their}   the companion's pronouns (she or he; "was" is always right)
     {place} {Place} {goal} {Goal}
+    {did} {prior} {idea} {interest}      only in the common passages (common.txt)
 
 So that whatever is drawn goes together: beats, moments and turns hold for every setting, companion, quest and order of
 their theme. A companion only does what an owl, a robot and a snail could do alike: speaks, looks, laughs, thinks, hurries.
@@ -83,9 +84,11 @@ _PLAIN: Final = ("place", "names", "kind", "noun", "pronoun", "goal", "title", "
 _KEY: Final = re.compile(rf"((?:(?:{'|'.join(_TIERED)}) )?[369]|{'|'.join(_PLAIN)}):(?: (.*)|)$")
 SLOTS: Final = frozenset(
     "name name's they them their theirs themself They Them Their Theirs was wasn't is has pal pal's noun kind Kind "
-    "pal:they pal:them pal:their pal:They pal:Their place Place goal Goal did idea interest choice friend".split()
+    "pal:they pal:them pal:their pal:They pal:Their place Place goal Goal did prior idea interest".split()
 )
 _SLOT: Final = re.compile(r"\{([^{}]*)\}")
+# "{they} was" is wrong for one of the three pronouns: the verb has a slot of its own.
+_DISAGREES: Final = re.compile(r"\{[tT]hey\} (?:was|wasn't|were|is|are|has|have|isn't|hasn't|doesn't|does|do)\b")
 
 
 class Unreadable(ValueError):
@@ -154,6 +157,8 @@ def _checked(part: _Raw) -> _Raw:
         unknown = [slot for slot in _SLOT.findall(value) if slot not in SLOTS]
         if unknown or value.count("{") != value.count("}") or value.count("{") != len(_SLOT.findall(value)):
             raise part.refuse(f"{key} has braces that are no slot: {unknown}")
+        if wrong := _DISAGREES.search(value):
+            raise part.refuse(f"{key} has {wrong[0]!r}, which does not suit every pronoun")
     return part
 
 
