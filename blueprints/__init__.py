@@ -11,6 +11,7 @@ from blueprints import bases as bases
 from blueprints import card_pages as card_pages
 from blueprints import cards as cards
 from blueprints import child_gate as child_gate
+from blueprints import children as children
 from blueprints import cli as cli
 from blueprints import conversations as conversations
 from blueprints import document_pages as document_pages
@@ -27,6 +28,7 @@ from blueprints import points as points
 from blueprints import search as search
 from blueprints import search_pages as search_pages
 from blueprints import security as security
+from blueprints import stories as stories
 from blueprints import story_child as story_child
 from blueprints import story_pin as story_pin
 from blueprints import streams as streams
@@ -57,6 +59,8 @@ _MODULES = (
     history,
     points,
     operator,
+    children,
+    stories,
     study,
     cards,
     card_pages,

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 from blueprints import body, identity, negotiate, stored
 from blueprints.extensions import services
 from blueprints.referrer import came_from
+from blueprints.removing import removed
 from services import errors
 from services.errors import FieldError
 from services.store import bookmarks, conversations, feedback, search
@@ -17,7 +18,6 @@ from services.store.conversations import Conversation, Message
 from services.store.database import Session
 from services.store.feedback import Feedback
 from services.store.windows import Place, Window, window
-from services.streaming.events import StreamId, UserId
 
 blueprint = Blueprint("conversations", __name__)
 
@@ -95,16 +95,10 @@ def seen(conversation_id: str) -> Response:
 @blueprint.post("/api/conversations/<conversation_id>/delete")
 def delete(conversation_id: str) -> Response:
     """Delete it with its messages and what is left of their streams; an answer that runs in it is stopped first."""
-    user_id = UserId(identity.require().user.id)
+    user_id = identity.require().user.id
     settle_ended(user_id)
     kept = services().database.run(conversations.streams_in, user_id, conversation_id)
-    streams = {StreamId(stream_id): is_running for stream_id, is_running in kept.items()}
-    stops = [services().runs.stop(user_id, stream_id) for stream_id, is_running in streams.items() if is_running]
-    services().database.run(conversations.delete, user_id, conversation_id)
-    # A writer that has not confirmed might write once more; what it wrote then goes with its time to live.
-    if all(stopped is None or stopped.confirmed for stopped in stops):
-        with contextlib.suppress(errors.Unavailable):
-            services().log.forget(user_id, list(streams))
+    removed(user_id, kept, lambda: services().database.run(conversations.delete, user_id, conversation_id))
     if negotiate.wants(request) == "page":
         # Not to the page of what is no more.
         back = came_from()
