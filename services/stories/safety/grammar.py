@@ -2,10 +2,11 @@
 
     [violence]                  the category of what follows
     $body = arm|leg|head        a name for words
-    stab+; strangle+            two rules; + is every form of a word: stabs, stabbed, stabbing, stabber
+    stab+|strangle+             either; + is every form of a word: stabs, stabbed, stabbing, stabber
     murder*                     every word that begins so
     @9 sword+                   refused for children under 9
-    hit+ ..3 $body+             words with up to three others between them, in one sentence; `...3` also across its end
+    hit+ ..3 $body+|each_other  words with up to three others between them, in one sentence; `...3` also across its end;
+                                what is joined by _ is more words than one
     ^ignore|forget the rules    one of two words, where a sentence begins
     !in write a bad story       only for what a client sends; `!out` only for what a storyteller says
     ~2 @6 dark                  not refused alone: counts 2 towards what is too much of it in one place
@@ -58,6 +59,7 @@ class Book:
     hard: dict[str, frozenset[int]]
     hard_stems: dict[str, frozenset[int]]
     hard_by_shape: dict[tuple[str, int], tuple[str, ...]]
+    phrases: dict[str, tuple[tuple[tuple[str, ...], frozenset[int]], ...]]
     shortest: int
     longest: int
 
@@ -141,10 +143,9 @@ class _Reader:
             return
         if not self._category:
             raise ValueError(f"a rule without a category: {line}")
-        for pattern in line.split(";"):
-            words = pattern.split()
-            flags = list(_flags(words))
-            self._rule(flags, words[len(flags) :])
+        words = line.split()
+        flags = list(_flags(words))
+        self._rule(flags, words[len(flags) :])
 
     def _rule(self, flags: list[str], words: list[str]) -> None:
         steps, gap, is_across = [], 0, False
@@ -191,14 +192,19 @@ class _Reader:
     def book(self) -> Book:
         exact: dict[str, set[int]] = {}
         prefixes: dict[str, set[int]] = {}
+        phrases: dict[str, list[tuple[tuple[str, ...], frozenset[int]]]] = {}
         for text, number in self._elements.items():
             for word in self._words(text):
+                if "_" in word:
+                    first, *others = word.split("_")
+                    phrases.setdefault(first, []).append((tuple(others), frozenset({number})))
+                    continue
                 place = prefixes if word.endswith("*") else exact
                 place.setdefault(word.rstrip("*"), set()).add(number)
         firsts: dict[int, list[int]] = {}
         for place_of, rule in enumerate(self._rules):
             firsts.setdefault(rule.steps[0].element, []).append(place_of)
-        hard = {word: frozenset(exact[word]) for word in self._hard if len(word) > 2 and not word.endswith("*")}
+        hard = {word: frozenset(exact[word]) for word in self._hard if len(word) > 2 and word.isalnum()}
         stems = {
             word[:-1]: frozenset(prefixes[word[:-1]]) for word in self._hard if len(word) > 4 and word.endswith("*")
         }
@@ -214,6 +220,7 @@ class _Reader:
             hard,
             stems,
             {shape: tuple(words) for shape, words in shapes.items()},
+            {first: tuple(found) for first, found in phrases.items()},
             min(lengths),
             max(lengths),
         )

@@ -72,6 +72,7 @@ def see(folded: str) -> Seen:
         if part.ends:
             sentence += 1
     _join(words, places)
+    _add_phrases(words, places)
     return Seen(words, sentences, places)
 
 
@@ -158,6 +159,16 @@ def _join(words: Sequence[str], places: list[list[tuple[frozenset[int], int]]]) 
                 places[place].append((found, place + 2))
             if place + 2 < len(words) and (found := rules.hard_kinds(first + second + words[place + 2])):
                 places[place].append((found, place + 3))
+
+
+def _add_phrases(words: Sequence[str], places: list[list[tuple[frozenset[int], int]]]) -> None:
+    """Adds what is more words than one and stands for one in a rule: `each other`."""
+    phrases = book().phrases
+    for place, word in enumerate(words):
+        for others, kinds in phrases.get(word, ()):
+            end = place + 1 + len(others)
+            if tuple(words[place + 1 : end]) == others:
+                places[place].append((kinds, end))
 
 
 def _join_letters(words: Sequence[str], places: list[list[tuple[frozenset[int], int]]], place: int) -> None:
