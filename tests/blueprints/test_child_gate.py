@@ -21,7 +21,6 @@ OPEN = {
     "study.health",
     "stories.generate",
     "stories.tell",
-    "stories.listed_themes",
     "story_child.shelf",
     "story_child.story",
     "story_child.next_",
