@@ -11,6 +11,7 @@ from blueprints import bases as bases
 from blueprints import card_pages as card_pages
 from blueprints import cards as cards
 from blueprints import child_gate as child_gate
+from blueprints import child_pages as child_pages
 from blueprints import children as children
 from blueprints import cli as cli
 from blueprints import conversations as conversations
@@ -29,8 +30,11 @@ from blueprints import search as search
 from blueprints import search_pages as search_pages
 from blueprints import security as security
 from blueprints import stories as stories
+from blueprints import story_book as story_book
 from blueprints import story_child as story_child
+from blueprints import story_pages as story_pages
 from blueprints import story_pin as story_pin
+from blueprints import story_reviews as story_reviews
 from blueprints import streams as streams
 from blueprints import study as study
 from blueprints import study_pages as study_pages
@@ -72,7 +76,11 @@ _MODULES = (
     search_pages,
     document_pages,
     study_pages,
+    child_pages,
+    story_book,
     story_child,
+    story_pages,
+    story_reviews,
     story_pin,
     todo_file_pages,
     todo_files,

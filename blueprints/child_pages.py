@@ -8,7 +8,6 @@ from flask import Blueprint, Response, render_template, request
 from blueprints import body, errors, identity, negotiate, story_ends
 from blueprints.extensions import services
 from blueprints.story_pages import me, said_at
-from services.errors import FieldError, InvalidInput
 from services.store.children import OLDEST, YOUNGEST, Child
 from services.stories import fields
 
@@ -72,11 +71,7 @@ def delete(child_id: int) -> Response:
 
 
 def _sent() -> Mapping[str, Any]:
-    """The form's fields; those that were left empty are none."""
-    values = body.fields(request).values
-    if "age" in values and not str(values["age"]).strip():
-        raise InvalidInput([FieldError("age", "is missing")])
-    return values
+    return body.fields(request).values
 
 
 def _form(child: Child | None, values: Mapping[str, Any], problem: Mapping[str, Any] | None = None) -> str:

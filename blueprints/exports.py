@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 from flask import Blueprint, Response, request
 
-from blueprints import identity
+from blueprints import identity, story_text
 from blueprints.conversations import message_of, summary
 from blueprints.dialects.plain import plain
 from blueprints.dialects.steps import stored_steps
@@ -70,6 +70,8 @@ def as_json(whole: Whole) -> dict[str, Any]:
 def as_markdown(whole: Whole) -> str:
     """The path that is shown, as a text to read."""
     conversation = whole.conversation
+    if conversation.assistant == "stories":
+        return story_text.as_markdown(whole)
     parts = [
         f"# {_line(conversation.title)}",
         f"{conversation.assistant}, {conversation.created_at:%Y-%m-%d %H:%M} UTC",

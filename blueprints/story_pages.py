@@ -77,7 +77,7 @@ def shown(problem: Mapping[str, Any] | None = None, typed: Mapping[str, str] | N
         typed: What was typed there.
     """
     children = services().stories.children(me())
-    q, only = request.args.get("q", "").strip()[:_Q_CHARS], child_asked(children)
+    q, only = request.args.get("q", "").strip()[:_Q_CHARS], child_asked(children) if len(children) > 1 else None
     books = _books(children, q, only.id if only else None) if children else []
     return render_template(
         "stories/page.html",
