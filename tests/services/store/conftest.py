@@ -15,6 +15,7 @@ from services.store.schema import metadata
 from services.store.users import User
 from tests import databases
 from tests.factories import make_user
+from tests.services.store.families import Family
 from tests.services.store.lists import TodoList
 from tests.services.store.payers import Payer
 from tests.services.store.purses import Purse
@@ -125,6 +126,16 @@ def todo_list(database: Database, user: User) -> TodoList:
 @pytest.fixture
 def foreign_list(database: Database, stranger: User) -> TodoList:
     return TodoList(database, stranger)
+
+
+@pytest.fixture
+def family(database: Database, user: User) -> Family:
+    return Family(database, user)
+
+
+@pytest.fixture
+def foreign_family(database: Database, stranger: User) -> Family:
+    return Family(database, stranger)
 
 
 @pytest.fixture
