@@ -58,7 +58,9 @@ def syllables(word: str) -> int:
     """How many syllables a word has, about; at least one."""
     plain = word.lower()
     groups = len(_VOWELS.findall(plain))
-    if plain.endswith(("e", "es", "ed")) and not plain.endswith(("le", "les", "ted", "ded", "ses", "ces", "ches", "shes")):
+    if plain.endswith(("e", "es", "ed")) and not plain.endswith(
+        ("le", "les", "ted", "ded", "ses", "ces", "ches", "shes")
+    ):
         groups -= 1
     broken = len(_hyphens().positions(plain)) + 1
     return max(1, groups if broken == 1 else min(max(groups, 1), broken + 1))

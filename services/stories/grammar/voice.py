@@ -68,6 +68,11 @@ class Voice:
             **{verb: many if plural else verb for verb, many in _VERBS.items()},
         }
 
+    @classmethod
+    def alone(cls, name: str, pronouns: str) -> "Voice":
+        """For sentences about nobody but the child."""
+        return cls(name, pronouns, "", Companion("", (), "", "", "they", {}), "", "")
+
     def say(self, text: str, **more: str) -> str:
         """The text with its slots filled; a slot with a capital begins with one.
 
