@@ -49,7 +49,7 @@ def booklet(story_id: str) -> str:
         user=identity.require().user,
         story=shown.story,
         child=shown.child,
-        theme=themes.THEMES.get(shown.story.theme),
+        about=themes.THEMES.get(shown.story.theme),
         chapters=[turn for turn in turns if turn.answer is not None and turn.answer.blocks],
     )
 
@@ -71,7 +71,7 @@ def again(story_id: str, problem: Mapping[str, Any] | None) -> str:
         story=shown.story,
         child=shown.child,
         conversation=conversation,
-        theme=themes.THEMES.get(shown.story.theme),
+        about=themes.THEMES.get(shown.story.theme),
         turns=turns,
         ways=_ways(shown),
         is_running=any(turn.live for turn in turns),
