@@ -4,6 +4,7 @@ The order is: slots and stream in Redis, then the turn in the database, then the
 the way takes back what came before it, so that nothing of a refused question remains.
 """
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -181,7 +182,7 @@ class Turns:
             stored = _Stored(None, {**turn, "partial": turn["partial"] + last.content}, last.id, last.id)
         else:
             asked = self._database.run(conversations.question_of, last.id)
-            turn = {**turn, "facts": _without_kept(turn["facts"]), "partial": ""}
+            turn = {**turn, "facts": _anew(turn["facts"]), "partial": ""}
             stored = _Stored(None, turn, parent_id=asked.id if asked else None)
         return self._on_new_stream(self._once_more(user_id, last.conversation_id, stored, again), "new", stored)
 
@@ -367,9 +368,10 @@ def _question(
     return asked, conversation, tries[-1].turn if tries else None
 
 
-def _without_kept(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts without an answer that was kept from before: whoever tries again wants another."""
-    return {name: value for name, value in facts.items() if name != "cached"}
+def _anew(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts without an answer that was kept from before, and with new luck: whoever tries again wants another."""
+    luck = {"seed": secrets.randbits(53)} if "seed" in facts else {}
+    return {name: value for name, value in facts.items() if name != "cached"} | luck
 
 
 def _title(text: str) -> str:

@@ -58,6 +58,15 @@ class Metrics:
             "rill_documents_ingested", "Documents that came to their end", ["outcome"], registry=registry
         )
         self._chunks = Counter("rill_chunks_ingested", "Chunks of documents that are ready", registry=registry)
+        self._pieces = Counter(
+            "rill_story_pieces", "Pieces of stories, by what their check came to", ["status"], registry=registry
+        )
+        self._checks = Histogram(
+            "rill_story_check_seconds",
+            "How long the checks of one chapter took, all together",
+            buckets=_FIRST_TEXT_BUCKETS,
+            registry=registry,
+        )
         self._refusals = Counter("rill_refusals", "Requests over a limit", ["limit"], registry=registry)
 
     def started(self, assistant: str) -> None:
@@ -80,6 +89,22 @@ class Metrics:
     def ingested(self, outcome: str, chunks: int) -> None:
         self._documents.labels(outcome).inc()
         self._chunks.inc(chunks)
+
+    def chapter(self, *, shown: int, withheld: int, by_rules_alone: int, check_s: float) -> None:
+        """A chapter has been told, or has broken off.
+
+        Args:
+            shown, withheld: Pieces of it.
+            by_rules_alone: Of those shown, the ones that the model gave no clear answer about.
+        """
+        for status, count in (
+            ("approved", shown - by_rules_alone),
+            ("approved_by_rules_alone", by_rules_alone),
+            ("withheld", withheld),
+        ):
+            if count > 0:
+                self._pieces.labels(status).inc(count)
+        self._checks.observe(check_s)
 
     def refused(self, limit: str) -> None:
         self._refusals.labels(limit).inc()

@@ -20,7 +20,7 @@ from services.assistants.stories.input import SafetyRejected, StoryInput, parse_
 from services.assistants.stories.resolving import Desk, Place
 from services.assistants.stories.telling import Progress
 from services.assistants.stories.writing import StoryWithheld, Writing
-from services.errors import ModelError
+from services.errors import AppError, ModelError
 from services.llm import builtin
 from services.stories import safety
 from services.stories.grammar import tell
@@ -90,6 +90,9 @@ class Storyteller:
         try:
             yield from self._steps(turn, writing, began_s)
             is_whole = True
+        except AppError:
+            yield telling.message(telling.FIGURES, **_figures(writing, began_s))
+            raise
         finally:
             self._note(turn, writing, began_s, is_whole=is_whole)
 
@@ -116,7 +119,10 @@ class Storyteller:
         sieve = Sieve(turn, self._judge)
         if writing.is_builtin and writing.text.startswith(writing.told.text[:200]):
             return sieve.of_told(writing.told)
-        return sieve.of_model(self._answer(turn, writing), heading=writing.heading, text=writing.text)
+        values = sieve.of_model(self._answer(turn, writing), heading=writing.heading, text=writing.text)
+        if writing.is_builtin or not writing.checks.refuses(values.words):
+            return values
+        return Sieve(turn, self._judge).of_model("", heading="", text=writing.text)
 
     def _answer(self, turn: Turn, writing: Writing) -> str:
         """What the model says goes with the chapter; empty where there is none, or it fails."""
@@ -135,6 +141,13 @@ class Storyteller:
         """One line for each chapter, however it ended: figures, never words."""
         figures = _figures(writing, began_s)
         logger.info("chapter told", extra={"message_id": turn.message_id, "whole": is_whole, **figures})
+        if self._metrics is not None:
+            self._metrics.chapter(
+                shown=writing.shown,
+                withheld=writing.rejected,
+                by_rules_alone=writing.checks.by_rules_alone,
+                check_s=writing.checks.seconds,
+            )
 
 
 def _figures(writing: Writing, began_s: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The rules alone decide where the provider gives no clear answer in time; that is
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -15,7 +15,7 @@ from services.assistants.stories import prompt
 from services.assistants.stories.telling import MODEL, RULES
 from services.errors import ModelError
 from services.llm.messages import Request, Usage
-from services.stories.safety import Verdict
+from services.stories.safety import REASONS, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,23 @@ _PATIENCE: Final = 2
 # What of the story before goes along with a piece: a sentence may be unkind only because of the one before it.
 _BEFORE_CHARS: Final = 500
 _SCORE_REFUSED: Final = 0.0
+# What providers call what our rules have other names for.
+_THEIRS: Final[Mapping[str, str]] = {
+    "harassment": "bullying",
+    "illicit": "danger",
+    "self-harm": "self_harm",
+    "scary": "frightening",
+    "horror": "frightening",
+    "mockery": "bullying",
+    "blood": "violence",
+    "cruelty": "violence",
+    "alcohol": "drugs",
+    "smoking": "drugs",
+    "swearing": "profanity",
+    "romantic": "romance",
+    "private": "personal",
+    "politics": "persuasion",
+}
 _SAFE: Final = re.compile(r"[\W_]*safe\b", re.IGNORECASE)
 _UNSAFE: Final = re.compile(r"[\W_]*unsafe\b[\W_]*([a-z_-]{0,30})", re.IGNORECASE)
 
@@ -98,6 +115,7 @@ class Checks:
     provider: Provider | None = None
     score: float = 1.0
     pieces: int = 0
+    by_model: int = 0
     by_rules_alone: int = 0
     seconds: float = 0.0
     usages: list[Usage] = field(default_factory=list)
@@ -122,6 +140,7 @@ class Checks:
         if not verdict.allowed:
             return Checked(text, verdict, RULES)
         self.pieces += 1
+        self.by_model += said is not None
         self.by_rules_alone += asks and said is None
         self.score = min(self.score, verdict.score, said.score if said is not None else 1.0)
         return Checked(text, verdict, MODEL if said is not None else RULES)
@@ -129,8 +148,14 @@ class Checks:
     @property
     def checked_by(self) -> list[str]:
         """Who looked at every piece that was let through."""
-        asks = self.how != RULES and self.provider is not None
-        return [RULES, MODEL] if asks and self.pieces and not self.by_rules_alone else [RULES]
+        return [RULES, MODEL] if self.pieces and self.by_model == self.pieces else [RULES]
+
+    def refuses(self, text: str) -> bool:
+        """Whether the provider clearly refuses what goes with a chapter; the rules have looked at it."""
+        if self.how == RULES or self.provider is None or not text:
+            return False
+        said = self._asked(text, "")
+        return said is not None and not said.allowed
 
     def _asked(self, text: str, before: str) -> Verdict | None:
         """What the provider says; None: nothing clear."""
@@ -150,7 +175,7 @@ class Checks:
         found = provider.moderate(text, timeout_s=TIMEOUT_S)
         if not found.flagged:
             return Verdict(True, round(1.0 - found.score, 3))
-        return Verdict(False, _SCORE_REFUSED, found.category or "model", MODEL)
+        return Verdict(False, _SCORE_REFUSED, category_of(found.category), MODEL)
 
     def _said(self, text: str, before: str) -> Verdict | None:
         assert self.provider is not None
@@ -177,8 +202,15 @@ def check_of(setting: str, *, has_model: bool, is_hosted: bool) -> str:
 def verdict_of(said: str) -> Verdict | None:
     """What a model's word about a piece means; None: it is neither a yes nor a no."""
     if unsafe := _UNSAFE.match(said):
-        return Verdict(False, _SCORE_REFUSED, unsafe[1].lower().strip("_-") or "model", MODEL)
+        return Verdict(False, _SCORE_REFUSED, category_of(unsafe[1]), MODEL)
     # "SAFE or UNSAFE?" and "Safe? No: it is unsafe" say nothing that one could rely on.
     if _SAFE.match(said) and "unsafe" not in said.casefold():
         return Verdict(True, 1.0)
     return None
+
+
+def category_of(said: str) -> str:
+    """A provider's word for why, as one of ours: what a model says is shown to nobody, not even that."""
+    word = said.casefold().strip("_- ").partition("/")[0]
+    named = _THEIRS.get(word, word)
+    return named if named in REASONS else MODEL

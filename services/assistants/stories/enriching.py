@@ -65,6 +65,11 @@ class Values:
     replaced: tuple[str, ...] = ()
     memory: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def words(self) -> str:
+        """All that is shown of it, or told on."""
+        return "\n".join([self.title, *self.choices, self.question, self.recap, *self.elements, *self.facts])
+
 
 class Sieve:
     """Lets values through that are of their kind, and fit for the child."""
@@ -118,6 +123,10 @@ class Sieve:
         )
 
     def _title(self, offered: Any, heading: str) -> str:
+        own = str(self._turn.facts.get("title") or "")
+        if own and int(self._turn.facts["chapter_number"]) == 1:
+            # It was looked through when it was sent.
+            return own[:MAX_TITLE_CHARS]
         found = self._line(offered, MAX_TITLE_CHARS) or self._line(heading, MAX_TITLE_CHARS)
         if found:
             return found.strip(" .\"\u201c\u201d'")

@@ -43,7 +43,7 @@ def write(turn: Turn, *, authored: str, partial: str, gently: bool = False) -> R
         pronouns=_PRONOUNS.get(str(child["pronouns"]), _PRONOUNS["they"]),
         age=str(int(child["age"])),
         interests=_listed(child["interests"]) or "nothing is known",
-        avoid=_listed(child["avoid"]) or "nothing besides what stands below",
+        avoid=_listed(child["avoid"]) or "nothing more",
         age_band=render("stories", f"age_{tier(int(child['age']), str(child['level']))}"),
         fewest=str(said.words[0]),
         most=str(said.words[1]),
@@ -78,7 +78,7 @@ def check(turn: Turn, passage: str, before: str) -> Request:
         "stories",
         "check",
         age=str(int(child["age"])),
-        avoid=_listed(child["avoid"]) or "nothing besides",
+        avoid=_listed(child["avoid"]) or "nothing more",
         before=before or "Nothing.",
         passage=passage.strip(),
         boundary=word,
@@ -104,7 +104,7 @@ def enrich(turn: Turn, text: str) -> Request:
         recap=str(facts.get("recap") or "")[:_MAX_RECAP_CHARS] or "Nothing.",
         text=text.strip(),
         choices=choices,
-        avoid=_listed(child["avoid"]) or "nothing besides",
+        avoid=_listed(child["avoid"]) or "nothing more",
         boundary=word,
     )
     return Request([Message("user", asked)], authored="", max_tokens=ENRICH_TOKENS, temperature=0.2)

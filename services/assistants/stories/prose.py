@@ -40,6 +40,7 @@ _QUOTED: Final = re.compile(r">\s*")
 _TAG: Final = re.compile(r"</?[A-Za-z!][^<>]{0,200}>")
 _SCRIPT: Final = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _SPEECH: Final = re.compile(r"\"[^\"]*(?:\"|\Z)|\u201c[^\u201d]*(?:\u201d|\Z)")
+_BLANKS: Final = re.compile(r"[ \t]{2,}|\t")
 _LINK: Final = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,300}\)")
 _MARKS: Final = re.compile(r"\*+|`+|~~|(?<!\w)_+|_+(?!\w)")
 _BRACKETED: Final = re.compile(
@@ -56,7 +57,7 @@ _META: Final = re.compile(
     r"|\b(?:i(?:'|\u2019)?m|i am|i)\b[^.!?]{0,20}\b(?:sorry|unable|cannot|can(?:'|\u2019)?t|won(?:'|\u2019)?t)\b"
     r"[^.!?]{0,60}\b(?:write|create|generate|continue|help with|assist|fulfil|comply|request|content|story)"
     r"|\bhere(?:'|\u2019)?s?(?: is| are)?\b[^.!?]{0,50}\b(?:story|chapter|tale|continuation|version|rewrite)\b"
-    r"[^.!?]{0,80}:?\Z"
+    r"[^.!?]{0,80}[.!]?\Z"
     r"|\blet me know if\b|\b(?:i )?hope (?:you|this|your child|they)\b[^.!?]{0,60}\b(?:story|chapter|enjoy|like|help)"
     r"|\bwould you like me to\b|\bfeel free to\b|\bword count\b"
     r"|\bthe (?:user|prompt|system)\b[^.!?]{0,30}\b(?:asked|says|wants|request)"
@@ -272,7 +273,8 @@ def one_paragraph(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return _MARKS.sub("", _LINK.sub(r"\1", _TAG.sub("", _SCRIPT.sub("", text)))).strip()
+    bare = _MARKS.sub("", _LINK.sub(r"\1", _TAG.sub("", _SCRIPT.sub("", text))))
+    return _BLANKS.sub(" ", bare).strip()
 
 
 def _heading(line: str) -> str:

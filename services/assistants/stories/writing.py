@@ -20,6 +20,7 @@ from services.assistants.stories.telling import Progress
 from services.errors import AppError, ModelBroken, ModelUnreachable
 from services.llm import builtin
 from services.llm.messages import Began, Delta, Finish, Part, Usage
+from services.llm.tokens import estimated_usage
 from services.stories.ages import band
 from services.stories.grammar import Brief, Told, gentle
 from services.stories.safety import Pieces, Verdict
@@ -37,6 +38,8 @@ THE_END: Final = "The end."
 _PLAIN: Final = "Then everything was calm and friendly again, and they went on together."
 _WORD: Final = re.compile(r"\s*\S+|\s+$")
 _IS_END: Final = re.compile(r"the end\W*\Z", re.IGNORECASE)
+# So many characters that are the same are no accident.
+_SAME_CHARS: Final = 60
 _FILTERED: Final = "CONTENT_FILTER"
 
 
@@ -83,6 +86,8 @@ class Writing:
     first_token_s: float | None = None
     _began_s: float = field(default_factory=time.monotonic)
     _index: int = 0
+    _received: int = 0
+    _is_cut: bool = False
 
     def __post_init__(self) -> None:
         self.approved = clean(self.turn.partial)
@@ -121,11 +126,16 @@ class Writing:
     def _attempt(self, attempt: int) -> Generator[Event, None, Checked | None]:
         """What refused it, or None if it came to its end."""
         request = prompt.write(self.turn, authored=self._authored(), partial=self.approved, gently=attempt > 0)
+        counted, self._received = len(self.usages), 0
         parts = self.engine.stream(request)
         try:
-            return (yield from self._heard(parts))
+            refused = yield from self._heard(parts)
         finally:
             close(parts)
+        if len(self.usages) == counted:
+            # It was ended before it could tell what it took.
+            self.usages.append(estimated_usage(request, self._received))
+        return refused
 
     def _heard(self, parts: Iterator[Part]) -> Generator[Event, None, Checked | None]:
         normaliser, pieces, prose = Normaliser(), self._pieces(), self._prose()
@@ -143,7 +153,9 @@ class Writing:
                         if prose.is_full:
                             break
                     case Usage():
-                        self.usages.append(part)
+                        # The built-in storyteller has read no prompt.
+                        spent = Usage(0, part.completion_tokens, estimated=True) if self.is_builtin else part
+                        self.usages.append(spent)
                     case Finish():
                         finish = part
         except ModelBroken as failure:
@@ -155,7 +167,8 @@ class Writing:
         if finish is None and not prose.is_full:
             yield from self._rest(pieces, prose, normaliser, whole=False)
             raise ModelBroken
-        is_whole = prose.is_full or (finish is not None and finish.reason == "stop")
+        is_whole = finish is not None and finish.reason == "stop"
+        self._is_cut = not is_whole and not _IS_END.search(self.approved)
         refused = yield from self._rest(pieces, prose, normaliser, whole=is_whole)
         self.heading = self.heading or prose.title
         return refused
@@ -170,6 +183,7 @@ class Writing:
             yield Event(METADATA, {**self.facts, **began.facts, "engine": began.engine, "fallback": began.fallback})
 
     def _arrived(self, text: str, prose: Prose) -> str:
+        self._received += len(text)
         if self.first_token_s is None and text.strip():
             self.first_token_s = time.monotonic() - self._began_s
         return text if self.is_builtin else prose.feed(text)
@@ -241,9 +255,12 @@ class Writing:
         """The last words of a last chapter, if they are not there."""
         if not self.turn.facts["is_last"] or _IS_END.search(self.approved):
             return
-        piece = self._apart(THE_END)
-        if self._checked(piece).verdict.allowed:
-            yield from self._show(piece)
+        # A telling that was cut is brought to its end; one that came to it needs only the words.
+        more = [clean(gentle(self.brief, self.approved, self._index)).strip(), THE_END] if self._is_cut else [THE_END]
+        for passage in more:
+            piece = self._apart(passage)
+            if not _IS_END.search(self.approved) and self._checked(piece).verdict.allowed:
+                yield from self._show(piece)
 
     # -- what the calls are made of
 
@@ -265,6 +282,10 @@ class Writing:
         text = clean(self.told.text)
         if text.startswith(self.approved):
             return text
+        # With a passage replaced in its midst it is still this telling.
+        last = self.approved[-_SAME_CHARS:]
+        if len(last) == _SAME_CHARS and text.count(last) == 1:
+            return self.approved + text.partition(last)[2]
         passage = clean(gentle(self.brief, self.approved, self._index)).strip()
         return self.approved + self._apart(passage)
 
