@@ -102,7 +102,7 @@ def by_the_screen(sent: "StoryInput") -> "StoryInput":
         ChildScreen: It is for another child.
     """
     check_child(sent.child_id)
-    return replace(sent, bedtime=True) if _has("bedtime") else sent
+    return replace(sent, bedtime=True) if is_dimmed() else sent
 
 
 def check_own_words(*texts: str) -> None:
@@ -120,9 +120,14 @@ def may_have_ideas() -> bool:
     return g.child_id is None or _has("ideas")
 
 
+def is_dimmed() -> bool:
+    """Whether its adult handed the screen over for bedtime. Asks nobody."""
+    return _has("bedtime")
+
+
 def is_bedtime(child: Child) -> bool:
     """Whether this screen is in its night mode: its adult said so, or the child's bedtime has begun."""
-    return _has("bedtime") or bedtime.is_bedtime(child.bedtime, utc_now(), identity.require().user.zone)
+    return is_dimmed() or bedtime.is_bedtime(child.bedtime, utc_now(), identity.require().user.zone)
 
 
 def dress(response: Response) -> None:
@@ -139,7 +144,7 @@ def dress(response: Response) -> None:
 
 def _has(name: str) -> bool:
     """What the adult chose when the browser was handed over."""
-    return g.child_id is not None and bool((session.get(SCREEN) or {}).get(name))
+    return g.get("child_id") is not None and bool((session.get(SCREEN) or {}).get(name))
 
 
 def _asks_for_an_adults_view() -> bool:

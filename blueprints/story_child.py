@@ -62,6 +62,12 @@ class Page:
     is_fresh: bool
 
 
+@blueprint.app_template_global()
+def screen_is_dimmed() -> bool:
+    """For pages that know no child, such as a refusal's: whether its adult has said that it is bedtime."""
+    return child_gate.is_dimmed()
+
+
 @blueprint.get("/stories/child")
 @identity.for_children
 def shelf() -> Response:

@@ -20,6 +20,7 @@ export function attach(story) {
     const event = read(data)
     if (event.type === "stream" && event.verdict !== "exact") writer.restart()
     else if (event.type === "content") writer.add(event.chunk)
+    else if (event.type === "metadata") entitle(story, event)
     else if (event.type === "progress") progress.show(event.progress)
     else if (event.type === "safety_check" && event.status === "rejected") writer.note(KINDER)
     else if (event.type === "complete" || event.type === "error") {
@@ -48,6 +49,12 @@ function read(data) {
   } catch {
     return {} // A frame that was spoilt on its way: the next ones still count.
   }
+}
+
+/** The chapter's title is known when it has been told. */
+function entitle(story, { title }) {
+  const heading = story.querySelector("h1")
+  if (title && !heading.textContent.includes(title)) heading.textContent += `: ${title}`
 }
 
 /** Makes paragraphs of pieces of text; a paragraph that is finished is told to the others, and never changes again. */

@@ -42,10 +42,8 @@ class Pace {
     this.#isTold = !story.dataset.stream
     next.hidden = true
     this.#take([...text.children])
-    new MutationObserver((changes) => {
-      if (changes.some(({ removedNodes }) => removedNodes.length)) this.#again()
-      this.#take(changes.flatMap(({ addedNodes }) => [...addedNodes]))
-    }).observe(text, { childList: true })
+    this.observer = new MutationObserver((changes) => this.#look(changes))
+    this.observer.observe(text, { childList: true })
   }
 
   pause() {
@@ -60,6 +58,7 @@ class Pace {
   }
 
   showAll() {
+    this.pause()
     this.isPaused = false
     while (this.#waiting.length) this.#show(this.#waiting.shift())
     this.msPerWord = 0
@@ -74,7 +73,13 @@ class Pace {
 
   told() {
     this.#isTold = true
+    this.#look(this.observer.takeRecords())
     this.#end()
+  }
+
+  #look(changes) {
+    if (changes.some(({ removedNodes }) => removedNodes.length)) this.#again()
+    this.#take(changes.flatMap(({ addedNodes }) => [...addedNodes]))
   }
 
   /** The chapter came anew from its beginning. */

@@ -1,8 +1,12 @@
 """Families: an adult's browser, two children, and the browser as a child has it."""
 
+import time
+
+import gevent
 from flask import Flask
 from flask.testing import FlaskClient
 
+from services.store.chapters import Chapter
 from services.store.children import ChildDraft
 from tests.blueprints.conftest import register
 
@@ -32,6 +36,33 @@ class Family:
         pins = {} if self.services.stories.has_pin(self.user_id) else {"pin": PIN, "pin_again": PIN}
         sent = self.client.post("/stories/hand-over", data={"child_id": self.child.id, **pins, **form}, headers=PAGE)
         assert (sent.status_code, sent.headers["Location"]) == (303, "/stories/child"), sent.text
+
+    def begin(self, **form: object) -> str:
+        """Start a chapter by a form of the child's page; the story's id."""
+        sent = self.client.post(
+            "/api/v1/stories/generate/stream",
+            data={"child_id": self.child.id, "theme": "forest", **form},
+            headers=PAGE,
+        )
+        assert sent.status_code == 303, sent.text
+        return sent.headers["Location"].removeprefix("/stories/child/").partition("#")[0]
+
+    def told(self, story_id: str) -> Chapter:
+        """The newest chapter of a story, once it has ended."""
+        until_s = time.monotonic() + 20
+        while True:
+            self.services.turns.settle_of(self.user_id)
+            last: Chapter | None = self.services.stories.story(self.user_id, story_id).last
+            if last is not None and not last.is_running:
+                return last
+            assert time.monotonic() < until_s, "the chapter does not come to its end"
+            gevent.sleep(0.01)
+
+    def page(self, path: str) -> str:
+        """A page of the child's screen."""
+        found = self.client.get(path, headers=PAGE)
+        assert found.status_code == 200, (path, found.status)
+        return found.text
 
     def leave(self, **form: str) -> int:
         """Try to leave the child's screen; the status."""
