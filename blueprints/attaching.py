@@ -65,19 +65,35 @@ def begun(user_id: int, assistant: str, values: Mapping[str, Any], start: Start)
     Raises:
         RateLimited: Too many are started; coming back is not counted.
         IdempotencyMismatch: Its key was used for another request.
+        NotFound: What its key has begun has been deleted since.
         Unavailable: Redis is away, or the same request is just being stored.
     """
     key, fingerprint = repeats.key(), repeats.fingerprint(values)
-    if key:
-        record = repeats.first_answer(user_id, key, fingerprint)
-        stream_id = orjson.loads(record)["stream_id"] if record else ""
-    else:
-        stream_id, key = _young(user_id, fingerprint)
-    if stream_id:
-        return stream_id, False
-    count_creation(assistant)
-    asked = start(key, fingerprint)
-    return asked.stream_id, bool(asked.message_id)
+    is_counted, seen = False, ""
+    while True:
+        stream_id, own_key = _known(user_id, key, fingerprint)
+        if not stream_id:
+            if not is_counted:
+                count_creation(assistant)
+                is_counted = True
+            asked = start(own_key, fingerprint)
+            if asked.message_id:
+                return asked.stream_id, True
+            stream_id = asked.stream_id
+        if begun_answers_of(user_id, stream_id):
+            return stream_id, False
+        if stream_id == seen:
+            raise errors.NotFound("Stream not found")
+        # The same request, sent at this moment, was refused at its last step, which leaves nothing of it.
+        seen = stream_id
+
+
+def _known(user_id: int, key: str, fingerprint: str) -> tuple[str, str]:
+    """The answer that this request comes back to, or empty; and the key to begin one with."""
+    if not key:
+        return _young(user_id, fingerprint)
+    record = repeats.first_answer(user_id, key, fingerprint)
+    return (orjson.loads(record)["stream_id"] if record else ""), key
 
 
 def _refuse_foreign(user_id: int, stream_id: StreamId, assistant: str) -> None:

@@ -10,16 +10,20 @@ from flask import g
 
 from blueprints.extensions import services
 from services import errors
+from services.assistants.stories.telling import SAFETY, WRITE
 from services.store import conversations
 from services.store.conversations import Message
 from services.streaming.answers import folded
 from services.streaming.events import (
+    CHECK,
     CLOSE,
     DELTA,
     END,
     ERROR,
     METADATA,
+    PROGRESS,
     START,
+    STEP,
     STOPPED,
     TOOL_CALL,
     TOOL_RESULT,
@@ -36,6 +40,8 @@ _STREAM_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 _BEGUN_WITHIN_S: Final = 2.0
 _LOOK_EVERY_S: Final = 0.02
 _STEPS: Final = frozenset({TOOL_CALL, TOOL_RESULT})
+_WORKFLOW: Final = frozenset({STEP, PROGRESS, CHECK})
+_OVER: Final = "completed"
 _GONE: Final = "Nothing of this answer is kept. Ask again."
 _BROKEN_OFF: Final = "The answer did not come to its end. What came is kept; continue or try again."
 
@@ -155,14 +161,34 @@ def _events_of(assistant: str, row: Message) -> list[Event]:
         Event(START, {"run_id": row.run_id, "message_id": row.id, "engine": row.engine or "", **told}),
         Event(METADATA, _metadata(row)),
         *_steps(extras),
-        *([Event(DELTA, {"text": row.content})] if row.content else []),
+        *_workflow(row.content, extras),
         *(
             Event(name, data)
             for name, many in extras.items()
-            if isinstance(many, list) and name not in _STEPS
+            if isinstance(many, list) and name not in _STEPS | _WORKFLOW
             for data in many
         ),
     ]
+
+
+def _workflow(text: str, extras: Mapping[str, Any]) -> Iterator[Event]:
+    """Text, with the steps that it was made in, if there were any: each where it began or was over.
+
+    How far each had come is told of the last only: what is stored does not tell where in the text that was.
+    """
+    steps = [data for data in extras.get(STEP) or () if isinstance(data, Mapping)]
+    checks = [Event(CHECK, data) for data in extras.get(CHECK) or ()]
+    told = [Event(DELTA, {"text": text})] if text else []
+    for data in steps:
+        if data.get("status") == _OVER and data.get("name") == WRITE:
+            yield from told
+            told = []
+        elif data.get("status") == _OVER and data.get("name") == SAFETY:
+            yield from checks
+            checks = []
+        yield Event(STEP, data)
+    yield from (*told, *checks)
+    yield from (Event(PROGRESS, data) for data in (extras.get(PROGRESS) or ())[-1:])
 
 
 def _steps(extras: Mapping[str, Any]) -> Iterator[Event]:

@@ -82,6 +82,7 @@ def tell() -> Response:
 
 
 @blueprint.get("/api/v1/stories/themes")
+@identity.for_children
 def listed_themes() -> Response:
     """What stories can be about."""
     told = [
