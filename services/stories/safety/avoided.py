@@ -1,4 +1,4 @@
-"""The list of what is to be left out of a child's stories: "spiders" is the spider, the spiderweb and its spidery home. Pure.
+"""What is to be left out of a child's stories: "spiders" is the spider, its web and its spidery home. Pure.
 
 By stem and simple plural, not by meaning: "dogs" does not know puppies.
 """
@@ -8,11 +8,10 @@ from functools import lru_cache
 from typing import Final
 
 from services.stories.safety.folding import fold
+from services.stories.safety.ordinary import named
 from services.stories.safety.seen import Seen, see
 
-_EMPTY: Final = frozenset(
-    "a an the of in on at to for and or my your his her their being getting any no not with".split()
-)
+_EMPTY: Final = named("a an the of in on at to for and or my your his her their being getting any no not with")
 _IRREGULAR: Final = {
     **{"mice": "mouse", "geese": "goose", "wolves": "wolf", "men": "man", "women": "woman", "children": "child"},
     **{"feet": "foot", "teeth": "tooth", "knives": "knife", "thieves": "thief", "elves": "elf", "people": "person"},

@@ -1,9 +1,8 @@
 """Whether a child may see a text. Pure.
 
-The rules are for English. They are a help, not a guarantee (docs/stories.md, "Safety"): what they do not know, they pass.
+The rules are for English. They are a help, not a guarantee (docs/stories.md, "Safety"): they pass what they do not know.
 """
 
-import os
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -58,12 +57,12 @@ def _judged(
         return _refused("injection", "injection: encoded")
     tail = fold(before[-_TAIL:])
     folded = fold(before[-_TAIL:] + text)
-    since_character = len(os.path.commonprefix((tail, folded)))
+    since_character = _length_of_same(tail, folded)
     for rule in shapes.found(folded, since=since_character, is_input=is_input):
         return _refused(rule.partition(": ")[0], rule)
     seen = see(folded)
     since = _same(see(tail), seen) if tail else 0
-    if rule := language.complaint(seen.words[since:], folded[since_character:], names=names, is_name=kind == "name"):
+    if rule := language.complaint(seen.words[since:], names=names, is_name=kind == "name"):
         return _refused("language", rule)
     if kind == "avoid":
         return Verdict(allowed=True, score=1.0)
@@ -110,6 +109,14 @@ def _same(before: Seen, whole: Seen) -> int:
     """How many words at the beginning are those that were there before."""
     pairs = enumerate(zip(before.words, whole.words, strict=False))
     return next((place for place, (was, now) in pairs if was != now), min(len(before.words), len(whole.words)))
+
+
+def _length_of_same(before: str, whole: str) -> int:
+    """How many characters at the beginning are those that were there before."""
+    if whole.startswith(before):
+        return len(before)
+    pairs = enumerate(zip(before, whole, strict=False))
+    return next((place for place, (was, now) in pairs if was != now), len(whole))
 
 
 def _refused(category: str, rule: str, *, score: float = 0.0) -> Verdict:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.stories.safety.folding import fold
+from services.stories.safety.ordinary import named
 from services.stories.safety.seen import see
 
 # Words that only other languages begin, join and deny with.
-_OTHERS: Final = frozenset(
+_OTHERS: Final = named(
     """
     und nicht ein eine einen der das ist mit auf dem den ich du sie wir ihr
     les des une est dans avec pour elle nous vous mais sont
@@ -16,12 +17,12 @@ _OTHERS: Final = frozenset(
     het een niet zijn voor maar ook
     nao uma dos voce
     och att inte som jag
-    """.split()
+    """
 )
 _MAX_FOREIGN: Final = 2
 
 
-def complaint(words: Sequence[str], folded: str, *, names: Sequence[str], is_name: bool) -> str:
+def complaint(words: Sequence[str], *, names: Sequence[str], is_name: bool) -> str:
     """The name of the rule that a text breaks by its language; empty if it breaks none."""
     if is_name:
         return ""

@@ -1,4 +1,4 @@
-"""Finds the rules that a text breaks. Pure, and takes time in proportion to the text: no pattern goes back on itself."""
+"""Finds the rules that a text breaks. Pure, in time that is proportional to the text."""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple

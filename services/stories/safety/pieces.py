@@ -1,13 +1,15 @@
 """A story's text as the pieces that are checked and then shown: paragraphs, or sentences. Pure.
 
-Where a piece ends depends on the text alone, never on how it came: each word is looked at once, when the first character
-of the next one is there. Spaces and line ends belong to the piece before them, so that all pieces joined are the text.
+Where a piece ends depends on the text alone, never on how it came: each word is looked at once, when what follows it
+is there. Spaces and line ends belong to the piece before them, so that all pieces joined are the text.
 """
 
 import re
 from typing import Final, Literal
 
-# A word and the space after it. No child reads longer words; what is longer is cut, so that no buffer grows without bound.
+from services.stories.safety.ordinary import named
+
+# A word and the space after it. No child reads longer words; longer ones are cut, so that no buffer grows without bound.
 _ATOM: Final = re.compile(r"(\S{0,400})(\s{0,400})")
 # Somebody who speaks is not interrupted, unless for as long as this (words).
 _LONGEST_SPEECH: Final = 60
@@ -15,14 +17,14 @@ _LONGEST_SPEECH: Final = 60
 _END: Final = re.compile(r"""[.!?\u2026]["'\u201d\u2019\u00bb)\]*_]*\Z""")
 _INITIAL: Final = re.compile(r"""["'\u201c\u2018(]*(?:[A-HJ-Z]\.|(?:[A-Za-z]\.){2,})\Z""")
 _OPENS: Final = "\"'\u201c\u2018\u00ab(["
-_ABBREVIATIONS: Final = frozenset("mr mrs ms mx dr prof st capt col gen lt sgt rev hon mt no vs eg ie".split())
+_ABBREVIATIONS: Final = named("mr mrs ms mx dr prof st capt col gen lt sgt rev hon mt vs eg ie")
 
 
 class Pieces:
     """Cuts a text that comes in deltas into pieces.
 
-    In "paragraph" mode each has `min_words` to `max_words` words and ends with a paragraph, or else with a sentence, or in
-    a sentence of more words than that, with a word; the last may be shorter. In "token" mode each is a sentence.
+    In "paragraph" mode each has `min_words` to `max_words` words and ends with a paragraph, else with a
+    sentence, or with a word where a sentence has more words than that; the last may be shorter. In "token" mode each is a sentence.
     """
 
     def __init__(self, mode: Literal["paragraph", "token"], max_words: int, min_words: int = 50) -> None:

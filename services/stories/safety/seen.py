@@ -1,7 +1,7 @@
 """A text as the words that a reader would see in it, whatever their disguise. Pure.
 
-Each place of a text has what may begin there: the word that is written, and the words that it is read as: with digits for
-letters (`k1ll`), letters repeated (`kiiill`), hidden (`f*ck`), parted (`k.i.l.l`, `k i l l`, `ki ll`) or in reverse.
+Each place of a text has what may begin there: the word that is written, and what it may be read as: digits for letters
+(`k1ll`), letters repeated (`kiiill`), hidden (`f*ck`), parted (`k.i.l.l`, `k i l l`, `ki ll`) or in reverse.
 """
 
 import codecs

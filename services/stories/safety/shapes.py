@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 _TOP: Final = "com|net|org|info|biz|io|co|uk|us|de|fr|app|dev|xyz|tv|gg|me|ai|edu|gov|club|shop|online|site|link|ru|cn"
@@ -25,7 +26,8 @@ _ALWAYS: Final = (
     (
         "injection: code",
         re.compile(
-            r"```|\$\{|\{\{|\}\}|\{%|\);|=>|==|&&|\|\||;\s{0,2}--|\bdef \w{1,30}\(|\w\(\)|#{3}|-{3,}\s?\w|\"\s?:\s?[\"\[{]"
+            r"```|\$\{|\{\{|\}\}|\{%|\);|=>|==|&&|\|\||;\s{0,2}--|"
+            r"\bdef \w{1,30}\(|\w\(\)|#{3}|-{3,}\s?\w|\"\s?:\s?[\"\[{]"
         ),
     ),
     (
@@ -64,8 +66,7 @@ def is_encoded(text: str) -> bool:
 
 def _is_blob(run: str) -> bool:
     changes = sum(
-        first.isalpha() and second.isalpha() and first.islower() and second.isupper()
-        for first, second in zip(run, run[1:], strict=False)
+        first.isalpha() and second.isalpha() and first.islower() and second.isupper() for first, second in pairwise(run)
     )
     digits = sum(map(str.isdigit, run))
     return (changes >= 2 and digits > 0) or changes >= 4 or (digits >= 4 and run.isalnum() and not run.isdigit())
@@ -74,5 +75,5 @@ def _is_blob(run: str) -> bool:
 def _is_counting(text: str) -> bool:
     """Whether numbers go up or down by the same step, as one counts."""
     numbers = [int(each) for each in _COUNTED.findall(text)]
-    steps = {second - first for first, second in zip(numbers, numbers[1:], strict=False)}
+    steps = {second - first for first, second in pairwise(numbers)}
     return len(numbers) > 3 and len(steps) == 1
