@@ -60,7 +60,7 @@ def paragraph(words: str, *, sentences: int = 6) -> str:
     """A paragraph of more than fifty words that says `words` in its first sentence."""
     rest = " ".join(
         f"Then Mia took {number} small steps along the green path and looked around with care."
-        for number in range(1, sentences)
+        for number in ("two", "three", "four", "five", "six", "seven")[: sentences - 1]
     )
     return f"{words} {rest}"
 
