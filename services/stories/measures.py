@@ -1,7 +1,7 @@
 """How long a text takes to read and how hard it is: counted, not guessed. Pure.
 
-The grade is Flesch and Kincaid's (1975): 0.39 words a sentence + 11.8 syllables a word - 15.59. Syllables are counted by
-Pyphen's dictionary of American English, which ships inside its package, or by the vowels where that knows no break.
+The grade is Flesch and Kincaid's (1975): 0.39 words a sentence + 11.8 syllables a word - 15.59. Syllables are counted
+by Pyphen's dictionary of American English, which ships inside its package, or by the vowels where that knows no break.
 """
 
 import re

@@ -11,7 +11,9 @@ from services.stories.grammar.parts import Companion, Part, Quest
 __all__ = ["Avoid", "avoid"]
 
 _WORD: Final = re.compile(r"[^\W_]+", re.UNICODE)
-_SMALL: Final = frozenset("the a an of and or to in on any all no not with my his her their is are be".split())
+_SMALL: Final = frozenset(
+    re.findall(r"\w+", "the a an of and or to in on any all no not with my his her their is are be")
+)
 # What may follow a word's stem: dark, darkness; snake, snakes; scare, scared, scary.
 _ENDINGS: Final = "(?:s|es|ies|'s|ed|d|ing|y|ness|er|ers|en|ly|ish|ful)?"
 

@@ -1,4 +1,4 @@
-"""Who and what a story is about, and what is true in it so far: drawn once, then carried from chapter to chapter. Pure."""
+"""Who and what a story is about, and what is true in it so far: drawn once, then carried on. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ Piece = TypeVar("Piece", Part, Companion, Quest)
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the chapters so far have left behind, read out of `memory`; what is not ours or is broken counts as empty."""
+    """What the chapters so far have left behind, read out of `memory`; what is not ours or is broken is empty."""
 
     used: tuple[str, ...] = ()
     has: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Themes as they are written: one text file each, `themes/<id>.txt`, read once and checked. Pure but for that reading.
 
-A file is a row of parts. A part begins with `[kind id]`; then come `key: value` lines; a value goes on over the following
-lines, and blank lines part its paragraphs. Lines that begin with # are comments. Prose is written three times:
+A file is a row of parts. A part begins with `[kind id]`; then come `key: value` lines; a value goes on over the
+following lines, and blank lines part its paragraphs. Lines that begin with # are comments. Prose is written thrice:
 
     3:  for ages 3 to 5: short plain sentences (4-9 words), sounds, repetition, no subordinate clauses
     6:  for ages 6 to 8: sentences of 7-13 words, some talk, one new word now and then
@@ -10,7 +10,8 @@ lines, and blank lines part its paragraphs. Lines that begin with # are comments
 The parts of a theme, with the words each prose is to have (3 / 6 / 9), and how many of it a theme needs:
 
     [theme]             (no id)
-                        refrain: (2 or more lines; the small hear one of them again in every chapter, spoken by {pal})
+                        refrain: (2 or more lines; the small hear one of them in every chapter. Without
+                        quotation marks it is spoken by {pal}; with them it stands as it is.)
     [setting id]  >= 3  place: the old mill      (with its article; used as {place})
                         3: 6: 9:  35 / 65 / 100  where {name} is when the story begins. No time of day, no weather (an
                         opening sentence such as "It was a Tuesday, ..." stands before it), nobody else yet.
@@ -37,12 +38,12 @@ The parts of a theme, with the words each prose is to have (3 / 6 / 9), and how 
                         3: 6: 9:          75 / 140 / 230  begins after "{name} and {pal} {did}.", so do not say it again
                         echo 3: 6: 9:     10 / 15 / 25    remembers this beat near the end of the story
                         teaches: as of a quest   (may be left out)
-                        gives: lantern   needs: boat      (words of your own; what needs "boat" comes after what gives it)
+                        gives: lantern   needs: boat      (your own words; what needs "boat" comes after its gift)
                         stage: early | late               (may be left out)
-    [moment id]   >= 6  a small calm thing on the way: a rest, a snack, a song, something noticed, a joke. Told after a beat.
+    [moment id]   >= 6  a small calm thing on the way: a rest, a snack, a song, a joke. Told after a beat.
                         3: 6: 9:          30 / 55 / 90    may have needs: gives:
-    [turn id]     >= 4  ends a chapter: the plot moves or tightens, and there is more than one way to go on. What the ways
-                        are is not said: glimpses of the offered beats follow it.
+    [turn id]     >= 4  ends a chapter: the plot moves, and there is more than one way to go on. What the
+                        ways are is not said: glimpses of the offered beats follow it.
                         3: 6: 9:          20 / 40 / 60    may have needs: gives:
     [opening id]        0 or more: first sentences of this theme; the common ones are used as well
                         3: 6: 9:          8 / 12 / 18
@@ -51,18 +52,19 @@ Slots (nothing else may stand in braces):
 
     {name} {name's}                      the child
     {they} {them} {their} {theirs} {themself}, with a capital at the start of a sentence: {They} {Their}
-    {was} {wasn't} {is} {has}            after {they}: "they were", "she was". Every other verb: past tense ("{they} ran"),
+    {was} {wasn't} {is} {has}            after {they}: "they were", "she was". Every other verb: past tense,
                                          or with 'd and 'll ("{they}'d", "{they}'ll"), which suit all three
     {pal} {pal's} {noun} {kind}          the companion's name, "owl", "a small grey owl" ({Kind} begins a sentence)
-    {pal:they} {pal:them} {pal:their} {pal:They} {pal:Their}   the companion's pronouns (she or he; "was" is always right)
+    {pal:they} {pal:them} {pal:their} {pal:They} {pal:Their}   the companion's (she or he; "was" is right)
     {place} {Place} {goal} {Goal}
     {did} {prior} {idea} {interest}      only in the common passages (common.txt)
 
-So that whatever is drawn goes together: beats, moments and turns hold for every setting, companion, quest and order of
-their theme. A companion only does what an owl, a robot and a snail could do alike: speaks, looks, laughs, thinks, hurries.
-Things that are found are carried on: name them in `gives`. Nobody is hurt, lost alone, mocked or left behind; no weapons, no
-death, no illness, no brands; fears are small and pass within the passage. The last word of a prose is a sentence's end.
-Quotation marks are straight (") and stand in pairs inside a paragraph; so are apostrophes. No dashes where a comma will do.
+So that whatever is drawn goes together: beats, moments and turns hold for every setting, companion, quest and order
+of their theme. A companion only does what an owl, a robot and a snail could do alike: speaks, looks, laughs, thinks,
+hurries. Things that are found are carried on: name them in `gives`. Nobody is hurt, lost alone, mocked or left
+behind; no weapons, no death, no illness, no brands; fears are small and pass within the passage. The last word of a
+prose is a sentence's end. Quotation marks are straight (") and stand in pairs inside a paragraph; so are apostrophes.
+No dashes where a comma will do.
 """
 
 import re
@@ -79,12 +81,14 @@ TIERS: Final = ("3", "6", "9")
 _FOLDER: Final = Path(__file__).with_name("themes")
 _HEADER: Final = re.compile(r"\[([a-z]+)(?: ([a-z0-9/-]+))?\]")
 _TIERED: Final = ("glimpse", "echo", "problem", "climax", "ending", "calm")
-_PLAIN: Final = ("place", "names", "kind", "noun", "pronoun", "goal", "title", "ends", "teaches", "choice", "did", "needs",
-                 "gives", "stage", "refrain", "words")  # fmt: skip
-_KEY: Final = re.compile(rf"((?:(?:{'|'.join(_TIERED)}) )?[369]|{'|'.join(_PLAIN)}):(?: (.*)|)$")
+_PLAIN: Final = "place|names|kind|noun|pronoun|goal|title|ends|teaches|choice|did|needs|gives|stage|refrain|words"
+_KEY: Final = re.compile(rf"((?:(?:{'|'.join(_TIERED)}) )?[369]|{_PLAIN}):(?: (.*)|)$")
 SLOTS: Final = frozenset(
-    "name name's they them their theirs themself They Them Their Theirs was wasn't is has pal pal's noun kind Kind "
-    "pal:they pal:them pal:their pal:They pal:Their place Place goal Goal did prior idea interest".split()
+    re.findall(
+        r"\S+",
+        "name name's they them their theirs themself They Them Their Theirs was wasn't is has pal pal's noun kind Kind "
+        "pal:they pal:them pal:their pal:They pal:Their place Place goal Goal did prior idea interest",
+    )
 )
 _SLOT: Final = re.compile(r"\{([^{}]*)\}")
 # "{they} was" is wrong for one of the three pronouns: the verb has a slot of its own.
@@ -201,8 +205,18 @@ def _companion(raw: _Raw) -> Companion:
 def _quest(raw: _Raw, ways: tuple[Part, ...]) -> Quest:
     if not ways:
         raise raw.refuse("has no way")
-    passages = (raw.prose(key) for key in ("problem", "climax", "ending", "calm"))
-    return Quest(raw.id, raw.get("goal"), raw.get("title"), raw.get("ends"), raw.get("teaches"), *passages, ways)
+    return Quest(
+        id=raw.id,
+        goal=raw.get("goal"),
+        title=raw.get("title"),
+        ends=raw.get("ends"),
+        teaches=raw.get("teaches"),
+        problem=raw.prose("problem"),
+        climax=raw.prose("climax"),
+        ending=raw.prose("ending"),
+        calm=raw.prose("calm"),
+        ways=ways,
+    )
 
 
 def parse_tale(name: str, text: str) -> Tale:

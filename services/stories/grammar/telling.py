@@ -106,8 +106,10 @@ class _Teller:
 
     def refrain(self) -> None:
         line = self.say(self.cast.refrain)
-        if self.tier == "3" and line:
-            self.page.add(f'"{line[:-1] + "," if line.endswith(".") else line}" said {self.cast.pal}.')
+        if self.tier != "3" or not line:
+            return
+        spoken = line[:-1] + "," if line.endswith(".") else line
+        self.page.add(line if '"' in line else f'"{spoken}" said {self.cast.pal}.')
 
     def fillers(self) -> None:
         """What is only told where there is room: the child's own world, a rest on the way, a word between friends."""
@@ -152,11 +154,13 @@ class _Teller:
         self.page.add(f"{self.say(turn.prose)} {seen}" if turn else seen)
 
     def remember(self) -> str:
-        """Sentences that remember what happened in the chapters before."""
+        """Sentences that remember what happened in the chapters before: fewer where the chapter is long already."""
         beats = {beat.id: beat for beat in self.cast.tale.beats}
         met = [beats[name] for name in dict.fromkeys(self.past.used) if name in beats]
         fit = [beat for beat in met if self.shuns.spares(beat, self.tier)]
-        return " ".join(self.say(beat.echo) for beat in fit[-_ECHOES[self.tier] :])
+        told = sum(len(words(text)) for text, _ in (*self.page.passages, (self.cast.quest.ending[self.tier], False)))
+        count = _ECHOES[self.tier] if told < self.band.words[1] else 1
+        return " ".join(self.say(beat.echo) for beat in fit[-count:])
 
     def close(self) -> None:
         echoes = self.remember()
