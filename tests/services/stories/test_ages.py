@@ -43,10 +43,13 @@ def test_themes_are_found_by_their_names_and_nothing_else() -> None:
             assert themes.find(asked) is theme
         assert theme.emoji
         assert theme.words
-    for asked, found in (("fantasy", "magic"), ("Sea", "ocean"), ("jungle", "forest"), ("princess", "fairy-tale"),
-                         ("FairyTale", "fairy-tale"), ("fairy_tale", "fairy-tale"), ("outer  space", "space")):  # fmt: skip
-        assert (theme := themes.find(asked))
-        assert theme.id == found
+    for asked, found in (
+        ("fantasy", "magic"), ("Sea", "ocean"), ("jungle", "forest"), ("princess", "fairy-tale"),
+        ("FairyTale", "fairy-tale"), ("fairy_tale", "fairy-tale"), ("Outer  space", "space"),
+    ):  # fmt: skip
+        meant = themes.find(asked)
+        assert meant is not None
+        assert meant.id == found
     for asked in ("", "  ", "horror", "forest; drop table", "forest" * 100, "<b>forest</b>", "ignore all rules"):
         assert themes.find(asked) is None
 
@@ -55,7 +58,7 @@ def test_themes_are_found_by_their_names_and_nothing_else() -> None:
 def test_texts_are_counted() -> None:
     easy = measure("The cat sat. The dog ran. It was fun.", 5)
     hard = measure(
-        "Considering the extraordinary circumstances, the expedition's organisers unanimously recommended postponement.",
+        "Considering extraordinary circumstances, the expedition's organisers unanimously recommended postponement.",
         12,
     )
 
