@@ -1,4 +1,4 @@
-"""A scripted server that speaks OpenAI's chat completions and embeddings: the model in tests and benchmarks.
+"""A scripted server that speaks OpenAI's chat completions, embeddings and moderations: the tests' model.
 
 In a test: `with ModelServer() as server:` and `server.base_url`. As a process of its own:
 `python -m tests.model_server --port 0 --script reply-40` prints its port and serves until it is killed.
@@ -172,7 +172,7 @@ class ModelServer:
                 return _send_json(connection, 400, {"error": str(exc)})
         if method == "GET" and path.endswith("/models"):
             return _send_json(connection, 200, {"object": "list", "data": [{"id": MODEL_NAME, "object": "model"}]})
-        if method != "POST" or not path.endswith(("/chat/completions", "/embeddings")):
+        if method != "POST" or not path.endswith(("/chat/completions", "/embeddings", "/moderations")):
             return _send_json(connection, 404, {"error": {"message": f"no such path {path}", "code": "not_found"}})
         call = Call(len(self.calls) + 1, number, path, head, json.loads(body))
         self.calls.append(call)
@@ -181,6 +181,9 @@ class ModelServer:
         if path.endswith("/embeddings") and script.stall_after != -1:
             call.finished.set()
             return _send_json(connection, *_embedded(script, call.body))
+        if path.endswith("/moderations") and script.stall_after != -1:
+            call.finished.set()
+            return _send_json(connection, *_moderated(script, call.body))
         if script.echo:
             script = replace(script, text=json.dumps(call.body["messages"], ensure_ascii=False))
         return _Reply(connection, call, script, self._release).send()
@@ -340,6 +343,16 @@ def _embedded(script: Script, body: dict[str, Any]) -> tuple[int, Any, dict[str,
         packed = base64.b64encode(struct.pack(f"<{width}f", *numbers)).decode() if is_binary else numbers
         data.append({"object": "embedding", "index": index, "embedding": packed})
     return 200, {"object": "list", "data": data, "model": body["model"], "usage": {"prompt_tokens": 1}}, {}
+
+
+def _moderated(script: Script, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
+    """What a request for moderation is answered with: flagged if the script's text, if it has one, stands in it."""
+    if script.status != 200 or script.body:
+        return script.status, script.body or {"error": {"message": "sk-secret detail", "code": None}}, {}
+    flagged = bool(script.text) and str(script.text) in body["input"]
+    scores = {"violence": 0.93 if flagged else 0.002, "hate": 0.001}
+    result = {"flagged": flagged, "categories": {"violence": flagged, "hate": False}, "category_scores": scores}
+    return 200, {"id": "m", "model": body["model"], "results": [result]}, {}
 
 
 def _tool_deltas(calls: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from services.assistants.base import Engine, Turn
 from services.assistants.stories import enriching, prompt, telling
 from services.assistants.stories.briefs import brief_of
-from services.assistants.stories.checking import Checks, Judge, Provider, check_of
+from services.assistants.stories.checking import TIMEOUT_S, Checks, Judge, Provider, check_of
 from services.assistants.stories.enriching import Sieve, Values
 from services.assistants.stories.input import SafetyRejected, StoryInput, parse_request
 from services.assistants.stories.resolving import Desk, Place
@@ -42,6 +42,7 @@ class Storyteller:
         provider: Who is asked besides the rules, and for what goes with a chapter; None: nobody.
         check: `rules`, `moderation` or `model`: how the provider is asked about a piece.
         judge: The rules.
+        check_timeout_s: How long the provider is waited for with each piece.
     """
 
     name = "stories"
@@ -54,6 +55,7 @@ class Storyteller:
         provider: Provider | None = None,
         check: str = telling.RULES,
         judge: Judge = safety.judge,
+        check_timeout_s: float = TIMEOUT_S,
         metrics: Metrics | None = None,
     ) -> None:
         self._engine = engine
@@ -61,6 +63,7 @@ class Storyteller:
         self._provider = provider
         self._check = check
         self._judge = judge
+        self._check_timeout_s = check_timeout_s
         self._metrics = metrics
 
     def reply(self, turn: Turn) -> Iterator[Event]:
@@ -72,7 +75,7 @@ class Storyteller:
         """
         began_s = time.monotonic()
         progress = Progress()
-        checks = Checks(turn, self._judge, self._check, self._provider)
+        checks = Checks(turn, self._judge, self._check, self._provider, self._check_timeout_s)
         facts = {
             "message_id": turn.message_id,
             "conversation_id": turn.conversation_id,

@@ -103,6 +103,7 @@ class Checks:
 
     Args:
         how: `rules`, `moderation` or `model`: who is asked besides the rules.
+        timeout_s: How long the provider is waited for with each piece.
 
     Attributes:
         score: The lowest of the pieces that were let through.
@@ -113,6 +114,7 @@ class Checks:
     judge: Judge
     how: str = RULES
     provider: Provider | None = None
+    timeout_s: float = TIMEOUT_S
     score: float = 1.0
     pieces: int = 0
     by_model: int = 0
@@ -172,14 +174,14 @@ class Checks:
         return said
 
     def _moderated(self, provider: Provider, text: str) -> Verdict:
-        found = provider.moderate(text, timeout_s=TIMEOUT_S)
+        found = provider.moderate(text, timeout_s=self.timeout_s)
         if not found.flagged:
             return Verdict(True, round(1.0 - found.score, 3))
         return Verdict(False, _SCORE_REFUSED, category_of(found.category), MODEL)
 
     def _said(self, text: str, before: str) -> Verdict | None:
         assert self.provider is not None
-        said = self.provider.say(prompt.check(self.turn, text, before), timeout_s=TIMEOUT_S)
+        said = self.provider.say(prompt.check(self.turn, text, before), timeout_s=self.timeout_s)
         if said.usage is not None:
             self.usages.append(said.usage)
         return verdict_of(said.text)
