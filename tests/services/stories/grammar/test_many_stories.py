@@ -55,9 +55,7 @@ def _read(briefs: list[Brief]) -> list[tuple[Brief, list[Told]]]:
             assert brief.name in chapter.text, where
             assert f"{brief.name}' " not in chapter.text, where
             for said in (*chapter.choices, chapter.title, chapter.question, *chapter.educational):
-                assert said == said.strip() and "{" not in said and (not said or said[0].isupper()), (
-                    f"{where}: {said!r}"
-                )
+                assert re.fullmatch(r"(?:[A-ZÀ-Þ][^{}]*[^{}\s])?", said), f"{where}: {said!r}"
             low, high = ages.band(brief.age, brief.level).words
             assert low * 0.75 <= len(words(chapter.text)) <= high * 1.25, f"{where}: {len(words(chapter.text))} words"
         assert told[-1].text.endswith("The end."), brief
