@@ -199,7 +199,7 @@ def first_memories(s: Session, user_id: int, child_id: int, limit: int) -> list[
         .where(StoryRow.child_id == child_id, StoryRow.user_id == user_id)
         .order_by(StoryRow.updated_at.desc(), StoryRow.id.desc())
         .limit(limit)
-        .subquery()
+        .subquery("latest")
     )
     memories = select(ChapterRow.memory).join(latest, latest.c.id == ChapterRow.story_id)
     told = memories.where(ChapterRow.number == 1, ChapterRow.outcome == COMPLETED)
