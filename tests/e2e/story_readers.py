@@ -1,4 +1,4 @@
-"""Programs that have a story told as an EventSource does: one GET that they repeat with their last id, until its end."""
+"""Programs that have a story told as an EventSource does: one GET, repeated with their last id, until its end."""
 
 import contextlib
 import http.client
