@@ -31,6 +31,7 @@ ASK_URL: Final = "/api/v1/stories/generate/stream"
 SHOWN: Final = 60
 _LOOKED_AT: Final = 1000
 _Q_CHARS: Final = 100
+_MARK_CHARS: Final = 8
 _LENGTHS: Final = (("short", "Short"), ("medium", "Medium"), ("long", "Long"))
 # What a form that starts a chapter can be sent again for.
 _MISTAKES: Final = frozenset({400, 404, 409, 413, 429, 503})
@@ -105,7 +106,9 @@ def asked(user_id: int, stream_id: str, story_id: str, *, as_fragment: bool) -> 
     home = f"/stories/child/{story_id}" if g.get("child_id") is not None else f"/stories/{story_id}"
     place = f"{home}#chapter-{number}"
     if as_fragment:
-        return Response(headers={"HX-Redirect": place, "X-Stream-Id": stream_id})
+        # A place of its own: another chapter of the page that one is on would not load it.
+        fresh = f"{home}?told={stream_id[:_MARK_CHARS]}#chapter-{number}"
+        return Response(headers={"HX-Redirect": fresh, "X-Stream-Id": stream_id})
     if g.get("child_id") is not None:
         # The child's own page tells it, and looks again by itself.
         return negotiate.see_other(place)
