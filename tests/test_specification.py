@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -240,3 +241,57 @@ def test_streaming_end_to_end(app: Flask, query: str) -> None:
     assert events[0][0] == "session_initialized"
     assert [name for name, _ in events][-2:] == ["completed", "history"]
     assert events[0][1]["session_id"] == "integration_test"
+
+
+# -- the stories' (REQUIREMENTS Y23, and Y24's address; a browser's EventSource is tried in tests/e2e)
+
+GENERATE = "/api/v1/stories/generate/stream"
+
+
+@pytest.fixture
+def told(app: Flask) -> tuple[httpx.Client, str, int]:
+    """A client without a cookie, a login token, and a child's id."""
+    sign_up(app.test_client(), "ada@example.org")
+    client = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://site.test")
+    credentials = {"email": "ada@example.org", "password": PASSWORD}
+    token = client.post("/api/auth/token", json=credentials).json()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    child = client.post("/api/v1/children", json={"name": "Mia", "age": 6}, headers=bearer).json()
+    return client, token, child["id"]
+
+
+def story_types(response: httpx.Response) -> list[str]:
+    """Line by line, as the specification's test does; nothing but unnamed data may stand there."""
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/event-stream"
+    types = []
+    for line in response.iter_lines():
+        assert not line.startswith("event:")
+        if line.startswith("data: "):
+            types.append(json.loads(line[6:])["type"])
+    return types
+
+
+@pytest.mark.req("Y2", "Y3", "Y5", "Y7", "Y13", "Y21", "Y23")
+def test_story_streaming(told: tuple[httpx.Client, str, int]) -> None:
+    client, token, child_id = told
+    params = {"child_id": child_id, "theme": "adventure", "chapter_number": 1}
+
+    with client.stream("GET", GENERATE, params=params, headers={"Authorization": f"Bearer {token}"}) as response:
+        types = story_types(response)
+
+    assert set(types) == {"node", "progress", "content", "safety_check", "metadata", "complete"}
+    assert types[0] == "node"
+    assert types[-1] == "complete"
+    assert types.count("content") > 1
+    assert types.index("content") < types.index("safety_check") < types.index("metadata") < types.index("complete")
+
+
+@pytest.mark.req("Y3", "Y24", "Y31")
+def test_story_streaming_by_the_address_of_an_eventsource(told: tuple[httpx.Client, str, int]) -> None:
+    client, token, child_id = told
+
+    with client.stream("GET", f"{GENERATE}?child_id={child_id}&theme=adventure&token={token}") as response:
+        types = story_types(response)
+
+    assert (types[0], types[-1]) == ("node", "complete")

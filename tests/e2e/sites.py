@@ -155,6 +155,7 @@ class Site:
             "STUDY_RATE_LIMIT": "100000/minute",
             "SEARCH_RATE_LIMIT": "100000/minute",
             "TODOS_RATE_LIMIT": "100000/minute",
+            "STORIES_RATE_LIMIT": "100000/minute",
             "REGISTRATION_RATE_LIMIT": "100000/minute",
             "DRAIN_SECONDS": "2",
             **settings,
