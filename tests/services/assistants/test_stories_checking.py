@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from services.assistants.stories import Storyteller
 from services.assistants.stories.checking import Checks, category_of, check_of, verdict_of
 from services.errors import ModelBroken
 from services.llm.builtin import BuiltinEngine
@@ -11,6 +12,7 @@ from services.llm.messages import Began, Delta
 from services.stories import safety
 from services.stories.safety import Verdict
 from tests.services.assistants.tales import (
+    Desk,
     Model,
     Provider,
     away,
@@ -183,6 +185,41 @@ def test_words_split_over_deltas_and_pieces_are_seen_together() -> None:
     told = tell(turn_of(mode="token"), Model([says(CHAPTER)]), judge=judge)
     pieces = [one for one in seen if one[1] or one[0].startswith("Mia")][: len(told.text.split(". "))]
     assert pieces[2][1] == pieces[0][0] + pieces[1][0]
+
+
+@pytest.mark.req("R12", "Y17")
+@pytest.mark.parametrize("mode", ["paragraph", "token"])
+@pytest.mark.parametrize("by_model", [True, False])
+def test_no_word_of_a_piece_is_told_before_both_have_looked_and_all_that_is_told_was_looked_at(
+    by_model: bool, mode: str
+) -> None:
+    told: list[Any] = []
+    looked: list[tuple[str, str]] = []
+
+    def text() -> str:
+        return "".join(event.data["text"] for event in told if event.name == "delta")
+
+    def judge(piece: str, *, before: str | None = None, **_: Any) -> Verdict:
+        if before is not None:
+            assert text() == before, "what has not been looked at has not left"
+            looked.append(("rules", piece))
+        return Verdict(allowed=True, score=1.0)
+
+    class Looking(Provider):
+        def say(self, request: Any, *, timeout_s: float) -> Any:
+            if "You check a passage" in request.messages[-1].content and looked[-1][0] == "rules":
+                assert text() == "".join(piece for who, piece in looked[:-1] if who == "rules")
+                looked.append(("model", looked[-1][1]))
+            return super().say(request, timeout_s=timeout_s)
+
+    engine = Model([says(CHAPTER)]) if by_model else BuiltinEngine(0)
+    teller = Storyteller(engine, Desk(), provider=Looking(), check="model", judge=judge)  # type: ignore[arg-type]
+
+    for event in teller.reply(turn_of(mode=mode)):
+        told.append(event)  # noqa: PERF402 - what is told is looked at meanwhile
+
+    assert text() == "".join(piece for who, piece in looked if who == "rules")
+    assert [who for who, _ in looked][:4] == (["rules", "model"] * 2 if by_model else ["rules"] * 4)
 
 
 def test_control_characters_are_taken_out_before_anything_is_judged() -> None:

@@ -51,6 +51,7 @@ def play(server: ModelServer, tmp_path: Path) -> Iterator[Play]:
         door.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["paragraph", "token"])
 @pytest.mark.parametrize("frame_bytes", [0, 1])
 def test_unsafe_words_never_come_out_however_they_are_cut(play: Play, mode: str, frame_bytes: int) -> None:
@@ -78,6 +79,7 @@ def test_unsafe_words_hidden_by_controls_and_markup_never_come_out(play: Play) -
     assert len(told.desk.kept) == 1
 
 
+@pytest.mark.slow
 def test_ten_thousand_words_are_bounded_and_the_call_is_ended(play: Play, server: ModelServer) -> None:
     endless = " ".join("Mia took one more step on the long green path." for _ in range(1_000))
 
