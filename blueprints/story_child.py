@@ -218,6 +218,7 @@ def _page(template: str, child: Child, **variables: Any) -> Response:
         bedtime_in_s=None if bedtime else begins_in_s(child.bedtime, now, zone),
         may_have_ideas=child_gate.may_have_ideas(),
         is_over_for_today=day.left == 0,
+        has_read_today=day.told > 0,
         words_per_minute=round(pace),
         **variables,
     )

@@ -69,6 +69,7 @@ class Reader {
   #isTold
   #marked = []
   isReading = false
+  isUnderWay = false
   onState = () => {}
 
   constructor(story, synthesis, voices) {
@@ -78,12 +79,8 @@ class Reader {
     new MutationObserver(() => { if (this.isReading && !this.current) this.#say() }).observe(this.text, { childList: true })
   }
 
-  get isUnderWay() {
-    return this.#paragraph + this.#sentence > 0
-  }
-
   read() {
-    this.isReading = true
+    this.isReading = this.isUnderWay = true
     this.onState(true)
     this.#say()
   }
@@ -147,6 +144,7 @@ class Reader {
 
   #end() {
     this.#paragraph = this.#sentence = 0
+    this.isUnderWay = false
     this.pause()
   }
 

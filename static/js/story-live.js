@@ -8,6 +8,7 @@ export function attach(story) {
   const { stream, cursor } = story.dataset
   if (!stream) return
   const text = story.querySelector("[data-text]")
+  story.querySelector(".story__plain")?.remove()
   const writer = new Writer(text)
   const progress = new Progress(story.querySelector("[data-progress]"))
   const over = (outcome) => {
