@@ -120,7 +120,7 @@ class Storyteller:
 
     def _enriched(self, turn: Turn, writing: Writing) -> Values:
         sieve = Sieve(turn, self._judge)
-        if writing.is_builtin and writing.text.startswith(writing.told.text[:200]):
+        if writing.is_builtin and writing.is_told:
             return sieve.of_told(writing.told)
         values = sieve.of_model(self._answer(turn, writing), heading=writing.heading, text=writing.text)
         if writing.is_builtin or not writing.checks.refuses(values.words):

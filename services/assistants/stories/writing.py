@@ -64,6 +64,7 @@ class Writing:
     Attributes:
         approved: The text of the chapter so far, with what it went on from: nothing in it was not checked.
         rejected: How many pieces were withheld.
+        is_told: Whether the built-in storyteller's words, where they are spoken, are those of `told`.
         first_piece_s: When the first piece was shown, from the beginning; None: none was.
         first_token_s: When the first words came from the engine.
     """
@@ -80,6 +81,7 @@ class Writing:
     shown: int = 0
     rejected: int = 0
     is_builtin: bool = False
+    is_told: bool = False
     heading: str = ""
     usages: list[Usage] = field(default_factory=list)
     first_piece_s: float | None = None
@@ -280,11 +282,13 @@ class Writing:
     def _authored(self) -> str:
         """The built-in storyteller's chapter; behind somebody else's words a passage that brings them to their end."""
         text = clean(self.told.text)
-        if text.startswith(self.approved):
-            return text
         # With a passage replaced in its midst it is still this telling.
         last = self.approved[-_SAME_CHARS:]
-        if len(last) == _SAME_CHARS and text.count(last) == 1:
+        is_within = len(last) == _SAME_CHARS and text.count(last) == 1
+        self.is_told = text.startswith(self.approved) or is_within
+        if text.startswith(self.approved):
+            return text
+        if is_within:
             return self.approved + text.partition(last)[2]
         passage = clean(gentle(self.brief, self.approved, self._index)).strip()
         return self.approved + self._apart(passage)

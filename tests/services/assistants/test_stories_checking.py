@@ -135,6 +135,8 @@ def test_the_built_in_storyteller_has_another_way() -> None:
     assert told.desk.kept[0][3] == "rules"
     assert [data["status"] for data in told.of("check")] == ["rejected", "approved"]
     assert len(told.text.split()) > 50
+    assert told.message("figures")["replaced"] == [], "what goes with the chapter is still its own"
+    assert told.message("memory")["memory"]["signature"]
 
 
 def test_when_everything_is_refused_nothing_is_shown_by_anybody() -> None:
