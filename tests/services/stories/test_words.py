@@ -98,7 +98,6 @@ def test_a_word_is_found_in_its_forms(asked: str, word: str) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    # fmt: off
     [
         "",
         " ",
@@ -119,7 +118,6 @@ def test_a_word_is_found_in_its_forms(asked: str, word: str) -> None:
         "12",
         "a" * 100_000,
     ],
-    # fmt: on
 )
 def test_what_is_no_form_of_a_word_of_ours_is_unknown(asked: str) -> None:
     assert meaning(asked) is None
