@@ -8,7 +8,7 @@ from services.stories.grammar import Brief, Told, tell
 _TWICE = re.compile(r"\b(\w+) \1\b", re.IGNORECASE)
 _MAY_STAND_TWICE = {"had", "that", "ho", "ha", "la"}
 # A small letter after a sentence's end. After a cry it may go on: "Why?" asked Mia. Whoosh! went the wind.
-_SMALL_START = re.compile(r"(?:[.?]|\.\"|!(?! (?:went|said|goes)\b)) [a-zà-ÿ]")
+_SMALL_START = re.compile(r"(?:[.?]|(?<!\.)\.\"|!(?! (?:went|said|goes)\b)) [a-zà-ÿ]")
 _BEGINS = re.compile(r"\"?'?[A-ZÀ-Þ]")
 _ENDS = re.compile(r"[.!?][\"']?$")
 _A_VOWEL = re.compile(r"\ba (?!one\b|once\b|uni|use|usu|eu|ewe)[aeiou]\w*", re.IGNORECASE)
