@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
 
-from blueprints import body, errors, identity, negotiate, story_ends
+from blueprints import body, children, errors, identity, negotiate
 from blueprints.extensions import services
 from blueprints.story_pages import me, said_at
 from services.store.children import OLDEST, YOUNGEST, Child
@@ -66,7 +66,7 @@ def ask_delete(child_id: int) -> str:
 @blueprint.post("/stories/children/<int:child_id>/delete")
 def delete(child_id: int) -> Response:
     """Delete a profile with all its stories."""
-    story_ends.delete_child(me(), child_id)
+    children.forget(me(), child_id)
     return negotiate.see_other("/stories")
 
 
@@ -85,6 +85,7 @@ def _form(child: Child | None, values: Mapping[str, Any], problem: Mapping[str, 
         today=services().stories.day(me(), child.id, identity.require().user.zone) if child else None,
         words=services().stories.words_of(me(), child.id, _WORDS_SHOWN) if child else [],
         said_at=said_at,
+        unseen=services().stories.unseen(me()),
     )
 
 

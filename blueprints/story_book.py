@@ -75,6 +75,7 @@ def again(story_id: str, problem: Mapping[str, Any] | None) -> str:
         turns=turns,
         ways=_ways(shown),
         is_running=any(turn.live for turn in turns),
+        unseen=services().stories.unseen(me()),
         problem=problem,
     )
 
