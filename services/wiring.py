@@ -84,6 +84,7 @@ class Services:
         """Begin to work: called when a worker starts, never in a request."""
         self.runs.start_worker()
         self.embedder.start()
+        story_assistant.prepare()
         self._greenlets.append(gevent.spawn(self.turns.sweep_for_ever))
         self._greenlets.append(gevent.spawn(self.ingest.run_for_ever))
         self._greenlets.append(gevent.spawn(self._observe))
