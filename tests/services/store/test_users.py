@@ -40,6 +40,7 @@ from tests.factories import (
     make_todo,
     make_user,
 )
+from tests.services.store.families import Family
 
 
 def test_the_first_account_becomes_admin_and_the_second_does_not(database: Database) -> None:
@@ -186,6 +187,15 @@ def fill(database: Database, user: users.User) -> None:
     database.run(make_todo, user.id, "Pay rent", tags=("home",))
     database.run(todo_feeds.put, user.id, f"hash of {user.id}", now=NOON)
     database.run(quotas.reserve, user.id, answer.id, 1)
+    _fill_stories(Family(database, user))
+
+
+def _fill_stories(family: Family) -> None:
+    mira = family.child()
+    chapter = family.tell(mira)
+    family.stories.withheld(family.user_id, chapter.id, 0, "What was withheld.", "weapons", "rules")
+    family.stories.note_word(family.user_id, mira.id, "brave")
+    family.stories.set_pin(family.user_id, "2580")
 
 
 def _fill_bases(s: Session, user_id: int) -> None:
