@@ -68,6 +68,11 @@ def test_a_chapter_is_kept_with_all_that_it_told(family: Family) -> None:
     assert again.memory == {"signature": "egg", "facts": ["The egg is blue."]}
     assert (again.safety_score, again.checked_by, again.engine) == (0.9, ("rules",), "built-in")
     assert (kept.first_chunk_ms, kept.duration_ms) == (250, 4000)
+    measured = family.begin(family.place(mira))
+    figures = {"kind": "figures", "first_piece_ms": 120, "duration_ms": 900}
+    family.settle(measured, text="Once.", outcome="failed", extras={"message": [figures]}, error_code="MODEL_BROKEN")
+    failed = family.stories.chapter(family.user_id, measured)
+    assert (failed.first_chunk_ms, failed.duration_ms, failed.error_code) == (120, 900, "MODEL_BROKEN")
     assert family.stories.openings(family.user_id, mira.id) == ["egg"]
     assert family.stories.shelf(family.user_id)[0].story.recap == "An egg was found."
 
@@ -104,6 +109,7 @@ def test_what_came_before_a_kill_is_kept_and_goes_on_in_the_same_place(family: F
         {"message": [{"kind": "chapter", "title": 7, "choices": "Go", "recap": None, "memory": [1]}]},
         {"message": [{"kind": "chapter", "title": "T" * 9_000, "choices": ["x" * 9_000, 1, None] * 99}]},
         {"message": [{"kind": "chapter", "grade": math.nan, "words": -1, "estimated_reading_time": 1e300}]},
+        {"message": [{"kind": "figures", "first_piece_ms": "soon", "duration_ms": 1e99}]},
         {"message": ["chapter"], "check": [{"status": "approved", "score": "high", "checked_by": [1, {}]}]},
         {"check": [{"status": "approved", "score": math.inf, "checked_by": None}]},
         {"message": [{"kind": "chapter", "vocabulary_level": "odd", "educational_elements": {"a": 1}}]},
