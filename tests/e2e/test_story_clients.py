@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.e2e.browsing import HostPages
 from tests.e2e.clients import Account
@@ -210,9 +210,13 @@ def test_the_story_client_works_in_a_page_of_another_origin(
     family: Family, shared_site: Site, hosts: HostPages, make_page: Callable[..., Page]
 ) -> None:
     page = make_page(shared_site)
+
+    def serve(route: Route) -> None:
+        name = route.request.url.rpartition("/")[2]
+        route.fulfill(path=ROOT / "static/js" / name, content_type="text/javascript")
+
     for name in MODULES:
-        script = ROOT / "static/js" / name
-        page.route(f"**/{name}", lambda route, path=script: route.fulfill(path=path, content_type="text/javascript"))
+        page.route(f"**/{name}", serve)
     page.goto(hosts.page("<!doctype html>", foreign=True))
 
     seen = page.evaluate(BROWSER, [*at(family.account), family.child_id])
