@@ -191,6 +191,8 @@ def _title(facts: Mapping[str, Any]) -> str:
 
 def _answer(user_id: int, stream_id: str, *, status: int) -> Response:
     """The chapter as its client wants to have it; unless it says otherwise, as the specification's stream."""
+    # A repeat is answered by what its first request began, whoever's screen it was.
+    child_gate.check_stream(stream_id)
     wanted = negotiate.wants(request, "sse")
     if wanted == "sse":
         stays = request.method == "POST"

@@ -31,6 +31,8 @@ blueprint = Blueprint("story_child", __name__)
 
 HOME: Final = "/stories/child"
 ADULT_HOME: Final = "/stories"
+# So many stories are looked through at once.
+_ON_A_SHELF: Final = 24
 SURPRISE: Final = "surprise me"
 # At night everything is a little slower.
 _NIGHT_PACE: Final = 0.8
@@ -76,13 +78,15 @@ def shelf() -> Response:
         return negotiate.see_other(ADULT_HOME)
     settle_ended(_me())
     child = _child()
-    books = services().stories.shelf(_me(), child.id)
+    before = request.args.get("before") or None
+    books = services().stories.shelf(_me(), child.id, before=before, limit=_ON_A_SHELF + 1)
     unfinished = [book for book in books if not book.story.has_ended]
     return _page(
         "stories/child/shelf.html",
         child,
-        books=books,
-        go_on=unfinished[0] if unfinished else None,
+        books=books[:_ON_A_SHELF],
+        older=books[_ON_A_SHELF - 1].story.id if len(books) > _ON_A_SHELF else None,
+        go_on=unfinished[0] if unfinished and before is None else None,
         themes=THEMES,
     )
 

@@ -20,6 +20,7 @@ OPEN = {
     "pages.ready",
     "study.health",
     "stories.generate",
+    "stories.listed_themes",
     "stories.tell",
     "story_child.shelf",
     "story_child.story",
@@ -52,6 +53,7 @@ def path_of(rule: Rule) -> str:
     return re.sub(r"<int:\w+>", "1", re.sub(r"<(?!int:)[^>]+>", "x", rule.rule))
 
 
+@pytest.mark.req("D1-22")
 def test_only_what_is_listed_is_open_to_children(site: Flask) -> None:
     with site.app_context():
         marked = {name for name in site.view_functions if identity.is_for_children(name)}
@@ -60,6 +62,7 @@ def test_only_what_is_listed_is_open_to_children(site: Flask) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.req("D1-22")
 def test_every_other_route_is_closed_to_pages_programs_and_fragments(handed: Family) -> None:
     client = handed.client
     asked = 0
@@ -80,6 +83,7 @@ def test_every_other_route_is_closed_to_pages_programs_and_fragments(handed: Fam
     assert asked > 100, "needs the whole site"
 
 
+@pytest.mark.req("D1-22")
 def test_pages_lead_back_to_the_shelf(handed: Family) -> None:
     for path in ("/", "/login", "/register", "/account", "/history", "/tutor", "/stories", "/no/such/page", "/study/x"):
         found = handed.client.get(path, headers=PAGE)
@@ -92,6 +96,7 @@ def test_the_way_out_by_signing_out_is_closed(handed: Family) -> None:
     assert handed.client.get("/stories/child", headers=PAGE).status_code == 200
 
 
+@pytest.mark.req("D1-22")
 def test_the_api_is_closed_whatever_its_client_takes(handed: Family) -> None:
     for path in (
         "/api/conversations",

@@ -2,14 +2,19 @@
 
 import re
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import gevent
 import pytest
 from flask import Flask
 
 from services.store.children import ChildDraft
 from tests.blueprints.families import PAGE, Family
+
+# Each tells whole chapters, in the site's own time.
+pytestmark = pytest.mark.slow
 
 JSON = {"Accept": "application/json"}
 
@@ -32,6 +37,7 @@ def buttons(page: str) -> list[str]:
     return [text.strip() for text in re.findall(r"<button[^>]*type=\"submit\"[^>]*>([^<]*)</button>", page)]
 
 
+@pytest.mark.req("D1-22")
 def test_the_shelf_greets_by_name_and_offers_every_theme(family: Family) -> None:
     page = family.page("/stories/child")
 
@@ -47,6 +53,7 @@ def test_an_adults_browser_has_no_childs_pages(family: Family) -> None:
     assert family.client.get("/stories/child/x", headers=PAGE).headers["Location"] == "/stories/x"
 
 
+@pytest.mark.req("D1-20")
 def test_a_chapter_is_told_read_and_gone_on_with(family: Family) -> None:
     story = family.begin()
     first = family.told(story)
@@ -87,6 +94,7 @@ def test_the_end_is_the_end(family: Family) -> None:
     assert "<html" not in fragment.text
 
 
+@pytest.mark.req("D1-22")
 def test_what_an_adult_knows_is_not_told(family: Family) -> None:
     story = family.begin()
     chapter = family.told(story)
@@ -108,6 +116,7 @@ def test_what_an_adult_knows_is_not_told(family: Family) -> None:
             assert fact not in page, fact
 
 
+@pytest.mark.req("Y4", "D1-22")
 def test_a_story_of_a_sibling_is_another_childs(family: Family) -> None:
     family.leave()
     sent = family.client.post(
@@ -154,6 +163,7 @@ def test_own_ideas_only_where_they_are_allowed(family: Family) -> None:
     assert family.told(story).idea == "We bake a cake."
 
 
+@pytest.mark.req("D1-18", "Y33")
 def test_words_that_are_not_for_children_are_refused_gently(family: Family) -> None:
     family.leave()
     family.hand_over(ideas="1")
@@ -180,6 +190,7 @@ def test_words_that_are_not_for_children_are_refused_gently(family: Family) -> N
     assert family.services.stories.story(family.user_id, story).last.id == first.id
 
 
+@pytest.mark.req("D1-22")
 def test_when_the_day_is_over_it_says_so_gently(family: Family) -> None:
     family.services.stories.change_child(family.user_id, family.child.id, ChildDraft(name="Mia", age=7, daily_limit=1))
     story = family.begin()
@@ -206,6 +217,7 @@ def test_when_the_day_is_over_it_says_so_gently(family: Family) -> None:
     assert int(sent.headers["Retry-After"]) > 0
 
 
+@pytest.mark.req("D2-4")
 def test_bedtime_by_the_adult_dims_the_screen_and_ends_the_story(family: Family) -> None:
     family.leave()
     family.hand_over(bedtime="1")
@@ -232,6 +244,7 @@ def _at_noon(family: Family, story: str) -> str:
     return family.page(f"/stories/child/{story}")
 
 
+@pytest.mark.req("D2-4")
 def test_bedtime_by_the_clock(family: Family) -> None:
     now = f"{datetime.now(UTC):%H:%M}"
     family.services.stories.change_child(family.user_id, family.child.id, ChildDraft(name="Mia", age=7, bedtime=now))
@@ -239,6 +252,7 @@ def test_bedtime_by_the_clock(family: Family) -> None:
     assert "data-bedtime>" in family.page("/stories/child")
 
 
+@pytest.mark.req("D2-5")
 def test_a_word_is_told_and_noted(family: Family) -> None:
     asked = family.client.post("/stories/words/lanterns", headers=JSON)
     unknown = family.client.post("/stories/words/Xylqzt", headers=JSON)
@@ -267,3 +281,45 @@ def test_a_chapter_that_is_named_but_unknown_is_told_gently(family: Family) -> N
     assert found.status_code == 404
     assert "That page is not in this book." in found.text
     assert family.email not in found.text
+
+
+def test_a_start_that_was_anothers_is_not_repeated_for_a_child(family: Family) -> None:
+    family.leave()
+    key = {"Idempotency-Key": secrets.token_hex(8), **JSON}
+    asked = {"child_id": family.sibling.id, "theme": "forest"}
+    first = family.client.post("/api/v1/stories/generate/stream", json=asked, headers=key)
+    assert first.status_code == 201
+    family.told(first.json["story_id"])
+    family.hand_over()
+
+    again = family.client.post("/api/v1/stories/generate/stream", json=asked, headers=key)
+
+    assert (again.status_code, again.json["code"]) == (403, "CHILD_SCREEN")
+
+
+def test_a_chapter_that_broke_off_goes_on(make_shared: Callable[..., Flask]) -> None:
+    slow = make_shared(STORIES_RATE_LIMIT="100000/minute", BUILTIN_PACE_MS="6")
+    family = Family(slow, f"{secrets.token_hex(6)}@example.org")
+    family.hand_over()
+    story = family.begin()
+    stream = family.services.stories.story(family.user_id, story).last.stream_id
+    until_s = time.monotonic() + 20
+    while not family.client.get(f"/api/streams/{stream}", headers=JSON).json["text"]:
+        assert time.monotonic() < until_s, "nothing is told"
+        gevent.sleep(0.01)
+    family.services.runs.stop(family.user_id, stream)
+    broken = family.told(story)
+    assert broken.text, "needs a beginning"
+    page = family.page(f"/stories/child/{story}")
+    assert "The story stopped for a moment." in page
+    form = {"chapter": broken.id}
+
+    sent = family.client.post(f"/stories/child/{story}/again", data=form, headers=PAGE)
+
+    assert (sent.status_code, sent.headers["Location"]) == (303, f"/stories/child/{story}")
+    whole = family.told(story)
+    assert whole.is_complete
+    assert whole.text.startswith(broken.text)
+    # Pressed twice: it is told already.
+    family.client.post(f"/stories/child/{story}/again", data=form, headers=PAGE)
+    assert family.services.stories.story(family.user_id, story).last.id == whole.id

@@ -72,6 +72,7 @@ def test_handing_over_needs_the_pages_token(family: Family) -> None:
     assert (sent.status_code, sent.json["code"]) == (403, "CSRF")
 
 
+@pytest.mark.req("D1-22")
 def test_leaving_needs_the_pin_or_the_password(family: Family) -> None:
     family.hand_over()
 

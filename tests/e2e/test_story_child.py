@@ -89,6 +89,7 @@ def screen(make_page: Callable[..., Page], nursery: Site) -> Iterator[Callable[.
         assert watch.dialogs == []
 
 
+@pytest.mark.req("Y11", "D1-20")
 def test_a_story_from_the_profile_to_its_second_chapter_with_a_reload(
     make_page: Callable[..., Page], make_site: Callable[..., Site]
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_story_from_the_profile_to_its_second_chapter_with_a_reload(
     assert (watch.complaints, watch.foreign) == ([], [])
 
 
+@pytest.mark.req("D1-22")
 def test_nothing_leads_out_without_the_pin(make_page: Callable[..., Page], nursery: Site) -> None:
     page = make_page(nursery)
     account = Account(nursery)
@@ -181,6 +183,7 @@ def test_nothing_leads_out_without_the_pin(make_page: Callable[..., Page], nurse
     expect(fresh.get_by_text(account.email).first).to_be_visible()
 
 
+@pytest.mark.req("D2-4")
 def test_bedtime_is_dim_and_ends_the_story(screen: Callable[..., Page]) -> None:
     page = screen(bedtime=True, **SMALL_PHONE)
 
@@ -206,6 +209,7 @@ def test_bedtime_comes_while_the_page_is_open(screen: Callable[..., Page]) -> No
     expect(page.locator("html[data-bedtime]")).to_have_count(1)
 
 
+@pytest.mark.req("Y36")
 def test_a_chapter_comes_at_the_pace_of_reading(screen: Callable[..., Page]) -> None:
     page = screen()
     page.clock.install()
@@ -242,6 +246,7 @@ def test_who_wants_no_motion_gets_none(screen: Callable[..., Page]) -> None:
     assert moving == 0
 
 
+@pytest.mark.req("D2-3")
 def test_the_story_is_read_aloud_word_by_word(screen: Callable[..., Page]) -> None:
     page = screen(script=voices())
     begin(page)
@@ -309,6 +314,7 @@ def test_without_voices_nothing_offers_to_read(screen: Callable[..., Page]) -> N
     assert page.get_by_role("button", name="Read to me").count() == 0
 
 
+@pytest.mark.req("D2-5")
 def test_a_word_is_explained_by_touch_and_by_keyboard(screen: Callable[..., Page]) -> None:
     page = screen(**SMALL_PHONE)
     begin(page)
@@ -364,6 +370,7 @@ def test_the_days_limit_is_a_gentle_page(screen: Callable[..., Page]) -> None:
     shown(page).first.wait_for()
 
 
+@pytest.mark.req("D1-8")
 @pytest.mark.parametrize(
     ("size", "colours"),
     [(SMALL_PHONE, "light"), (TABLET, "dark"), (SMALL_PHONE, "bedtime")],
@@ -384,6 +391,7 @@ def test_every_page_fits_and_keeps_nobody_out(screen: Callable[..., Page], size:
         assert page.evaluate(_SMALL) == [], address
 
 
+@pytest.mark.req("D2-1")
 def test_a_story_without_script(make_page: Callable[..., Page], nursery: Site) -> None:
     page = make_page(nursery, java_script_enabled=False)
     open_nursery(page, nursery)
@@ -413,6 +421,7 @@ def _ask_until_told(page: Page) -> None:
     eventually(is_told, within_s=30, what="the chapter was not told")
 
 
+@pytest.mark.req("Y37")
 def test_a_lost_network_costs_nothing_of_the_story(
     make_page: Callable[..., Page], make_site: Callable[..., Site]
 ) -> None:
