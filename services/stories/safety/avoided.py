@@ -46,7 +46,7 @@ def found(seen: Seen, avoid: Sequence[str], *, since: int) -> bool:
     wanted = [stems for entry in avoid if (stems := _stems(entry))]
     if not wanted:
         return False
-    words = [stem(word) for word in seen.words]
+    words = [stem(word) for word in _spelled(seen.words)]
     return any(
         _is_at(entry, words, place, since)
         for place in range(len(words))
@@ -76,10 +76,22 @@ def _stems(entry: str) -> tuple[str, ...]:
     return tuple(stem(word) for word in words if word not in _EMPTY) or tuple(words)
 
 
+def _spelled(words: Sequence[str]) -> list[str]:
+    """The words, with those that are spelled out in single letters as a whole in the place of their last one."""
+    found = list(words)
+    letters = ""
+    for place, word in enumerate(words):
+        letters = letters + word if len(word) == 1 else ""
+        if len(letters) > 2:
+            found[place] = letters
+    return found
+
+
 def _is(wanted: str, word: str) -> bool:
-    return word == wanted or (
-        len(wanted) >= _SHORTEST_BEGINNING and word.startswith(wanted.removesuffix("e") if len(wanted) > 4 else wanted)
-    )
+    if word == wanted or word in (f"{wanted}gy", f"{wanted}gie", f"{wanted}y", f"{wanted}ty", f"{wanted}ny"):
+        return True
+    beginning = wanted.removesuffix("e") if len(wanted) > _SHORTEST_BEGINNING else wanted
+    return len(beginning) >= _SHORTEST_BEGINNING and word.startswith(beginning)
 
 
 def _is_at(entry: Sequence[str], words: Sequence[str], place: int, since: int) -> bool:

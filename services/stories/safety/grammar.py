@@ -143,9 +143,9 @@ class _Reader:
             return
         if not self._category:
             raise ValueError(f"a rule without a category: {line}")
-        words = line.split()
-        flags = list(_flags(words))
-        self._rule(flags, words[len(flags) :])
+        parts = line.split()
+        flags = list(_flags(parts))
+        self._rule(flags, parts[len(flags) :])
 
     def _rule(self, flags: list[str], words: list[str]) -> None:
         steps, gap, is_across = [], 0, False

@@ -1,6 +1,6 @@
 """Whether a child may see a text. Pure.
 
-The rules are for English. They are a help, not a guarantee (docs/stories.md, "Safety"): they pass what they do not know.
+The rules are for English. They are a help, not a guarantee (docs/stories.md, "Safety"): they pass what they miss.
 """
 
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ class Hit(NamedTuple):
 def hits(seen: Seen, rules: Book, *, since: int) -> Iterator[Hit]:
     """All rules that a text breaks by words of which the last is at `since` or after it.
 
-    A rule is not broken by words that are part of a harmless phrase of the same category.
+    Words of a harmless phrase break no rule of its category.
     """
     present: set[int] = set()
     for place in seen.places:
@@ -43,7 +43,7 @@ def hits(seen: Seen, rules: Book, *, since: int) -> Iterator[Hit]:
                         elif end > since or rule.weight:
                             found.append(Hit(rule, places, end))
     for hit in found:
-        if not harmless.get(hit.rule.category, _NO_PLACES).issuperset(hit.places):
+        if harmless.get(hit.rule.category, _NO_PLACES).isdisjoint(hit.places):
             yield hit
 
 

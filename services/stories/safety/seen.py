@@ -90,7 +90,11 @@ def _part(chunk: str) -> Part:
 
 def _bare(word: str) -> str:
     """A word without its apostrophes: `fox's` is the fox, `don't` is one word."""
-    return word.removesuffix("'s").replace("'", "")
+    if "'" not in word:
+        return word
+    for ending in ("'s", "'ll", "'d", "'ve"):
+        word = word.removesuffix(ending)
+    return word.replace("'", "")
 
 
 def _whole(chunk: str, core: str, words: tuple[str, ...]) -> frozenset[int]:

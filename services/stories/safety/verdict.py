@@ -20,7 +20,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "bullying": "Our stories do not make fun of anybody. Try something friendly.",
         "frightening": "That is too scary at this age. Try something a little braver and brighter.",
         "danger": "Somebody might try that at home and get hurt. Try something safe.",
-        "personal": "Please keep addresses, numbers, schools and photos out of it, and do not meet anybody from a story.",
+        "personal": "Please keep addresses, numbers, schools and photos out of it, and meet nobody from a story.",
         "links": "Please leave out links, sites and e-mail addresses.",
         "brands": "Our stories do not advertise. Try a made-up name.",
         "profanity": "Please use friendlier words.",
