@@ -68,13 +68,13 @@ def test_a_chapter_is_kept_with_all_that_it_told(family: Family) -> None:
     assert again.memory == {"signature": "egg", "facts": ["The egg is blue."]}
     assert (again.safety_score, again.checked_by, again.engine) == (0.9, ("rules",), "built-in")
     assert (kept.first_chunk_ms, kept.duration_ms) == (250, 4000)
+    assert family.stories.openings(family.user_id, mira.id) == ["egg"]
+    assert family.stories.shelf(family.user_id)[0].story.recap == "An egg was found."
     measured = family.begin(family.place(mira))
     figures = {"kind": "figures", "first_piece_ms": 120, "duration_ms": 900}
     family.settle(measured, text="Once.", outcome="failed", extras={"message": [figures]}, error_code="MODEL_BROKEN")
     failed = family.stories.chapter(family.user_id, measured)
     assert (failed.first_chunk_ms, failed.duration_ms, failed.error_code) == (120, 900, "MODEL_BROKEN")
-    assert family.stories.openings(family.user_id, mira.id) == ["egg"]
-    assert family.stories.shelf(family.user_id)[0].story.recap == "An egg was found."
 
 
 @pytest.mark.req("Y39")
