@@ -44,6 +44,7 @@ def test_a_theme_that_there_is_not_is_answered_with_the_list(teller: Teller) -> 
     assert teller.shelf() == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y33", "D1-19")
 def test_themes_have_other_names_and_case_and_spaces_do_not_matter(teller: Teller) -> None:
     for said, theme in ((" OCEAN ", "ocean"), ("Fairy Tale", "fairy-tale"), ("sea", "ocean"), ("fantasy", "magic")):
@@ -52,6 +53,7 @@ def test_themes_have_other_names_and_case_and_spaces_do_not_matter(teller: Telle
         teller.stop_all()
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y3", "Y12", "Y25", "Y33", "R25", "R33")
 def test_every_wrong_field_is_named(teller: Teller) -> None:
     wrong: dict[str, list[Any]] = {
@@ -139,6 +141,7 @@ def test_two_chapters_at_once_and_no_more(modelled_teller: Teller, model: ModelS
     assert len(modelled_teller.shelf()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-22", "Y32", "R7")
 def test_the_day_of_a_child_is_its_own_and_its_adults_to_change(teller: Teller) -> None:
     limited = teller.add_child(name="Ben", age=9, daily_limit=1)
@@ -153,6 +156,7 @@ def test_the_day_of_a_child_is_its_own_and_its_adults_to_change(teller: Teller) 
     assert teller.post(headers=JSON, child_id=limited["id"]).status_code == 201
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y25", "Y33", "R12", "D1-18")
 def test_words_that_are_not_for_a_child_are_refused_on_their_field_and_kept_for_the_adult(teller: Teller) -> None:
     first = read(teller.get())[-1]["story"]

@@ -8,6 +8,9 @@ from tests.blueprints.stories.tellers import JSON, SSE, Teller, chapter, read, t
 from tests.blueprints.streams import Stream
 from tests.model_server import ModelServer
 
+# Each tells several chapters.
+pytestmark = pytest.mark.slow
+
 
 def story_of(events: list[Any]) -> dict[str, Any]:
     told: dict[str, Any] = events[-1]["story"]
@@ -143,7 +146,6 @@ def test_a_story_or_a_chapter_of_somebody_else_or_of_another_child_is_not_found(
     assert len(teller.shelf()) == len(stranger.shelf()) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.req("Y33", "Y39")
 def test_a_chapter_that_is_being_told_or_broke_off_must_come_to_its_end_first(
     modelled_teller: Teller, model: ModelServer
@@ -225,7 +227,6 @@ def test_the_shelf_lists_stories_and_one_childs(teller: Teller, stranger: Teller
     assert teller.client.get("/api/v1/stories?before=nothing").status_code == 404
 
 
-@pytest.mark.slow
 @pytest.mark.req("Y34", "Y37", "Y39")
 def test_reading_a_running_chapter_from_two_places_is_one_story(modelled_teller: Teller, model: ModelServer) -> None:
     model.play(chapter(stall_after=130))

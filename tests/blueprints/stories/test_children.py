@@ -63,6 +63,7 @@ def test_what_is_left_out_is_usual(teller: Teller) -> None:
     assert (child["daily_limit"], child["bedtime"]) == (None, None)
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y33", "R25")
 def test_every_wrong_field_of_a_child_is_named(teller: Teller) -> None:
     wrong: dict[str, list[Any]] = {
@@ -109,6 +110,7 @@ def test_somebody_elses_child_is_not_there(teller: Teller, stranger: Teller) -> 
     assert stranger.client.get(place).json["age"] == 6
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y4", "R5")
 def test_children_need_a_login_and_a_browsers_csrf_token(teller: Teller, telling: Flask) -> None:
     anonymous = telling.test_client()
@@ -122,6 +124,7 @@ def test_children_need_a_login_and_a_browsers_csrf_token(teller: Teller, telling
     assert (forged.status_code, forged.json["code"]) == (403, "CSRF")
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-19", "D1-22")
 def test_deleting_a_child_deletes_its_stories_and_nobody_elses(teller: Teller) -> None:
     other = teller.add_child(name="Ben", age=9)

@@ -14,8 +14,10 @@ from tests.blueprints.stories.tellers import GENERATE, JSON, SSE, Teller, kinds,
 from tests.blueprints.streams import Stream
 from tests.conftest import sign_up
 
+# Each tells several chapters.
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.req("Y37", "R4", "A6-9")
 def test_the_same_get_is_the_same_story_while_it_is_told_and_a_minute_after(slow_teller: Teller) -> None:
     with Stream(slow_teller.get()) as one, Stream(slow_teller.get()) as two:
@@ -152,7 +154,6 @@ def test_a_get_with_a_key_is_the_same_for_a_day(teller: Teller) -> None:
     assert teller.get(headers=headers, theme="space").status_code == 409
 
 
-@pytest.mark.slow
 @pytest.mark.req("R4", "A6-9", "A6-11")
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_of_many_at_the_same_moment_one_starts(teller: Teller, method: str) -> None:
@@ -172,7 +173,6 @@ def test_of_many_at_the_same_moment_one_starts(teller: Teller, method: str) -> N
     assert len(teller.shelf()) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.req("Y32", "R7")
 def test_coming_back_is_not_counted_as_a_start(make_app: Callable[..., Flask]) -> None:
     teller = Teller(make_app(STORIES_RATE_LIMIT="2/minute", BUILTIN_PACE_MS="0"))

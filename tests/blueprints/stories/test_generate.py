@@ -70,6 +70,7 @@ def test_a_chapter_is_told_in_the_specifications_order_and_words(teller: Teller)
     assert [frame.seq for frame in frames] == sorted({frame.seq for frame in frames})
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y27", "R11")
 def test_pieces_are_paragraphs_of_fifty_to_two_hundred_words(teller: Teller) -> None:
     chunks = [event["chunk"] for event in teller.tell() if event["type"] == "content"]
@@ -79,6 +80,7 @@ def test_pieces_are_paragraphs_of_fifty_to_two_hundred_words(teller: Teller) -> 
     assert words(chunks[-1]) <= 200
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y34", "R11", "R12")
 def test_token_mode_tells_word_by_word(teller: Teller) -> None:
     events = teller.tell(mode="token")
@@ -104,6 +106,7 @@ def test_a_chapters_response_has_the_headers_of_every_stream(teller: Teller, met
         assert not {"Connection", "Content-Encoding", "Content-Length"} & set(response.headers.keys())
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4", "R22", "R23", "R33")
 def test_the_post_twin_takes_json_and_forms(teller: Teller) -> None:
     as_json = teller.tell_anew(child_id=str(teller.child["id"]), chapter_number="1")
@@ -113,6 +116,7 @@ def test_the_post_twin_takes_json_and_forms(teller: Teller) -> None:
     assert as_json[0]["stream_id"] != as_form[0]["stream_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4", "R23")
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_who_wants_json_is_told_where_the_chapter_is(teller: Teller, method: str) -> None:
@@ -132,6 +136,7 @@ def test_who_wants_json_is_told_where_the_chapter_is(teller: Teller, method: str
         assert (again.status_code, again.json) == (200, told)
 
 
+@pytest.mark.slow
 @pytest.mark.req("R23")
 @pytest.mark.parametrize("accept", [None, "*/*", "text/event-stream", "text/event-stream, text/html"])
 def test_without_another_wish_a_chapter_streams(teller: Teller, accept: str | None) -> None:
@@ -141,6 +146,7 @@ def test_without_another_wish_a_chapter_streams(teller: Teller, accept: str | No
     response.close()
 
 
+@pytest.mark.slow
 @pytest.mark.req("R23", "A6-16")
 def test_pages_and_fragments_are_not_given_a_stream(teller: Teller) -> None:
     htmx = teller.post(headers={"Accept": "text/html, text/event-stream", "HX-Request": "true"})
@@ -160,6 +166,7 @@ def test_asking_for_the_headers_alone_tells_nothing(teller: Teller) -> None:
     assert teller.shelf() == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y3", "Y4", "Y24", "Y31", "R5")
 def test_a_token_in_the_query_says_who_asks(teller: Teller, telling: Flask) -> None:
     query = teller.wish(token=teller.token)
@@ -170,6 +177,7 @@ def test_a_token_in_the_query_says_who_asks(teller: Teller, telling: Flask) -> N
     assert kinds(read(anonymous.get(GENERATE, query_string=query, headers=SSE))) == Y13
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y31", "R5")
 def test_a_stream_ticket_or_a_streams_id_starts_nothing(teller: Teller, telling: Flask) -> None:
     stream_id = teller.tell()[0]["stream_id"]
@@ -179,6 +187,7 @@ def test_a_stream_ticket_or_a_streams_id_starts_nothing(teller: Teller, telling:
     assert len(teller.shelf()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y19", "Y36", "Y39")
 def test_a_stopped_chapter_ends_with_what_came(slow_teller: Teller) -> None:
     with Stream(slow_teller.get()) as stream:
@@ -196,6 +205,7 @@ def test_a_stopped_chapter_ends_with_what_came(slow_teller: Teller) -> None:
     assert end["story"]["content_approved"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y24", "Y5")
 def test_other_sites_pages_get_cors_headers_where_they_are_named(telling_for_others: Teller) -> None:
     origin = "https://pages.example"
