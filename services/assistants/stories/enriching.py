@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from services.assistants.base import Turn
+from services.assistants.stories.asides import one_paragraph
 from services.assistants.stories.checking import Judge
 from services.assistants.stories.input import one_line
-from services.assistants.stories.prose import one_paragraph
 from services.stories import themes
 from services.stories.ages import band
 from services.stories.grammar import Told

@@ -10,7 +10,6 @@ from services.errors import ModelUnreachable
 from services.llm.asking import Moderated, Said
 from services.llm.builtin import BuiltinEngine
 from services.llm.messages import Began, Delta, Finish, Part, Request, Usage
-from services.stories import safety
 from services.stories.safety import Verdict
 
 CHILD: dict[str, Any] = {
@@ -196,6 +195,11 @@ class Told:
         return names
 
 
+def kind(_text: str, **_: Any) -> Verdict:
+    """Rules that let everything through, and take no time."""
+    return Verdict(allowed=True, score=1.0)
+
+
 def tell(
     turn: Turn,
     engine: Any,
@@ -203,7 +207,7 @@ def tell(
     desk: Desk | None = None,
     provider: Provider | None = None,
     check: str = "rules",
-    judge: Any = safety.judge,
+    judge: Any = kind,
     until: Any = None,
 ) -> Told:
     """Tell a chapter, up to its end, its failure, or the event where somebody stops it."""

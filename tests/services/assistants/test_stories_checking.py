@@ -9,13 +9,13 @@ from services.assistants.stories.checking import Checks, category_of, check_of, 
 from services.errors import ModelBroken
 from services.llm.builtin import BuiltinEngine
 from services.llm.messages import Began, Delta
-from services.stories import safety
 from services.stories.safety import Verdict
 from tests.services.assistants.tales import (
     Desk,
     Model,
     Provider,
     away,
+    kind,
     paragraph,
     says,
     story,
@@ -79,7 +79,7 @@ def test_what_a_model_says_of_why_is_told_in_our_words_only() -> None:
 @pytest.mark.parametrize("decided_by", ["rules", "model"])
 def test_a_refused_piece_is_written_down_and_told_in_another_way(mode: str, decided_by: str) -> None:
     provider = Provider(unsafe=["wolf"] if decided_by == "model" else [])
-    judge = refusing("wolf") if decided_by == "rules" else safety.judge
+    judge = refusing("wolf") if decided_by == "rules" else kind
     model = Model([says(CHAPTER), says(REST)])
 
     told = tell(turn_of(mode=mode), model, provider=provider, check="model", judge=judge)

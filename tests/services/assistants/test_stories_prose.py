@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.assistants.stories.prose import Prose, one_paragraph
+from services.assistants.stories.asides import one_paragraph
+from services.assistants.stories.prose import Prose
 
 SIZES = (1, 2, 3, 7, 50, 10**6)
 
@@ -74,6 +75,8 @@ STORIES = [
     "Everything was fine at the end of the path.",
     "2 foxes sat there. A fox came, too. I ran.",
     "Mia ran.\n\nShe slept.\n\n“Good night,” said the moon.",
+    "Here begins the tale of Mia. It was the end of the story, or so they thought. They could feel free to play.",
+    "The owl began. “Here is a story for you.” They listened.",
 ]
 
 
@@ -120,6 +123,27 @@ def test_what_never_ends_a_sentence_ends_too(text: str) -> None:
 
     assert one.is_full
     assert len(said) < 5_000
+
+
+ENDLESS = ["- an item\n", "# A heading\n", "As an AI I cannot write. ", "\n \n", "***\n", "[x] ", "{"]
+
+
+@pytest.mark.parametrize("text", ENDLESS)
+def test_what_is_no_story_and_never_ends_ends_too(text: str) -> None:
+    one, told = Prose(max_words=50), ""
+    one.feed("Mia ran.\n\n" if text != "{" else "")
+
+    for _ in range(2_000):
+        if one.is_full:
+            break
+        told += one.feed(text * 40)
+
+    assert one.is_full
+    assert len(told) < 1_500
+
+
+def test_a_passage_that_is_left_out_leaves_its_paragraph() -> None:
+    assert said("Mia ran. [Illustration: a fox]\n\nShe slept.") == "Mia ran.\n\nShe slept."
 
 
 def test_half_a_sentence_is_left_out_where_the_model_broke_off() -> None:
