@@ -1,5 +1,6 @@
 """A story as it is read: one path of it whole, and its tree of chapters without their texts."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -24,6 +25,8 @@ class StoryShown:
         chapters: All that was ever begun, every try of every place, in that order; with their texts only those of the
             path.
         tree: One of each place: the one that was completed last, else the one that was tried last.
+        places: The place of every try, by its id.
+        ways: Those of the tree by the place that they follow; None: the first ones.
     """
 
     story: Story
@@ -31,6 +34,8 @@ class StoryShown:
     path: tuple[Chapter, ...]
     chapters: tuple[Chapter, ...]
     tree: tuple[Chapter, ...]
+    places: Mapping[str, str]
+    ways: Mapping[str | None, Sequence[Chapter]]
 
     @property
     def id(self) -> str:
@@ -60,23 +65,16 @@ class StoryShown:
 
     def after(self, chapter: Chapter | None) -> tuple[Chapter, ...]:
         """What was told after a chapter, one for each choice that was made there; None: the first chapters."""
-        place_id = None if chapter is None else chapter.place_id
-        return tuple(one for one in self.tree if self.place_before(one) == place_id)
+        return tuple(self.ways.get(None if chapter is None else chapter.place_id, ()))
 
     def beside(self, chapter: Chapter) -> tuple[Chapter, ...]:
         """The chapters that were told instead of this one, because another choice was made."""
-        above = self.place_before(chapter)
-        return tuple(one for one in self.tree if one.place_id != chapter.place_id and self.place_before(one) == above)
+        above = None if chapter.parent_id is None else self.places.get(chapter.parent_id)
+        return tuple(one for one in self.ways.get(above, ()) if one.place_id != chapter.place_id)
 
     def tries(self, chapter: Chapter) -> tuple[Chapter, ...]:
         """All tries of a chapter, itself included, the oldest first."""
         return tuple(one for one in self.chapters if one.place_id == chapter.place_id)
-
-    def place_before(self, chapter: Chapter) -> str | None:
-        """The place of the chapter before; None: it is a first one."""
-        if chapter.parent_id is None:
-            return None
-        return next((one.place_id for one in self.chapters if one.id == chapter.parent_id), None)
 
 
 def get(s: Session, user_id: int, story_id: str, *, through: str | None = None) -> StoryShown:
@@ -106,12 +104,18 @@ def get(s: Session, user_id: int, story_id: str, *, through: str | None = None) 
     tries: dict[str, list[Chapter]] = {}
     for one in every:
         tries.setdefault(one.place_id, []).append(one)
+    places = {one.id: one.place_id for one in every}
+    ways: dict[str | None, list[Chapter]] = {}
+    for one in map(_told, tries.values()):
+        ways.setdefault(None if one.parent_id is None else places.get(one.parent_id), []).append(one)
     return StoryShown(
         story,
         child,
         path=tuple(sorted(whole.values(), key=lambda one: one.number)),
         chapters=tuple(every),
-        tree=tuple(_told(some) for some in tries.values()),
+        tree=tuple(map(_told, tries.values())),
+        places=places,
+        ways=ways,
     )
 
 

@@ -80,6 +80,24 @@ def test_a_child_goes_with_all_that_is_kept_about_it(family: Family) -> None:
     assert not family.stories.withheld(family.user_id, running, 1, "Bad words.", "weapons", "rules")
 
 
+@pytest.mark.slow
+def test_a_child_that_is_deleted_while_a_story_begins_leaves_nothing_behind(family: Family) -> None:
+    for _ in range(8):
+        mira = family.child()
+        family.tell(mira)
+        places = [family.place(mira), family.place(mira, 2)]
+
+        at_once(
+            lambda place=places[0]: family.begin(place),
+            lambda place=places[1]: family.begin(place),
+            lambda child=mira: family.stories.delete_child(family.user_id, child.id),
+        )
+
+        assert family.stories.children(family.user_id) == []
+        assert family.stories.shelf(family.user_id) == []
+        assert family.database.run(conversations.listing, family.user_id) == []
+
+
 def test_a_session_that_shows_a_childs_screen_ends_with_the_child(family: Family, database: Database) -> None:
     mira = family.child()
     family.stories.set_pin(family.user_id, "2580")
