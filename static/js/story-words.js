@@ -73,6 +73,8 @@ class Card {
     word.classList.add("w--asked")
     this.#say(word.textContent, "…")
     this.#box.hidden = false
+    const isBehind = word.getBoundingClientRect().bottom > this.#box.getBoundingClientRect().top
+    if (isBehind) word.scrollIntoView({ block: "start", behavior: "instant" })
     const words = await meaningOf(word.textContent)
     // Another word may have been tapped meanwhile.
     if (this.#word === word) this.#say(word.textContent, words)
