@@ -1,7 +1,7 @@
 """Sends a text where the site would send it, and says what became of it.
 
-What a client sends goes through `judge_input`. What a storyteller says comes in deltas, is cleaned as the log cleans it, cut into pieces, and
-each piece is looked at by the assistant's own checks with what was approved before it.
+What a client sends goes through `judge_input`. What a storyteller says comes in deltas, is cleaned as the log cleans it
+and cut into pieces; each is looked at by the assistant's own checks, with what was approved before it.
 """
 
 import random

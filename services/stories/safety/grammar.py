@@ -46,6 +46,7 @@ class Rule:
     weight: int = 0
     scope: Literal["", "in", "out"] = ""
     is_harmless: bool = False
+    elements: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,8 @@ class _Reader:
         scope: Literal["", "in", "out"] = "in" if "!in" in flags else "out" if "!out" in flags else ""
         is_ok = "!ok" in flags
         name = f"{self._category}: {label}"
-        self._rules.append(Rule(name, self._category, tuple(steps), age, weight, scope, is_ok))
+        needed = frozenset(step.element for step in steps)
+        self._rules.append(Rule(name, self._category, tuple(steps), age, weight, scope, is_ok, needed))
         if len(steps) == 1 and not is_ok and not weight and age == OLDEST:
             self._hard.update(self._words(words[0].removeprefix("^")))
 

@@ -1,8 +1,9 @@
 """Whether a child may see a text. Pure.
 
-The rules are for English. They are a help, not a guarantee (docs/stories.md, "Safety"): they pass what they miss.
+The rules are for English. They are a help, not a guarantee (docs/stories.md): they pass what they miss.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -16,7 +17,7 @@ from services.stories.safety.verdict import Verdict
 Kind = Literal["", "name", "title", "choice", "idea", "interest", "avoid"]
 
 # Of what was approved before, as much is looked at again as any rule spans, and more (characters).
-_TAIL: Final = 3000
+_TAIL: Final = 1200
 # More of what is frightening in one place than this is too much, by age.
 _MAX_WEIGHT: Final = ((6, 3), (9, 6), (OLDEST, 10))
 _MAX_INVISIBLE: Final = 8
@@ -85,20 +86,27 @@ def _weighed(seen: Seen, *, age: int, since: int, is_input: bool) -> Verdict:
     if worst is not None:
         return _refused(worst.rule.category, worst.rule.name, score=0.0 if worst.rule.age >= OLDEST else 0.2)
     limit = next(limit for oldest, limit in _MAX_WEIGHT if age < oldest or oldest == OLDEST)
-    heaviest = _heaviest(weights, since=since)
+    heaviest = _heaviest(weights, seen.words, since=since)
     if heaviest > limit:
         return _refused("frightening", "frightening: too much in one place", score=0.3)
     return Verdict(allowed=True, score=round(1.0 - 0.4 * heaviest / (limit + 1), 2))
 
 
-def _heaviest(hits: Sequence[Hit], *, since: int) -> int:
-    """The most that hits weigh together within a window that ends in what is new; each word counts once."""
+def _heaviest(hits: Sequence[Hit], words: Sequence[str], *, since: int) -> int:
+    """The most that hits weigh within a window that ends in what is new; a word that comes again weighs once."""
     ordered = sorted({hit.places: hit for hit in hits}.values(), key=lambda hit: hit.end)
+    counts: Counter[str] = Counter()
+    weights: dict[str, int] = {}
     heaviest = weight = first = 0
     for hit in ordered:
-        weight += hit.rule.weight
+        word = words[hit.places[0]]
+        weights.setdefault(word, hit.rule.weight)
+        counts[word] += 1
+        weight += weights[word] * (counts[word] == 1)
         while hit.end - ordered[first].end > matching.WINDOW:
-            weight -= ordered[first].rule.weight
+            gone = words[ordered[first].places[0]]
+            counts[gone] -= 1
+            weight -= weights[gone] * (counts[gone] == 0)
             first += 1
         if hit.end > since:
             heaviest = max(heaviest, weight)

@@ -15,7 +15,10 @@ _OTHERS: Final = named(
     los las una que por para con ella esta pero como muy
     il lo gli che di sono nel della non
     het een niet zijn voor maar ook
-    nao uma dos voce
+    nao uma dos voce eu mas
+    de la el y al mi un su se lo del los dijo le et il du au aux ce qui sur avait etait dit
+    er war auch sich hat von zu im nach wie noch
+    di da ho hai mi ti si era ha
     och att inte som jag
     """
 )

@@ -27,16 +27,18 @@ def hits(seen: Seen, rules: Book, *, since: int) -> Iterator[Hit]:
     for place in seen.places:
         for kinds, _ in place:
             present |= kinds
-    active = [all(step.element in present for step in rule.steps) for rule in rules.rules]
+    active: dict[int, list[Rule]] = {}
+    for element in present:
+        # Most rules need a word that is nowhere in the text.
+        for number in rules.by_first.get(element, ()):
+            if present.issuperset(rules.rules[number].elements):
+                active.setdefault(element, []).append(rules.rules[number])
     found: list[Hit] = []
     harmless: dict[str, set[int]] = {}
     for start, place in enumerate(seen.places):
         for kinds, _ in place:
             for element in kinds:
-                for number in rules.by_first.get(element, ()):
-                    if not active[number]:
-                        continue
-                    rule = rules.rules[number]
+                for rule in active.get(element, ()):
                     for end, places in _ends(seen, rule, start):
                         if rule.is_harmless:
                             harmless.setdefault(rule.category, set()).update(places)

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from services.stories.safety.ordinary import named
 
-# A word and the space after it. No child reads longer words; longer ones are cut, so that no buffer grows without bound.
+# A word and the space after it. No child reads longer words; longer ones are cut, so that no buffer grows for ever.
 _ATOM: Final = re.compile(r"(\S{0,400})(\s{0,400})")
 # Somebody who speaks is not interrupted, unless for as long as this (words).
 _LONGEST_SPEECH: Final = 60
@@ -24,7 +24,8 @@ class Pieces:
     """Cuts a text that comes in deltas into pieces.
 
     In "paragraph" mode each has `min_words` to `max_words` words and ends with a paragraph, else with a
-    sentence, or with a word where a sentence has more words than that; the last may be shorter. In "token" mode each is a sentence.
+    sentence, or with a word where a sentence has more words than that; the last may be shorter. In "token" mode each
+    is a sentence.
     """
 
     def __init__(self, mode: Literal["paragraph", "token"], max_words: int, min_words: int = 50) -> None:

@@ -184,7 +184,9 @@ def _join_letters(words: Sequence[str], places: list[list[tuple[frozenset[int], 
         joined += words[end]
         if len(joined) < 3:
             continue
-        if found := rules.kinds(joined) | rules.kinds(joined.translate(_FOR_LETTERS)):
+        read = joined.translate(_FOR_LETTERS)
+        # What it begins with was looked up when it was shorter.
+        if found := rules.exact.get(read, _NONE) | rules.prefixes.get(read, _NONE):
             places[place].append((found, end + 1))
 
 

@@ -27,7 +27,8 @@ _ALWAYS: Final = (
         "injection: code",
         re.compile(
             r"```|\$\{|\{\{|\}\}|\{%|\);|=>|==|&&|\|\||;\s{0,2}--|"
-            r"\bdef \w{1,30}\(|\w\(\)|#{3}|-{3,}\s?\w|\"\s?:\s?[\"\[{]"
+            r"\bdef \w{1,30}\(|\w\(\)|\b(?:print|alert|eval|exec|log|import|require|select|system) ?\(|"
+            r"#{3}|-{3,}\s?\w|\"\s?:\s?[\"\[{]"
         ),
     ),
     (
@@ -42,11 +43,16 @@ _ALWAYS: Final = (
             r"\b(?:[01]{8}\s{0,3}){2}|\b(?:[0-9a-f]{2}\s){6}|\b(?:0x[0-9a-f]{2}\W{0,3}){3}|(?:[.\-\u2022]{1,5}[ /]){5}"
         ),
     ),
+    # Longer than an alphabet, and than any word.
+    ("injection: spelled out", re.compile(r"(?<![^\W_])(?:[^\W_][\W_]{1,3}){40}")),
+    ("injection: endless word", re.compile(r"[^\W_]{80}")),
 )
 _ONLY_INPUT: Final = (
     ("personal: address of a house", re.compile(rf"\b\d{{1,5}}[a-z]?,?\s+(?:[a-z]+\s+){{1,3}}(?:{_STREETS})\b")),
 )
 _BLOB: Final = re.compile(r"[A-Za-z0-9+/_=-]{16,}")
+# What looks like these may be somebody who counts.
+_COUNTS: Final = frozenset(("personal: telephone number", "injection: encoded"))
 _COUNTED: Final = re.compile(r"\d+")
 
 
@@ -54,7 +60,7 @@ def found(folded: str, *, since: int, is_input: bool) -> Iterator[str]:
     """The names of what is found in a folded text, its category before the colon, if it ends after `since`."""
     for name, pattern in (*_ALWAYS, *_ONLY_INPUT) if is_input else _ALWAYS:
         for match in pattern.finditer(folded):
-            if match.end() > since and not (name.endswith("number") and _is_counting(match[0])):
+            if match.end() > since and not (name in _COUNTS and _is_counting(match[0])):
                 yield name
                 break
 
