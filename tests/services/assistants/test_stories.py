@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 
 from services import errors
-from services.assistants.stories import telling
+from services.assistants.stories import Storyteller, telling
 from services.assistants.stories.briefs import brief_of
 from services.errors import ModelBroken, ModelUnreachable
 from services.llm.builtin import BuiltinEngine
 from services.llm.messages import Began, Delta, Finish, Usage
 from services.stories.grammar import tell as told_by_grammar
 from services.stories.safety import Verdict
+from services.streaming.metrics import Metrics
 from tests.services.assistants.tales import (
     Desk,
     Model,
     Provider,
+    kind,
     paragraph,
     says,
     story,
@@ -138,6 +140,26 @@ def test_tokens_of_all_calls_are_added_up_and_figures_are_kept() -> None:
     assert figures["pieces"] == 3
     assert figures["rejected"] == 0
     assert 0 <= figures["first_token_ms"] <= figures["first_piece_ms"] <= figures["duration_ms"]
+
+
+@pytest.mark.req("Y40")
+def test_what_came_of_the_checks_is_counted_and_logged_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    metrics = Metrics()
+    provider = Provider(unsafe=["A fox sat"])
+    model = Model([says(CHAPTER), says("They all went home.")])
+    teller = Storyteller(model, Desk(), provider=provider, check="model", judge=kind, metrics=metrics)  # type: ignore[arg-type]
+
+    events = list(teller.reply(turn_of()))
+
+    assert events[-1].name == "end"
+    exposed = metrics.expose(runs=0, viewers=0).decode()
+    assert 'rill_story_pieces_total{status="approved"} 2.0' in exposed
+    assert 'rill_story_pieces_total{status="withheld"} 1.0' in exposed
+    (line,) = [record for record in caplog.records if record.getMessage() == "chapter told"]
+    told = line.__dict__
+    assert (told["pieces"], told["rejected"], told["whole"]) == (2, 1, True)
+    assert not any(word in repr([record.__dict__ for record in caplog.records]) for word in ("kite", "fox", "Mia"))
 
 
 def test_a_last_chapter_has_no_choices_and_ends_with_the_end() -> None:

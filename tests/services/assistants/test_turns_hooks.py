@@ -161,6 +161,20 @@ def test_another_try_has_the_stored_facts_but_not_an_answer_kept_from_before(pla
     assert family[answer.id] == [answer.id, turn.message_id]
 
 
+def test_another_try_has_new_luck_and_what_goes_on_has_the_same(place: Site) -> None:
+    turn = {"question": "Why?", "facts": {**facts_of(), "seed": 5}, "partial": ""}
+    answer = place.database.run(make_answer, place.user.id, turn=turn)
+    place.turns.settle(settled_of(answer, place.user.id, "A", outcome="stopped", finish_reason="cancelled"))
+
+    for from_partial in (True, False):
+        place.turns.go_on(place.user.id, str(answer.stream_id), from_partial=from_partial, request_id="r")
+
+    going_on, again = place.desk.started
+    assert going_on.facts["seed"] == 5
+    assert isinstance(again.facts["seed"], int)
+    assert again.facts["seed"] != 5
+
+
 @pytest.mark.slow
 def test_a_continued_answer_starts_with_its_partial(place: Site) -> None:
     facts = facts_of()

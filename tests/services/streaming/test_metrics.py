@@ -27,6 +27,8 @@ def test_everything_is_counted() -> None:
     metrics.resumed("exact")
     metrics.refused("site")
     metrics.viewed("search", "left", 0.7)
+    metrics.chapter(shown=5, withheld=2, by_rules_alone=1, check_s=0.3)
+    metrics.chapter(shown=0, withheld=0, by_rules_alone=0, check_s=0.0)
 
     text = metrics.expose(runs=1, viewers=4).decode()
 
@@ -38,6 +40,10 @@ def test_everything_is_counted() -> None:
         'rill_refusals_total{limit="site"} 1.0',
         'rill_views_ended_total{assistant="search",how="left"} 1.0',
         'rill_view_seconds_bucket{assistant="search",le="1.0"} 1.0',
+        'rill_story_pieces_total{status="approved"} 4.0',
+        'rill_story_pieces_total{status="approved_by_rules_alone"} 1.0',
+        'rill_story_pieces_total{status="withheld"} 2.0',
+        "rill_story_check_seconds_count 2.0",
         "rill_runs_active 1.0",
         "rill_viewers 4.0",
     ):
