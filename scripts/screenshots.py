@@ -14,6 +14,7 @@ from typing import Final
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from scripts.story_pictures import stories
 from tests.e2e.browsing import sign_in, until
 from tests.e2e.chats import PROBLEM, answer, ask, composer, ended, shows
 from tests.e2e.clients import Account
@@ -195,6 +196,7 @@ def main() -> int:
         operates(Camera(sign_in(new_page(browser, site), owner)))
         plain = new_page(browser, site, java_script_enabled=False)
         without_script(Camera(sign_in(plain, Account(site, "grace@example.org"))), model)
+        stories(browser, Camera, new_page)
         browser.close()
     print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}")
     return 0

@@ -40,6 +40,7 @@ class Chapter:
         choices: What can happen next; none in the last chapter, or where the story only goes on.
         approved, withheld: How many checks let a passage through, and how many did not.
         checked_by: Who looked: `rules`, `model`.
+        unanswered: Of how many passages the model was asked, and gave no clear answer.
         is_cut: Whether the chapter was brought to its end because of a check.
     """
 
@@ -60,6 +61,7 @@ class Chapter:
     approved: int = 0
     withheld: int = 0
     checked_by: Sequence[str] = ()
+    unanswered: int = 0
     is_cut: bool = False
 
     def stepped(self, data: Mapping[str, Any]) -> "Chapter":
@@ -81,6 +83,7 @@ class Chapter:
             approved=self.approved + is_approved,
             withheld=self.withheld + (not is_approved),
             checked_by=tuple(dict.fromkeys((*self.checked_by, *checked_by))),
+            unanswered=self.unanswered + _count(data.get("by_rules_alone")),
             is_cut=self.is_cut or data.get("action") == "ended",
         )
 

@@ -1,4 +1,4 @@
-"""Stories in an adult's browser: profiles, chapters, choices, other ways, what is held back, on paper, without script."""
+"""Stories in an adult's browser: profiles, chapters, choices, other ways, what is held back, paper, no script."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -57,7 +57,33 @@ def storied(site: Site, model: Model) -> Storied:
     study = ("/study", "/study?q=Why%3F", f"/study/{conversation_id}", "/study/nothing-here", "/points")
     past = ("/history", "/history?q=sky", "/history?q=zzz", "/history?bookmarked=1")
     kept = (*_with_a_file(somebody), *_with_a_deck(somebody, model, conversation_id), *_with_todos(somebody))
+    kept = (*kept, *_with_stories(somebody))
     return Storied(somebody, (*own, *study, *past, *kept, *_searched(somebody, model)))
+
+
+def _with_stories(somebody: Account) -> Sequence[str]:
+    """The pages of stories: of two children, with a story that two ways were taken in, and something held back."""
+    children = [
+        somebody.call("POST", "/api/v1/children", child)
+        for child in ({"name": "Mia", "age": 7, "interests": ["whales"]}, {"name": "Bo", "age": 10, "daily_limit": 9})
+    ]
+    assert [made.status for made in children] == [201, 201], children
+    child_id, tell = children[0].json["id"], "/api/v1/stories/generate/stream"
+    about: dict[str, Any] = {"child_id": child_id, "theme": "forest"}
+    for more in ({}, {"chapter_number": 2}, {"chapter_number": 2}):
+        told = somebody.call("POST", tell, {**about, **more})
+        assert told.status == 201, told
+        somebody.stored(told.json["stream_id"])
+        first = about.setdefault("from_chapter", told.json["chapter_id"])
+        about["story_session"] = told.json["story_id"]
+    assert first
+    refused = somebody.call(
+        "POST", tell, {"child_id": child_id, "theme": "magic", "custom_user_input": "a bloody murder"}
+    )
+    assert refused.status == 400, refused
+    story, one = f"/stories/{about['story_session']}", f"/stories/children/{child_id}"
+    own = ("/stories", "/stories?q=zebra", story, f"{story}/booklet", one, f"{one}/delete", "/stories/children/new")
+    return (*own, "/stories/review", "/stories/hand-over", "/stories/pin", "/stories/nothing-here")
 
 
 def _with_a_file(somebody: Account) -> Sequence[str]:

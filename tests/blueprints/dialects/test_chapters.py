@@ -107,7 +107,7 @@ def test_a_chapter_that_is_stored_tells_what_it_told_live() -> None:
     extras = {
         "check": [
             {"status": "rejected", "score": 0.1, "checked_by": ["rules"], "action": "rewritten", "category": "fear"},
-            {"status": "approved", "score": 1.0, "checked_by": ["rules", "model"]},
+            {"status": "approved", "score": 1.0, "checked_by": ["rules", "model"], "pieces": 6, "by_rules_alone": 2},
             "no event",
         ],
         "message": [{"kind": "summary", "content": "x"}, TOLD],
@@ -122,7 +122,7 @@ def test_a_chapter_that_is_stored_tells_what_it_told_live() -> None:
         ["Follow the song", "Wake the <captain>"],
     )
     assert (chapter.approved, chapter.withheld, chapter.checked_by) == (1, 1, ("rules", "model"))
-    assert (chapter.is_cut, chapter.is_last, chapter.is_told) == (False, False, True)
+    assert (chapter.is_cut, chapter.is_last, chapter.is_told, chapter.unanswered) == (False, False, True, 2)
 
 
 def test_what_is_malformed_spoils_only_itself() -> None:
