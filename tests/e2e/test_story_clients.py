@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page, Route
 
-from tests.e2e.browsing import HostPages
+from tests.e2e.browsing import HostPages, sign_in
 from tests.e2e.clients import Account
 from tests.e2e.programs import at, code, run_node
 from tests.e2e.sites import ROOT, Model, Site, eventually
@@ -224,6 +224,34 @@ def test_the_story_client_works_in_a_page_of_another_origin(
     assert seen["paused"] == seen["still"]
     assert seen["text"] == seen["story"]["story_content"]
     told_once(family)
+
+
+STOPPING: Final = """async (child_id) => {
+  const { StoryClient } = await import("/static/js/story-client.js")
+  const client = new StoryClient()
+  const telling = client.startStreaming({ child_id, theme: "ocean" })
+  while (!client.streamedContent) await new Promise((resolve) => setTimeout(resolve, 5))
+  await client.stopStreaming()
+  const story = await telling
+  return { story, text: client.streamedContent, error: client.error }
+}"""
+
+
+@pytest.mark.req("Y9", "Y31", "Y36", "R5")
+def test_the_story_client_stops_a_story_in_a_page_of_the_site_by_its_cookie(
+    model: Model, ada: Account, shared_site: Site, make_page: Callable[..., Page]
+) -> None:
+    model.play(text=TEXT, stall_after=130)
+    family = Family(ada)
+    page = sign_in(make_page(shared_site), ada)
+    page.goto("/account")
+
+    seen = page.evaluate(STOPPING, family.child_id)
+
+    assert (seen["story"]["success"], seen["error"]) == (False, None)
+    assert seen["text"] == seen["story"]["story_content"] != ""
+    (chapter,) = family.story()["chapters"]
+    assert (chapter["outcome"], chapter["story_content"]) == ("stopped", seen["text"])
 
 
 # As much of React as the hook uses.

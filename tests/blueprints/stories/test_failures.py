@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.blueprints.stories.tellers import GENERATE, JSON, Teller, chapter, kinds, prose, read, text_of
+from tests.blueprints.stories.tellers import GENERATE, JSON, SSE, Teller, chapter, kinds, prose, read, text_of
+from tests.blueprints.streams import Stream
 from tests.model_scripts import Script
 from tests.model_server import ModelServer, refused_port
 
@@ -24,10 +25,14 @@ def teller(modelled_teller: Teller) -> Teller:
 def test_a_model_that_breaks_off_is_an_error_and_the_partial_is_kept(teller: Teller, model: ModelServer) -> None:
     model.play(chapter(240, cut_after=150))
 
-    events = teller.tell()
+    with Stream(teller.get()) as stream:
+        frames = stream.rest()
+    events = [frame.json for frame in frames]
 
     assert [event["type"] for event in events].count("error") == 1
     error = events[-1]
+    # An EventSource that has heard it and comes back by itself has nothing more to hear, and stops.
+    assert teller.get(headers={**SSE, "Last-Event-ID": frames[-1].id}).status_code == 204
     assert (error["type"], error["error_code"], error["code"]) == ("error", "MODEL_BROKEN", "MODEL_BROKEN")
     assert error["retryable"] is True
     assert error["request_id"]
