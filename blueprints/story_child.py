@@ -14,7 +14,7 @@ from flask import Blueprint, Response, g, jsonify, render_template, request
 from blueprints import child_gate, identity, negotiate, streams
 from blueprints.addresses import stream_url
 from blueprints.extensions import services
-from blueprints.stored import settle_ended
+from blueprints.stored import answers_of, settle_ended
 from services.assistants.stories.input import MAX_IDEA_CHARS
 from services.errors import NotFound
 from services.store.base import utc_now
@@ -195,7 +195,9 @@ def _found(story_id: str, chapter_id: str) -> tuple[StoryShown, Chapter | None]:
 def _shown(chapter: Chapter) -> Page:
     if chapter.is_running:
         standing = streams.standing(_me(), StreamId(chapter.stream_id))
-        whole, rest = _parted(standing["text"])
+        # What it goes on from is not among its events.
+        turn = answers_of(_me(), chapter.stream_id)[-1].turn or {}
+        whole, rest = _parted(str(turn.get("partial") or "") + standing["text"])
         live = stream_url(chapter.stream_id)
         return Page(chapter, whole, rest, live, standing["last_event_id"] if standing["text"] else "", True)
     whole, rest = _parted(chapter.text)

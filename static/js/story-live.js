@@ -1,7 +1,9 @@
 // Brings a chapter onto the page while it is being told. Without it the page asks for itself again every few seconds.
 import { Connection } from "./connection.js"
+import { Progress, Writer } from "./story-writer.js"
 
-const QUIET_MS = 60_000
+// So many heartbeats may be missed before the connection counts as lost.
+const HEARTBEATS = 3
 const KINDER = "This part is told another way, so that it stays kind."
 
 export function attach(story) {
@@ -17,9 +19,13 @@ export function attach(story) {
     story.dispatchEvent(new CustomEvent("story:told", { detail: outcome }))
     bringWhatComesNext(story)
   }
+  let isAnew = false
   const take = ({ data }) => {
     const event = read(data)
-    if (event.type === "stream" && event.verdict !== "exact") writer.restart()
+    if (event.type === "stream" && event.verdict !== "exact") {
+      isAnew = true
+      writer.restart()
+    } else if (event.type === "node" && event.partial && isAnew) writer.add(event.partial)
     else if (event.type === "content") writer.add(event.chunk)
     else if (event.type === "metadata") entitle(story, event)
     else if (event.type === "progress") progress.show(event.progress)
@@ -30,11 +36,12 @@ export function attach(story) {
     }
     return false
   }
+  const quietMs = HEARTBEATS * 1000 * Number(document.body.dataset.heartbeat || 15)
   const connection = new Connection(withCursor(stream, cursor), take, {
     onState: (state) => progress.isAway(state === "reconnecting"),
     // What is kept of it is shown by the page itself.
     onFail: () => over("lost"),
-  }, { quietMs: QUIET_MS, attempts: 8 })
+  }, { quietMs, attempts: 8 })
   connection.open()
   addEventListener("pagehide", () => connection.close(), { once: true })
   addEventListener("online", () => connection.again())
@@ -58,81 +65,21 @@ function entitle(story, { title }) {
   if (title && !heading.textContent.includes(title)) heading.textContent += `: ${title}`
 }
 
-/** Makes paragraphs of pieces of text; a paragraph that is finished is told to the others, and never changes again. */
-class Writer {
-  #text
-  #rest = ""
-
-  constructor(text) {
-    this.#text = text
-    // What the page brought along may end in mid-paragraph.
-    this.#rest = text.dataset.rest ?? ""
-  }
-
-  restart() {
-    this.#text.replaceChildren()
-    this.#rest = ""
-  }
-
-  add(chunk) {
-    const parts = (this.#rest + chunk).split(/\n{2,}/)
-    this.#rest = parts.pop()
-    parts.forEach((part) => this.#paragraph(part))
-  }
-
-  finish() {
-    this.#paragraph(this.#rest)
-    this.#rest = ""
-  }
-
-  note(words) {
-    this.#append("story__note", words)
-  }
-
-  #paragraph(words) {
-    if (words.trim()) this.#append("story__p", words.trim()).setAttribute("data-p", "")
-  }
-
-  #append(name, words) {
-    const element = Object.assign(document.createElement("p"), { className: name, textContent: words })
-    this.#text.append(element)
-    return element
-  }
-}
-
-class Progress {
-  #box
-  #bar
-  #words
-
-  constructor(box) {
-    this.#box = box
-    this.#bar = box?.querySelector("progress")
-    this.#words = box?.querySelector("[data-progress-words]")
-  }
-
-  show({ description, percent }) {
-    if (!this.#box) return
-    this.#box.hidden = false
-    if (Number.isFinite(percent)) this.#bar.value = Math.max(this.#bar.value, percent)
-    if (description && this.#words.textContent !== description) this.#words.textContent = description
-  }
-
-  isAway(isAway) {
-    this.#box?.classList.toggle("telling--away", isAway)
-  }
-
-  hide() {
-    if (this.#box) this.#box.hidden = true
-  }
-}
-
-/** The buttons below the story, as the site makes them. */
+/** The buttons below the story, as the site makes them; if they cannot be had, or there are none yet, the way to look again. */
 async function bringWhatComesNext(story) {
   const next = document.getElementById("next")
-  const response = await fetch(next.dataset.url, { headers: { Accept: "text/html", "HX-Request": "true" } }).catch(() => null)
-  if (!response?.ok) return location.reload()
-  const made = new DOMParser().parseFromString(await response.text(), "text/html")
-  next.replaceChildren(...made.body.children)
-  next.dispatchEvent(new CustomEvent("story:next", { bubbles: true }))
+  const headers = { Accept: "text/html", "HX-Request": "true" }
+  const response = await fetch(next.dataset.url, { headers }).catch(() => null)
+  if (response?.redirected || response?.status === 403) return location.reload() // the screen is another's by now
+  const made = new DOMParser().parseFromString(response?.ok ? await response.text() : "", "text/html")
+  const parts = [...made.body.children]
+  next.replaceChildren(...(parts.length ? parts : [lookAgain()]))
+  story.dispatchEvent(new CustomEvent("story:next"))
+}
+
+function lookAgain() {
+  const { pathname, search } = location
+  const link = Object.assign(document.createElement("a"), { className: "big-button", href: pathname + search })
+  link.textContent = "Look for more of the story"
+  return link
 }

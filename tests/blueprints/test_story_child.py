@@ -1,5 +1,6 @@
 """The child's screen: its shelf, its chapters, what comes next, and what it never tells."""
 
+import html
 import re
 import secrets
 import time
@@ -317,6 +318,8 @@ def test_a_chapter_that_broke_off_goes_on(make_shared: Callable[..., Flask]) -> 
     sent = family.client.post(f"/stories/child/{story}/again", data=form, headers=PAGE)
 
     assert (sent.status_code, sent.headers["Location"]) == (303, f"/stories/child/{story}")
+    opening = re.split(r"\n{2,}", broken.text)[0].strip()
+    assert opening in html.unescape(family.page(f"/stories/child/{story}")), "what it goes on from is there at once"
     whole = family.told(story)
     assert whole.is_complete
     assert whole.text.startswith(broken.text)
