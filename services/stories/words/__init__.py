@@ -19,6 +19,8 @@ _LINE: Final = re.compile(r"([a-z/-]+)(?: \(([a-z, ]+)\))?: (\S.*)")
 _AROUND: Final = re.compile(r"^[^a-z]+|[^a-z]+$")
 _OWNER: Final = re.compile(r"'s?$")
 _VOWELS: Final = frozenset("aeiou")
+# These change nothing at the end of the word that gets them, but a `y` or an `le`.
+_AFTER_ALL: Final = frozenset({"ly", "y", "ness"})
 _SHORT: Final = re.compile(r"[^aeiou]+[aeiouy][^aeiouwxy]")
 # A shorter word has no ending that is taken off it.
 _SHORTEST: Final = 3
@@ -71,7 +73,7 @@ def _known() -> Mapping[str, Meaning]:
 
 def _bases(word: str) -> Iterator[str]:
     """What a word may be a form of, the likeliest first."""
-    for ending in ("s", "ed", "ing", "er", "est", "ly", "y"):
+    for ending in ("s", "ed", "ing", "er", "est", "y", "ly", "ness"):
         stem = word.removesuffix(ending)
         if stem != word and len(stem) >= _SHORTEST:
             yield from _singular(stem) if ending == "s" else _without(stem, ending)
@@ -96,7 +98,7 @@ def _singular(stem: str) -> Iterator[str]:
 def _without(stem: str, ending: str) -> Iterator[str]:
     """The words that may have got another ending: crossed, hoped, hopped, hurried, gently, bubbly."""
     # After one short vowel the last letter is doubled, so that `hoped` is of `hope` and not of `hop`.
-    if ending in {"ly", "y"} or not _SHORT.fullmatch(stem):
+    if ending in _AFTER_ALL or not _SHORT.fullmatch(stem):
         yield stem
     if stem.endswith("i"):
         yield f"{stem[:-1]}y"

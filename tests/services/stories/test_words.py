@@ -90,6 +90,9 @@ def test_no_meaning_is_unfit_for_a_child_of_five() -> None:
         ("curiously", "curious"),
         ("frosty", "frost"),
         ("foggy", "fog"),
+        ("curly", "curl"),
+        ("stubbornness", "stubborn"),
+        ("grumpiness", "grumpy"),
     ],
 )
 def test_a_word_is_found_in_its_forms(asked: str, word: str) -> None:
