@@ -219,7 +219,7 @@ def test_an_idea_that_is_not_for_children_is_refused_and_shown_to_the_adult(
     expect(page.locator(".stories__count")).to_have_count(0)
 
 
-@pytest.mark.req("B2")
+@pytest.mark.req("B2", "D1-21")
 def test_the_booklet_prints_a_cover_and_each_chapter_on_a_page_of_its_own(
     open_page: Callable[..., Page], parent: Account
 ) -> None:
