@@ -16,10 +16,11 @@ from services.stories import themes
 from services.stories.ages import band, tier
 
 TEMPERATURE: Final = 0.8
-CHECK_TOKENS: Final = 60
-ENRICH_TOKENS: Final = 900
-# A word of English takes 1.3 tokens or so; models that count badly write half as much again.
-_TOKENS_A_WORD: Final = 2.4
+# Two words are wanted; models that think first need room for it.
+CHECK_TOKENS: Final = 300
+ENRICH_TOKENS: Final = 2_000
+# Only a bound: who writes more words than a chapter has is ended by them (`prose`).
+WRITE_TOKENS: Final = 3_000
 _MAX_TAIL_CHARS: Final = 1_500
 _MAX_RECAP_CHARS: Final = 1_500
 _PRONOUNS: Final[Mapping[str, str]] = {"she": "she, her", "he": "he, him, his", "they": "they, them, their (one child)"}
@@ -60,12 +61,11 @@ def write(turn: Turn, *, authored: str, partial: str, gently: bool = False) -> R
         ending=render("stories", _ending(facts)),
         gently=render("stories", "gently") if gently else "",
     )
-    limit = int(said.words[1] * _TOKENS_A_WORD)
     return Request(
         [Message("system", system), Message("user", asked)],
         authored=authored,
         partial=partial,
-        max_tokens=limit,
+        max_tokens=WRITE_TOKENS,
         temperature=TEMPERATURE,
     )
 

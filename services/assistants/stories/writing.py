@@ -34,6 +34,8 @@ ATTEMPTS: Final = 3
 _LENIENCE: Final = 1.4
 _FEWEST_MORE: Final = 60
 THE_END: Final = "The end."
+# What the adult reads of a passage that the provider kept back.
+UNSEEN: Final = "The model's provider withheld a passage; nobody here has seen it."
 # For the case that nothing else is left to say.
 _PLAIN: Final = "Then everything was calm and friendly again, and they went on together."
 _WORD: Final = re.compile(r"\s*\S+|\s+$")
@@ -105,8 +107,9 @@ class Writing:
             Unavailable: What is withheld cannot be written down.
         """
         for attempt in range(ATTEMPTS):
+            shown = self.shown
             refused = yield from self._attempt(attempt)
-            if refused is None and self.shown:
+            if refused is None and self.shown > shown:
                 break
             if refused is not None:
                 is_over = attempt == ATTEMPTS - 1
@@ -165,7 +168,8 @@ class Writing:
             if failure.code != _FILTERED:
                 raise
             # The provider withheld what comes next: another way is looked for, as with a piece that we refuse.
-            return refused or self._withhold(Checked("", Verdict(False, 0.0, "model", "provider"), telling.MODEL))
+            unseen = Checked(UNSEEN, Verdict(False, 0.0, telling.MODEL, "provider"), telling.MODEL)
+            return refused or self._withhold(unseen)
         if finish is None and not prose.is_full:
             yield from self._rest(pieces, prose, normaliser, whole=False)
             raise ModelBroken

@@ -6,6 +6,7 @@ import pytest
 
 from services.assistants.stories import Storyteller
 from services.assistants.stories.checking import Checks, category_of, check_of, verdict_of
+from services.assistants.stories.writing import UNSEEN
 from services.errors import ModelBroken
 from services.llm.builtin import BuiltinEngine
 from services.llm.messages import Began, Delta
@@ -139,6 +140,15 @@ def test_the_built_in_storyteller_has_another_way() -> None:
     assert told.message("memory")["memory"]["signature"]
 
 
+def test_a_second_telling_that_adds_nothing_is_asked_for_once_more() -> None:
+    model = Model([says(CHAPTER), says("I'm sorry, I can't continue the story."), says(REST)])
+
+    told = tell(turn_of(), model, judge=refusing("wolf"))
+
+    assert told.error is None
+    assert told.text.endswith(REST)
+
+
 def test_when_everything_is_refused_nothing_is_shown_by_anybody() -> None:
     for engine in (BuiltinEngine(0), Model([says(CHAPTER)] * 3)):
         told = tell(turn_of(), engine, judge=refusing(""))
@@ -248,7 +258,7 @@ def test_what_the_provider_withholds_is_told_in_another_way_too() -> None:
         "action": "rewritten",
         "category": "model",
     }
-    assert told.desk.kept == [(1, "", "model", "model")]
+    assert told.desk.kept == [(1, UNSEEN, "model", "model")]
 
 
 def test_what_was_held_back_when_a_model_broke_off_is_checked_too() -> None:
