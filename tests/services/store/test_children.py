@@ -192,15 +192,19 @@ def test_a_child_without_a_limit_reads_on_and_one_with_none_a_day_does_not(famil
     assert told(family, free.id) == (3, 0)
 
 
-def test_two_tabs_share_the_last_chapter_of_a_day(family: Family) -> None:
+def test_tabs_of_several_workers_share_the_last_chapter_of_a_day(
+    family: Family, user: users.User, make_database: Callable[..., Database]
+) -> None:
     mira = family.child(daily_limit=1)
-    places = [family.place(mira) for _ in range(4)]
+    workers = [family, Family(make_database(), user)]
+    places = [family.place(mira) for _ in range(6)]
 
-    outcomes = at_once(*(lambda place=place: family.begin(place) for place in places))
+    outcomes = at_once(*(lambda n=n: workers[n % 2].begin(places[n]) for n in range(6)))
 
     assert len([one for one in outcomes if isinstance(one, str)]) == 1
-    assert len([one for one in outcomes if isinstance(one, DayLimit)]) == 3
+    assert len([one for one in outcomes if isinstance(one, DayLimit)]) == 5
     assert told(family, mira.id) == (1, 0)
+    assert len(family.stories.shelf(family.user_id)) == 1
 
 
 @pytest.mark.parametrize(
