@@ -9,7 +9,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test test-slow e2e test-model test-postgres bench bench-store eval-search bench-search screenshots requirements lock setup setup-dev setup-e2e
+.PHONY: help run check test test-slow e2e test-model test-postgres bench bench-store eval-search eval-safety bench-search screenshots requirements lock setup setup-dev setup-e2e
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ bench-store: setup-dev ## Measure the history with 10,000 conversations on both 
 
 eval-search: setup-dev ## Measure how well the search finds, refuses and cites; fails on a missed goal
 	@$(PY) -m scripts.eval_search $(ARGS)
+
+eval-safety: setup-dev ## Measure what the rules for stories let through and refuse; fails on a missed goal
+	@$(PY) -m scripts.eval_safety $(ARGS)
 
 bench-search: setup-e2e ## Measure the search with 100,000 chunks, ingestion beside streams; fails on a missed goal
 	@$(PY) -m scripts.bench_search $(ARGS)

@@ -82,4 +82,4 @@ def _is_counting(text: str) -> bool:
     """Whether numbers go up or down by the same step, as one counts."""
     numbers = [int(each) for each in _COUNTED.findall(text)]
     steps = {second - first for first, second in pairwise(numbers)}
-    return len(numbers) > 3 and len(steps) == 1
+    return len(numbers) > 3 and len(steps) == 1 and 0 not in steps
