@@ -8,8 +8,7 @@ from flask import Blueprint, render_template
 
 from blueprints import identity, transcript
 from blueprints.extensions import services
-from blueprints.stored import settle_ended
-from blueprints.story_pages import me
+from blueprints.story_pages import me, settled
 from services.stories import themes
 from services.stories.shelf import StoryShown
 
@@ -34,14 +33,14 @@ class Way:
 @blueprint.get("/stories/<story_id>")
 def page(story_id: str) -> str:
     """The story along the path that was read last."""
-    settle_ended(me())
+    settled()
     return again(story_id, None)
 
 
 @blueprint.get("/stories/<story_id>/booklet")
 def booklet(story_id: str) -> str:
     """The story for paper: a cover, large type, each chapter on a page of its own."""
-    settle_ended(me())
+    settled()
     shown = services().stories.story(me(), story_id)
     _, turns = transcript.of_conversation(me(), story_id)
     return render_template(

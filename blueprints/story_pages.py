@@ -4,11 +4,13 @@ The child's screen is `story_child`; reading a story is `story_book`, profiles a
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, g, render_template, request
+from limits.errors import StorageError
 
 from blueprints import answered, errors, identity, negotiate, transcript
 from blueprints.dialects.chapters import Telling
@@ -16,7 +18,7 @@ from blueprints.extensions import services
 from blueprints.stored import settle_ended
 from services import when
 from services.assistants.stories.input import MAX_IDEA_CHARS, USUAL_LENGTH
-from services.errors import AppError
+from services.errors import AppError, Unavailable
 from services.store.base import utc_now
 from services.store.children import Child
 from services.store.stories import StorySummary
@@ -66,7 +68,7 @@ class Book:
 @blueprint.get("/stories")
 def page() -> str:
     """Begin a story, or take one from the shelf; who comes for the first time tells who the child is."""
-    settle_ended(me())
+    settled()
     return shown()
 
 
@@ -122,8 +124,15 @@ def posted(act: Callable[[], Response]) -> Response:
     """
     if g.get("child_id") is not None:
         return act()
+
+    def counted() -> Response:
+        try:
+            return act()
+        except StorageError as away:
+            raise Unavailable from away
+
     try:
-        return errors.on_page(act, lambda problem: Response(_again(problem)))
+        return errors.on_page(counted, lambda problem: Response(_again(problem)))
     except AppError as wrong:
         if not negotiate.is_fragment(request) or errors.status_of(wrong) not in _MISTAKES:
             raise
@@ -135,6 +144,12 @@ def posted(act: Callable[[], Response]) -> Response:
 def me() -> int:
     """Whose stories they are."""
     return identity.require().user.id
+
+
+def settled() -> None:
+    """Have what has just ended stored, so that it is shown; while Redis is away it is shown as running."""
+    with suppress(Unavailable):
+        settle_ended(me())
 
 
 def said_at(moment: datetime) -> str:

@@ -1,7 +1,7 @@
 """The pages of stories as an adult uses them whose browser runs no script, and what scripts are answered."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import unescape
 from typing import Any
@@ -13,8 +13,10 @@ from werkzeug.test import TestResponse
 
 from services.errors import NotFound
 from services.store.child_days import DayLimit
+from services.store.children import ChildDraft
 from tests.blueprints.families import Family
-from tests.blueprints.told import Shelf
+from tests.blueprints.members import Member
+from tests.blueprints.told import RUNNING, Shelf
 
 HTML = {"Accept": "text/html"}
 HTMX = {**HTML, "HX-Request": "true"}
@@ -355,3 +357,34 @@ def test_somebody_elses_children_and_stories_are_unknown(parent: Parent, shelf: 
         stranger.see(path, 404)
     stranger.send(f"/stories/children/{told.child_id}/delete", 404)
     assert parent.see(f"/stories/{told.story_id}")
+
+
+class Away:
+    """A household on a site whose Redis nobody listens for, with a login token."""
+
+    def __init__(self, site: Flask) -> None:
+        member = Member(site)
+        self.client, self.services, self.user_id = member.client, member.services, member.user.id
+        self.child = self.services.stories.add_child(self.user_id, ChildDraft(name="Mia", age=7))
+
+
+@pytest.mark.slow
+@pytest.mark.req("T41")
+def test_the_pages_are_there_while_redis_is_away(
+    make_shared: Callable[..., Flask], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    away = Away(make_shared(REDIS_URL=f"unix://{tmp_path_factory.mktemp('no')}/redis"))
+    shelf, parent = Shelf(away), Parent(away.client)
+    told = shelf.tell(title="The Fox")
+    running = shelf.tell(after=told, choice="Climb the tree", outcome=RUNNING)
+
+    assert "being told" in parent.see("/stories")
+    page = parent.see(f"/stories/{told.story_id}")
+    assert "Mia saw a fox." in page
+    assert f'hx-sse:connect="/api/streams/{running.stream_id}?view=html"' in page
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
+    parent.see(f"/stories/{told.story_id}/booklet")
+    start = {"child_id": away.child.id, "theme": "forest", "custom_user_input": "a polite bear"}
+    refused = parent.send(ASK, 503, **start)
+    assert 'value="a polite bear"' in refused.text
+    assert "Nothing was begun. Try again in a moment." in refused.text

@@ -1,6 +1,6 @@
 """Stories of a family that are told already, without a storyteller."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from services.assistants.base import Turn
 from services.store import chapter_books, conversations
@@ -8,16 +8,24 @@ from services.store.chapter_books import Told
 from services.store.chapters import Chapter
 from services.store.children import Child
 from services.store.database import Session
-from tests.blueprints.families import Family
 from tests.factories import make_answer, settle
 
+RUNNING = "running"
 CHOICES = ("Follow the fox", "Climb the tree")
+
+
+class Household(Protocol):
+    """Whoever has children on a site, as tests.blueprints.families has them."""
+
+    services: Any
+    user_id: int
+    child: Child
 
 
 class Shelf:
     """Stories of a family's children."""
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: Household) -> None:
         self.family = family
 
     def tell(
@@ -37,6 +45,7 @@ class Shelf:
         """A chapter: of a new story, unless it is told `after` another one, or as another beginning of `story_id`.
 
         Args:
+            outcome: `RUNNING` for one that has not ended.
             told: What it tells besides its words; the rest is as usual.
         """
         child = child or self.family.child
@@ -81,6 +90,8 @@ class Shelf:
         row = make_answer(s, self.family.user_id, assistant="stories", **given)
         turn = Turn("stories", self.family.user_id, row.conversation_id, row.id, given["question"], facts)
         self.family.services.stories.begin(s, turn)
+        if outcome == RUNNING:
+            return row.id
         error_code = "INTERRUPTED" if outcome == "interrupted" else None
         settle(s, row.id, text, outcome=outcome, extras=extras, error_code=error_code)
         chapter_books.ended(s, Told(row.id, text, outcome, error_code, "built-in", False, {}, extras))
