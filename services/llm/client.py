@@ -79,7 +79,8 @@ class OpenAIEngine:
         # Hosted models want the new name; most other servers know only the old one.
         names = ("max_completion_tokens", "max_tokens")
         self._limit_names = names if base_url == HOSTED_URL else names[::-1]
-        self.transport = Transport(base_url, max_connections=settings.max_streaming_connections + 16)
+        # An answer, and a question beside it (`say`), for each stream.
+        self.transport = Transport(base_url, max_connections=2 * settings.max_streaming_connections + 16)
         self._client = _sdk(self.transport, base_url, settings.openai_api_key, settings.model_connect_timeout_s)
         self._create = self._client.chat.completions.with_streaming_response.create
 
