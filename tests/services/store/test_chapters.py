@@ -146,6 +146,7 @@ def test_a_story_is_called_as_its_first_chapter_unless_somebody_named_it(family:
 # -- the shelf
 
 
+@pytest.mark.slow
 def test_a_shelf_is_read_in_pages_the_newest_first(family: Family) -> None:
     mira, noah = family.child("Mira"), family.child("Noah")
     told = []

@@ -274,6 +274,7 @@ def test_a_pin_is_guessed_five_times_whatever_restarts_in_between(
     assert family.stories.check_pin(family.user_id, "2580")
 
 
+@pytest.mark.slow
 def test_a_pin_is_not_guessed_slowly_either(family: Family) -> None:
     family.stories.set_pin(family.user_id, "2580")
     for guess in range(20):
