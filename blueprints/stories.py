@@ -105,10 +105,11 @@ def shelf() -> Response:
 
 @blueprint.get("/api/v1/stories/<story_id>")
 def story(story_id: str) -> Response:
-    """One story: its chapters as a tree, and which of them are the path that is read now."""
+    """One story: its chapters as a tree, and which of them are the path that is read now, or lead through `chapter`."""
     user_id = identity.require().user.id
     settle_ended(user_id)
-    return jsonify(fields.story_json(services().stories.story(user_id, story_id)))
+    through = request.args.get("chapter") or None
+    return jsonify(fields.story_json(services().stories.story(user_id, story_id, through=through)))
 
 
 def _told(user_id: int) -> Response:

@@ -104,6 +104,12 @@ def test_going_back_to_choose_otherwise_makes_a_branch(teller: Teller) -> None:
     assert by_id[first["chapter_id"]]["next"] == [one["chapter_id"], two["chapter_id"]]
     assert by_id[one["chapter_id"]]["choice"] != by_id[two["chapter_id"]]["choice"]
     assert stored["path"] == [first["chapter_id"], two["chapter_id"]]
+    # The other way can be read without taking it.
+    other = teller.client.get(f"/api/v1/stories/{first['story_id']}?chapter={one['chapter_id']}").json
+    assert other["path"] == [first["chapter_id"], one["chapter_id"]]
+    read_there = {chapter["id"]: chapter["story_content"] for chapter in other["chapters"]}
+    assert read_there == {**read_there, one["chapter_id"]: one["story_content"], two["chapter_id"]: None}
+    assert teller.story(first["story_id"])["path"] == stored["path"]
     third = story_of(teller.tell(chapter_number=3, from_chapter=one["chapter_id"]))
     assert teller.story(first["story_id"])["path"] == [first["chapter_id"], one["chapter_id"], third["chapter_id"]]
 
