@@ -21,6 +21,10 @@ _SCRIPT: Final = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECAS
 _LINK: Final = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,300}\)")
 _MARKS: Final = re.compile(r"\*+|`+|~~|(?<!\w)_+|_+(?!\w)")
 _BLANKS: Final = re.compile(r"[ \t]{2,}|\t")
+# What nobody sees: it could only hide words from whoever checks them.
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
+)
 _SPEECH: Final = re.compile(r"\"[^\"]*(?:\"|\Z)|\u201c[^\u201d]*(?:\u201d|\Z)")
 _BRACKETED: Final = re.compile(
     r"\[[^\[\]]*\]\W*|[\[(]\s*(?:word count|illustration|image|picture|end of|to be continued|note)\b.*", _OFF
@@ -61,7 +65,8 @@ def one_paragraph(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A text without markup."""
+    """A text without markup, and without what cannot be seen."""
+    text = _INVISIBLE.sub("", text)
     bare = _MARKS.sub("", _LINK.sub(r"\1", _TAG.sub("", _SCRIPT.sub("", text))))
     return _BLANKS.sub(" ", bare).strip()
 

@@ -27,6 +27,7 @@ _LENIENCE: Final = 1.25
 _MAX_REPEATED: Final = 4
 _KNOWN_CHARS: Final = 2_000
 
+_LINE_ENDS: Final = {0x85: "\n", 0x2028: "\n", 0x2029: "\n\n"}
 _END: Final = re.compile(
     r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)[.!?\u2026]+[\"'\u201d\u2019\u00bb)\]*_]*(?=\s)"
 )
@@ -74,7 +75,7 @@ class Prose:
         if self.is_full:
             return ""
         self._received += len(text)
-        self._buffer += text
+        self._buffer += text if text.isascii() else text.translate(_LINE_ENDS)
         if self._wrapped is None:
             self._buffer = self._buffer.lstrip()
             self._wrapped = begins_wrapped(self._buffer)

@@ -56,6 +56,7 @@ NO_STORY = [
     ('{"story": ', ""),
     ("{" * 50_000, ""),
     ("***", ""),
+    ("Mia r\u200ba\u202en\u2060.\u2029She \U000e0041slept.", "Mia ran.\n\nShe slept."),
     ("", ""),
     (" \n\n ", ""),
 ]
