@@ -5,6 +5,7 @@ a route is open to children only if its view is marked by `identity.for_children
 child, a story, a stream) must be this child's. See docs/decisions/0016.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,8 @@ from services.streaming.wire import parse_event_id
 if TYPE_CHECKING:
     from services.assistants.stories.input import StoryInput
 
+# What ids look like; anything else names nothing.
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What the signed cookie says of the screen: {bedtime, ideas}.
 SCREEN: Final = "story_screen"
 # Tells the scripts of pages that are still open, and nobody else, that the browser was handed over.
@@ -73,6 +76,8 @@ def check_story(story_id: str) -> None:
     """
     if g.child_id is None:
         return
+    if not _ID.fullmatch(story_id):
+        raise ChildScreen
     try:
         story = services().stories.about(identity.require().user.id, story_id)
     except NotFound:
@@ -89,7 +94,8 @@ def check_stream(stream_id: str) -> None:
     """
     if g.child_id is None:
         return
-    found = services().stories.story_of_stream(identity.require().user.id, stream_id)
+    is_named = _ID.fullmatch(stream_id)
+    found = services().stories.story_of_stream(identity.require().user.id, stream_id) if is_named else None
     if found is None:
         raise ChildScreen
     check_child(found[1])

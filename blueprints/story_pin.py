@@ -18,6 +18,7 @@ from services.store import sessions
 blueprint = Blueprint("story_pin", __name__)
 
 ADULT_HOME: Final = "/stories"
+_MAX_CHILD_ID: Final = 2**31 - 1
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _RUNS: Final = ("01234567890", "09876543210")
 _NOT_IT: Final = "That was not it. Nothing has changed."
@@ -141,9 +142,10 @@ def _check_password(password: str) -> None:
 def _child_id(sent: body.Fields) -> int:
     value = str(sent.values.get("child_id") or "")
     if not re.fullmatch(r"[0-9]{1,15}", value):
-        sent.wrong("child_id", "is missing")
+        sent.wrong("child_id", "must be a child's number" if value else "is missing")
         return 0
-    return int(value)
+    # Beyond what a column counts to there is nobody: unknown, as any other number that no child has.
+    return int(value) if int(value) <= _MAX_CHILD_ID else 0
 
 
 def _new_pin(sent: body.Fields) -> str:

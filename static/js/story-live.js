@@ -1,5 +1,6 @@
 // Brings a chapter onto the page while it is being told. Without it the page asks for itself again every few seconds.
 import { Connection } from "./connection.js"
+import * as once from "./story-once.js"
 import { Progress, Writer } from "./story-writer.js"
 
 // So many heartbeats may be missed before the connection counts as lost.
@@ -17,7 +18,7 @@ export function attach(story) {
     writer.finish()
     progress.hide()
     story.dispatchEvent(new CustomEvent("story:told", { detail: outcome }))
-    bringWhatComesNext(story)
+    bringWhatComesNext()
   }
   let isAnew = false
   const take = ({ data }) => {
@@ -66,7 +67,7 @@ function entitle(story, { title }) {
 }
 
 /** The buttons below the story, as the site makes them; if they cannot be had, or there are none yet, the way to look again. */
-async function bringWhatComesNext(story) {
+async function bringWhatComesNext() {
   const next = document.getElementById("next")
   const headers = { Accept: "text/html", "HX-Request": "true" }
   const response = await fetch(next.dataset.url, { headers }).catch(() => null)
@@ -74,7 +75,8 @@ async function bringWhatComesNext(story) {
   const made = new DOMParser().parseFromString(response?.ok ? await response.text() : "", "text/html")
   const parts = [...made.body.children]
   next.replaceChildren(...(parts.length ? parts : [lookAgain()]))
-  story.dispatchEvent(new CustomEvent("story:next"))
+  next.querySelectorAll("[data-behavior~=once]").forEach(once.attach)
+  document.getElementById("announcer").textContent = next.querySelector("h2, .the-end__words, a")?.textContent ?? ""
 }
 
 function lookAgain() {

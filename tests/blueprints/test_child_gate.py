@@ -129,6 +129,9 @@ def test_other_childrens_things_and_foreign_streams_are_closed(handed: Family) -
     assert handed.client.get(f"/stories/children/{other}", headers=PAGE).status_code == 303
     assert handed.client.get(f"/api/v1/children/{other}", headers=JSON).status_code == 403
     assert handed.client.get("/stories/child/unknown", headers=PAGE).headers["Location"] == "/stories/child"
+    for strange in ("%00", "a" * 200, "%F0%9F%A6%8A", "..%2f"):
+        assert handed.client.get(f"/stories/child/{strange}", headers=PAGE).status_code == 303, strange
+        assert handed.client.get(f"/api/streams/{strange}", headers=JSON).status_code == 403, strange
     for path in ("/api/streams/abc", "/api/streams/abc?view=html"):
         assert "CHILD_SCREEN" in (found := handed.client.get(path, headers=JSON)).text or "grown-ups" in found.text
     assert handed.client.delete("/api/streams/abc", headers=JSON).status_code == 403

@@ -56,7 +56,7 @@ def test_a_pin_that_is_no_pin_hands_nothing_over(family: Family) -> None:
 
 def test_only_an_own_child_is_handed_to(family: Family, site: Flask) -> None:
     foreign = Family(site, f"{secrets.token_hex(6)}@example.org").child.id
-    for child_id in (foreign, 10**14, "x", ""):
+    for child_id in (foreign, 2**31, 10**14, "x", "-1", ""):
         form = {"child_id": child_id, "pin": PIN, "pin_again": PIN}
         assert family.client.post("/stories/hand-over", data=form, headers=JSON).status_code in (400, 404)
 
