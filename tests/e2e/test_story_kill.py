@@ -4,7 +4,7 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -216,3 +216,34 @@ def test_a_deploy_in_mid_story_is_not_noticed_but_by_a_new_connection(model: Mod
     assert family.told_today() == 1
     assert len(family.stories()) == 1
     eventually(lambda: len(site.workers()) == 2, within_s=30, what="the old workers stayed")
+
+
+@pytest.mark.req("Y25", "Y37", "Y39", "A6-9", "D1-1")
+def test_the_built_in_storytellers_chapter_is_continued_after_a_kill_without_a_word_told_twice(
+    make_site: Callable[..., Site],
+) -> None:
+    site = make_site(BUILTIN_PACE_MS="25", STORIES_RATE_LIMIT="100000/minute")
+    family = Family(Account(site))
+    heard = Listener(family.account, family.query()).opened()
+    (stream_id,) = heard.stream_ids
+
+    kill(site, site.owner_of(stream_id))
+    heard.done()
+    assert (heard.end["type"], heard.end["error_code"]) == ("error", "INTERRUPTED")
+    family.account.stored(stream_id, settled_within_s=SETTLED_S)
+    continued = family.account.call("POST", f"/api/streams/{stream_id}/continue", {})
+    assert continued.status == 201, continued
+    rest = Listener(family.account, continued.json["stream_url"]).opened().done()
+
+    assert rest.end["story"]["success"] is True
+    (chapter,) = family.story()["chapters"]
+    whole = chapter["story_content"]
+    assert whole == heard.text + rest.text
+    paragraphs = [paragraph for paragraph in whole.split("\n\n") if paragraph.strip()]
+    assert len(set(paragraphs)) == len(paragraphs) > 1, "nothing is told twice"
+    assert whole.count(whole[:60]) == 1, "it does not begin again"
+    assert len(chapter["choices"]) == 2
+    assert family.told_today() == 1
+    assert len(family.stories()) == 1
+    site.stop()
+    assert site.complaints() == []
