@@ -26,6 +26,8 @@ OLDEST: Final = 12
 # A school class; an end to what one page must show.
 MAX_CHILDREN: Final = 40
 UNKNOWN: Final = "Child not found"
+# What the column counts to; the databases have words of their own for more.
+MAX_ID: Final = 2**31 - 1
 
 
 class ChildRow(Base):
@@ -181,6 +183,7 @@ def delete(s: Session, user_id: int, child_id: int) -> None:
     """
     from services.store.stories import StoryRow  # imported here: stories are of children
 
+    get(s, user_id, child_id)
     theirs = select(StoryRow.id).where(StoryRow.child_id == child_id, StoryRow.user_id == user_id)
     gone = delete_from(Conversation).where(Conversation.id.in_(theirs))
     # Conversations first, then the child: the order in which a chapter takes them that begins at this moment. What
@@ -194,6 +197,8 @@ def delete(s: Session, user_id: int, child_id: int) -> None:
 
 
 def _row(s: Session, user_id: int, child_id: int, *, hold: bool = False) -> ChildRow:
+    if not 0 < child_id <= MAX_ID:
+        raise errors.NotFound(UNKNOWN)
     wanted = select(ChildRow).where(ChildRow.id == child_id, ChildRow.user_id == user_id)
     if hold:
         # Weaker than what deleting takes: rows that refer to the child may be added meanwhile.

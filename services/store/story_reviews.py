@@ -147,7 +147,12 @@ def listing(
     Args:
         child_id, story_id: Only from this child, only of this story.
         before: The id of one: only those that come after it in this order (the next page).
+
+    Raises:
+        NotFound: The child is unknown, or somebody else's.
     """
+    if child_id is not None:
+        children.get(s, user_id, child_id)
     wanted = (
         select(ReviewRow, ChildRow.name, Conversation.title)
         .join(ChildRow, ChildRow.id == ReviewRow.child_id)

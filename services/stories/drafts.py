@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from services.errors import FieldError, InvalidInput, NotFound
 from services.store import children
-from services.store.children import LEVELS, OLDEST, PRONOUNS, YOUNGEST, Child, ChildDraft, Level, Pronouns
+from services.store.children import LEVELS, MAX_ID, OLDEST, PRONOUNS, YOUNGEST, Child, ChildDraft, Level, Pronouns
 from services.stories.safety import Kind, judge_input
 
 MAX_NAME: Final = 40
@@ -21,8 +21,6 @@ MAX_INTERESTS: Final = 10
 MAX_AVOID: Final = 20
 MAX_DAILY: Final = 50
 PIN_DIGITS: Final = (4, 8)
-# What a column of both databases counts to; beyond it there is nobody.
-_MAX_ID: Final = 2**31 - 1
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _WHOLE: Final = re.compile(r"\s*(-?[0-9]{1,9})\s*", re.ASCII)
 _PARTED: Final = re.compile(r"[,;\n]")
@@ -64,7 +62,7 @@ def known_id(value: Any) -> int:
         NotFound: It is none, so that no child has it.
     """
     number = _number(value)
-    if number is None or not 0 < number <= _MAX_ID:
+    if number is None or not 0 < number <= MAX_ID:
         raise NotFound(children.UNKNOWN)
     return number
 

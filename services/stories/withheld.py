@@ -43,7 +43,11 @@ class Withheld(Kept):
         before: str | None = None,
         limit: int = 50,
     ) -> list[Review]:
-        """What was withheld, the newest first; `before` gives the next page."""
+        """What was withheld, the newest first; `before` gives the next page.
+
+        Raises:
+            NotFound: "Child not found".
+        """
         return self._database.run(
             story_reviews.listing, user_id, child_id=child_id, story_id=story_id, before=before, limit=limit
         )

@@ -32,7 +32,11 @@ def test_a_child_is_its_adults_alone(family: Family, foreign_family: Family) -> 
         lambda: foreign_family.stories.forget_words(foreign_family.user_id, mira.id),
         lambda: foreign_family.stories.refused(foreign_family.user_id, mira.id, "choice", "x", "weapons"),
         lambda: foreign_family.place(mira),
+        lambda: foreign_family.stories.reviews(foreign_family.user_id, child_id=mira.id),
         lambda: family.stories.child(family.user_id, mira.id + 1),
+        lambda: family.stories.child(family.user_id, 0),
+        lambda: family.stories.child(family.user_id, 10**30),
+        lambda: family.stories.delete_child(family.user_id, 10**30),
     ):
         with pytest.raises(errors.NotFound, match="Child not found"):
             refused()
