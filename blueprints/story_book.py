@@ -62,8 +62,11 @@ def again(story_id: str, problem: Mapping[str, Any] | None) -> str:
     Raises:
         NotFound: Unknown, or somebody else's.
     """
-    shown = services().stories.story(me(), story_id)
+    services().stories.about(me(), story_id)
     conversation, turns = transcript.of_conversation(me(), story_id)
+    # A link to what was found may lead to another way than the one that is read now.
+    through = turns[-1].answer_id if turns and turns[-1].is_aside else None
+    shown = services().stories.story(me(), story_id, through=through)
     return render_template(
         "stories/story.html",
         user=identity.require().user,

@@ -283,7 +283,15 @@ def test_the_history_leads_to_the_story(parent: Parent, shelf: Shelf) -> None:
 
     at = parent.client.get(f"/conversations/{told.story_id}", headers=HTML)
     found = parent.see("/history?assistant=stories")
+    fox = shelf.tell("After the fox.", after=told, choice="Follow the fox")
+    shelf.tell("Up she went.", after=told, choice="Climb the tree")
+    aside = parent.see(f"/stories/{told.story_id}?at={fox.id}")
 
+    assert "After the fox." in aside
+    assert "Up she went." not in aside
+    assert "another way than the one that was read last" in aside
+    assert re.search(r'id="at"></span>\s*<section class="turn chapter turn--meant" id="chapter-2"', aside)
+    assert re.search(r"Climb the tree <small>", aside), "the other way is listed"
     assert at.headers["Location"] == f"/stories/{told.story_id}"
     assert f"/conversations/{told.story_id}" in found
 

@@ -108,7 +108,7 @@ def story_of(page: Page) -> str:
     return found[1]
 
 
-@pytest.mark.req("B2", "Y1", "Y11", "Y12")
+@pytest.mark.req("B2", "Y1", "Y11", "Y12", "D1-19", "D1-20", "D1-21")
 def test_a_profile_chapter_one_a_choice_and_a_reload_in_mid_chapter_two(
     open_page: Callable[..., Page], parent: Account
 ) -> None:
@@ -145,6 +145,26 @@ def test_a_profile_chapter_one_a_choice_and_a_reload_in_mid_chapter_two(
     assert text_of(page, 2) == stored_text(parent, story_of(page), 2)
     stories = parent.call("GET", "/api/v1/stories").json["stories"]
     assert len(stories) == 1, "a reload begins nothing"
+
+
+@pytest.mark.req("Y11", "D1-7")
+@pytest.mark.parametrize("size", [{}, NARROW], ids=["desktop", "phone"])
+def test_what_is_read_stays_where_it_is_while_more_comes(
+    size: dict[str, Any], open_page: Callable[..., Page], parent: Account
+) -> None:
+    started = parent.call("POST", ASK, {"child_id": has_child(parent), "theme": "ocean"})
+    assert started.status == 201, started
+    page = open_page(parent, f"{SHELF}/{started.json['story_id']}", **size)
+    first = chapter(page, 1).locator(".chapter__text p").first
+    expect(first).to_be_visible()
+    top = "it => it.getBoundingClientRect().top + scrollY"
+    before, bars = first.evaluate(top), page.get_by_role("progressbar")
+    seen = bars.evaluate("it => it.value") if bars.count() else 0
+    ended(page, 1)
+
+    expect(bars).to_have_count(0)
+    assert first.evaluate(top) == before
+    assert 0 <= seen <= 100
 
 
 @pytest.mark.req("B2")
@@ -188,7 +208,7 @@ def test_a_chapter_is_stopped_and_gone_on_with_where_it_stopped(
     assert len(text_of(page, 1)) > len(kept)
 
 
-@pytest.mark.req("B2", "R12", "Y33")
+@pytest.mark.req("B2", "R12", "Y33", "D1-18")
 def test_an_idea_that_is_not_for_children_is_refused_and_shown_to_the_adult(
     open_page: Callable[..., Page], parent: Account
 ) -> None:
@@ -242,7 +262,7 @@ def test_the_booklet_prints_a_cover_and_each_chapter_on_a_page_of_its_own(
     assert not any("Back to the story" in text or "Account" in text for text in texts)
 
 
-@pytest.mark.req("B2", "D1-7")
+@pytest.mark.req("B2", "D1-20")
 def test_without_script_a_story_is_begun_read_and_chosen_on_by_plain_forms(
     open_page: Callable[..., Page], parent: Account
 ) -> None:
