@@ -140,10 +140,11 @@ class Prose:
 
     def _told(self, raw: str, *, gap: str, ends_line: bool) -> str:
         """A sentence as it is told, with what parts it from the last; empty if it is none of the story's."""
-        text = ""
-        if not self._line_begins or not self._is_no_prose(raw.strip(), is_line=ends_line, is_apart=gap != " "):
-            text = asides.sentence(raw, begins_line=self._line_begins, is_first=self._is_first)
-        if not text or self._is_left_out(text):
+        text = asides.sentence(raw, begins_line=self._line_begins, is_first=self._is_first)
+        # With its markup, which may be what makes it a heading, and without, which may have hidden that it is one.
+        lines = (raw.strip(), text) if self._line_begins and text else ()
+        is_none = any(self._is_no_prose(line, is_line=ends_line, is_apart=gap != " ") for line in lines)
+        if not text or is_none or self._is_left_out(text):
             if gap == "\n\n" and self.words:
                 self._gap = gap
             return ""

@@ -1,5 +1,8 @@
 """What is left of a model's words when a story is all that is wanted."""
 
+import random
+import re
+
 import pytest
 
 from services.assistants.stories.asides import one_paragraph
@@ -175,3 +178,29 @@ def test_it_goes_on_from_what_was_told(before: str, text: str, more: str) -> Non
 
 def test_short_texts_are_put_on_one_line() -> None:
     assert one_paragraph("**Follow**  the\n <b>fox</b>") == "Follow the fox"
+
+
+FRAGMENTS = (
+    "Mia ran.", "The fox laughed!", "“Who is there?” asked the owl.", 'She said, "Come in. It is warm."', "Mr. Fox",
+    "# A heading", "**Bold words**", "- an item", "1. Go left", "2) Go right.", "***", "```", "> quoted", "\n", "\n\n",
+    " ", "\r\n", "\n \n", "Sure!", "Here is your story:", "[Illustration: a fox]", "The end.", "…", "\u2028", "\u200b",
+    "<b>", "</b>", "{", "}", '"', "“", "I hope you like this story.", "Chapter 2:", "x" * 30, "and then", "9.", "É",
+)  # fmt: skip
+NEVER = re.compile(r"[*`\u2028\u200b]|\n{3}|^#")
+
+
+def test_the_same_text_gives_the_same_prose_however_it_is_cut() -> None:
+    luck = random.Random(20260314)
+    for _ in range(100):
+        pieces = [luck.choice(FRAGMENTS) + luck.choice((" ", " ", "", "\n")) for _ in range(luck.randint(1, 25))]
+        text, before = "".join(pieces), luck.choice(("", "", "Mia ran. ", "They went", "She slept.\n\n"))
+        is_last, whole, most = luck.random() < 0.3, luck.random() < 0.7, luck.choice((8, 40, 400))
+        results = set()
+        for cut in (1, 4, 10_000):
+            one = Prose(before, max_words=most, is_last=is_last)
+            fed = "".join(one.feed(text[at : at + cut]) for at in range(0, len(text), cut))
+            results.add((fed + one.finish(whole=whole), one.title))
+        assert len(results) == 1, (text, before, is_last, whole, most, results)
+        ((told, _),) = results
+        assert not NEVER.search(told), (text, told)
+        assert before or told == told.lstrip(), (text, told)
