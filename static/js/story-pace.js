@@ -1,5 +1,8 @@
 // Shows paragraphs one after the other, each when the one before it has been read. Without it they come as they are told.
+import { read, write } from "./browser-store.js"
+
 const LEAST_MS = 1500
+const KEPT = "story.shown"
 
 export class Pace {
   #waiting = []
@@ -11,9 +14,9 @@ export class Pace {
   constructor(story, text, next) {
     Object.assign(this, { story, text, next })
     this.msPerWord = 60_000 / (Number(story.dataset.wordsPerMinute) || 110)
-    this.key = `rill.story.shown ${story.dataset.reveal}`
-    // A reload does not make a child wait again for what this tab has shown.
-    this.before = Number(sessionStorage.getItem(this.key)) || 0
+    // A reload does not make a child wait again for what has been shown.
+    const kept = read(KEPT)
+    this.before = kept?.of === story.dataset.reveal ? kept.count : 0
     this.#isTold = !story.dataset.stream
     next.hidden = true
     this.#take([...text.children])
@@ -92,7 +95,7 @@ export class Pace {
   #show(paragraph) {
     paragraph.classList.remove("story__p--waiting")
     this.#shown += 1
-    sessionStorage.setItem(this.key, String(this.#shown))
+    write(KEPT, { of: this.story.dataset.reveal, count: this.#shown })
   }
 
   #end() {

@@ -1,5 +1,7 @@
 // The voices of this device and how fast they speak, as they were chosen. Without it nobody could read aloud.
-const KEPT = "rill.story.voice"
+import { read, write } from "./browser-store.js"
+
+const KEPT = "story.voice"
 
 /** The voices that stay on this device: a child's story is sent to nobody. */
 export class Voices {
@@ -9,9 +11,9 @@ export class Voices {
     Object.assign(this, { tools, synthesis })
     this.select = tools.querySelector("[data-voice]")
     this.speed = tools.querySelector("[data-speed]")
-    const kept = JSON.parse(localStorage.getItem(KEPT) ?? "{}")
-    if (kept.speed) this.speed.value = kept.speed
-    this.wanted = kept.voice
+    const kept = read(KEPT)
+    if (kept?.speed) this.speed.value = kept.speed
+    this.wanted = kept?.voice
     this.#list()
     synthesis.addEventListener?.("voiceschanged", () => this.#list())
     for (const input of [this.select, this.speed]) input.addEventListener("change", () => this.#keep())
@@ -36,7 +38,7 @@ export class Voices {
 
   #keep() {
     this.wanted = this.select.value
-    localStorage.setItem(KEPT, JSON.stringify({ voice: this.wanted, speed: this.speed.value }))
+    write(KEPT, { voice: this.wanted, speed: this.speed.value })
     this.onChange()
   }
 }
