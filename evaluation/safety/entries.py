@@ -6,13 +6,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
 
-from services.stories.safety import Kind
+from services.stories.safety import REASONS, Kind
 
 _FOLDER: Final = Path(__file__).parent
 # The half that was written with the rules, and the half by somebody who had not read them.
 HALVES: Final = ("written", "unseen")
 STORIES: Final = frozenset(("paragraph", "chapter"))
 _INPUTS: Final = frozenset(get_args(Kind)) - {""}
+# What people call the categories of the rules.
+_NAMED: Final = {
+    **{each.replace("_", "-"): each for each in REASONS},
+    **{"violen": "violence", "gore": "violence", "torture": "violence", "weapon": "weapons", "gun": "weapons"},
+    **{"cruel": "death", "dead": "death", "dying": "death", "self harm": "self_harm", "suicid": "self_harm"},
+    **{"eating disorder": "self_harm", "nudity": "sexual", "grooming": "sexual", "kiss": "romance", "drug": "drugs"},
+    **{
+        "alcohol": "drugs",
+        "smok": "drugs",
+        "gambl": "gambling",
+        "slur": "hate",
+        "racis": "hate",
+        "body shaming": "bullying",
+    },
+    **{"body-shaming": "bullying", "fright": "frightening", "scar": "frightening", "horror": "frightening"},
+    **{"imitat": "danger", "stranger": "danger", "secre": "danger", "address": "personal", "phone": "personal"},
+    **{"link": "links", "brand": "brands", "advert": "brands", "swear": "profanity", "profan": "profanity"},
+    **{
+        "politic": "persuasion",
+        "religio": "persuasion",
+        "steer": "injection",
+        "inject": "injection",
+        "prompt": "injection",
+    },
+    **{"markup": "injection", "script": "language", "avoid": "avoid"},
+}
 _FIELDS: Final = frozenset(("id", "kind", "text", "age", "avoid", "label", "why"))
 
 
@@ -22,7 +48,7 @@ class Entry:
 
     Attributes:
         kind: What it is: `paragraph` and `chapter` are what a storyteller says, the others what a client sends.
-        why: Why it is unsafe or looks so; what stands before its first colon or comma is its category.
+        why: Why it is unsafe, or looks so.
     """
 
     id: str
@@ -35,8 +61,10 @@ class Entry:
 
     @property
     def category(self) -> str:
-        """What it is about, for the figures."""
-        return self.why.replace(",", ":").partition(":")[0].strip() if self.is_unsafe else self.kind
+        """What it is about, for the figures: the category that is named first in why it is unsafe."""
+        why = self.why.casefold()
+        found = [(why.find(word), category) for word, category in _NAMED.items() if word in why]
+        return min(found)[1] if found else "other"
 
     @property
     def is_story(self) -> bool:
