@@ -365,6 +365,21 @@ def test_the_provided_test_client_finds_everything_in_order(site: Site) -> None:
     assert account.call("GET", "/api/v1/children").json["children"] == [], "it leaves nothing behind"
 
 
+@pytest.mark.req("Y33", "Y4")
+def test_what_is_asked_for_and_the_token_are_in_no_line_of_the_log(family: Family, shared_site: Site) -> None:
+    url = f"{family.query(custom_user_input='a xylophone that snores')}&token={family.account.token}"
+    begun = family.account.call("GET", url, Authorization=None)
+    assert begun.status == 201, begun
+    family.account.stored(begun.json["stream_id"])
+
+    said = shared_site.log_path.read_text("utf-8", "replace")
+
+    assert begun.json["stream_id"] in said
+    assert "xylophone" not in said
+    assert family.account.token not in said
+    assert "Mia" not in said
+
+
 @pytest.mark.req("Y41", "Y44")
 def test_the_documentation_tells_where_to_look_when_a_story_does_not_come() -> None:
     text = (ROOT / "docs/clients.md").read_text(encoding="utf-8")

@@ -223,3 +223,23 @@ def test_other_sites_pages_get_cors_headers_where_they_are_named(telling_for_oth
         assert "X-Stream-Id" in answer.headers["Access-Control-Expose-Headers"]
     assert "Last-Event-ID" in preflight.headers["Access-Control-Allow-Headers"]
     assert "Access-Control-Allow-Origin" not in strangers.headers
+
+
+@pytest.mark.slow
+@pytest.mark.req("R4", "Y36", "Y37")
+def test_a_chapter_is_followed_stopped_and_looked_at_like_every_answer(slow_teller: Teller) -> None:
+    begun = slow_teller.post(headers=JSON).json
+    running = slow_teller.client.get("/api/streams").json["streams"]
+    with slow_teller.follow(begun["stream_id"], query="?view=html") as page:
+        shown = page.until("message")[-1].data
+    stops = [slow_teller.client.delete(begun["stream_url"]).json for _ in range(2)]
+    standing = slow_teller.client.get(begun["stream_url"], headers=JSON).json
+
+    assert [(one["stream_id"], one["assistant"]) for one in running] == [(begun["stream_id"], "stories")]
+    assert f"answer-{begun['stream_id']}" in shown
+    assert stops[0] == stops[1] == {"message": "Stream closed", "outcome": "stopped", "confirmed": True}
+    assert (standing["assistant"], standing["state"], standing["outcome"]) == ("stories", "closed", "stopped")
+    assert slow_teller.client.get("/api/streams").json["streams"] == []
+    with slow_teller.follow(begun["stream_id"]) as stream:
+        end = stream.rest()[-1].json
+    assert (end["type"], end["story"]["story_content"]) == ("complete", standing["text"])
