@@ -119,18 +119,6 @@ def get(s: Session, user_id: int, story_id: str, *, through: str | None = None) 
     )
 
 
-def choose(s: Session, user_id: int, story_id: str, chapter_id: str) -> None:
-    """Show the path through a chapter from now on.
-
-    Raises:
-        NotFound: Unknown, or somebody else's; or it is no chapter of this story.
-    """
-    stories.get(s, user_id, story_id)
-    if chapters.get(s, user_id, chapter_id).story_id != story_id:
-        raise errors.NotFound(chapters.UNKNOWN)
-    conversations.choose(s, user_id, story_id, chapter_id)
-
-
 def _told(tries: list[Chapter]) -> Chapter:
     complete = [one for one in tries if one.is_complete]
     return complete[-1] if complete else tries[-1]

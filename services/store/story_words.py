@@ -74,19 +74,6 @@ def listing(s: Session, user_id: int, child_id: int, limit: int = 200) -> list[K
     return [KeptWord(row.word, row.times, row.first_at, row.last_at) for row in rows]
 
 
-def forget(s: Session, user_id: int, child_id: int, word: str | None = None) -> int:
-    """Take a word off a child's list, or all of them; how many.
-
-    Raises:
-        NotFound: The child is unknown, or somebody else's.
-    """
-    children.get(s, user_id, child_id)
-    gone = delete(StoryWordRow).where(StoryWordRow.child_id == child_id)
-    if word is not None:
-        gone = gone.where(StoryWordRow.word == word)
-    return len(s.scalars(gone.returning(StoryWordRow.word)).all())
-
-
 def _prune(s: Session, child_id: int) -> None:
     """The words that were asked for longest ago make room."""
     own = select(StoryWordRow.last_at).where(StoryWordRow.child_id == child_id).order_by(StoryWordRow.last_at.desc())

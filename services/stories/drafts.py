@@ -1,4 +1,4 @@
-"""What is sent about children: a profile as a `ChildDraft`, a child's number, a PIN. Pure.
+"""What is sent about children: a profile as a `ChildDraft`, a child's number. Pure.
 
 JSON and forms send the same flat fields; lists may be texts parted by commas or lines.
 """
@@ -7,7 +7,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, Final, cast
 
 from services.errors import FieldError, InvalidInput, NotFound
@@ -20,7 +19,6 @@ MAX_ENTRY: Final = 40
 MAX_INTERESTS: Final = 10
 MAX_AVOID: Final = 20
 MAX_DAILY: Final = 50
-PIN_DIGITS: Final = (4, 8)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _WHOLE: Final = re.compile(r"\s*(-?[0-9]{1,9})\s*", re.ASCII)
 _PARTED: Final = re.compile(r"[,;\n]")
@@ -70,22 +68,6 @@ def known_id(value: Any) -> int:
 def child_id(value: Any) -> int | None:
     """The same where it may be left out."""
     return None if value is None or value == "" else known_id(value)
-
-
-def pin(value: Any) -> str:
-    """A PIN that somebody wants to have.
-
-    Raises:
-        InvalidInput: It is not of 4 to 8 digits, or one that is guessed first.
-    """
-    least, most = PIN_DIGITS
-    text = value.strip() if isinstance(value, str) else ""
-    if not (least <= len(text) <= most and text.isascii() and text.isdigit()):
-        raise InvalidInput([FieldError("pin", f"must be {least} to {most} digits")])
-    steps = {int(after) - int(before) for before, after in pairwise(text)}
-    if len(steps) == 1 and steps <= {0, 1, -1}:
-        raise InvalidInput([FieldError("pin", "is too easy to guess")])
-    return text
 
 
 def one_line(text: str) -> str:

@@ -7,10 +7,8 @@ from services.store.chapters import Chapter
 from services.store.child_days import Day
 from services.store.children import Child
 from services.store.stories import Story, StorySummary
-from services.store.story_reviews import Review
 from services.store.story_shown import StoryShown
-from services.store.story_words import KeptWord
-from services.stories.drafts import child_id, drafted, known_id, pin
+from services.stories.drafts import child_id, drafted, known_id
 
 __all__ = [
     "chapter_json",
@@ -19,11 +17,8 @@ __all__ = [
     "drafted",
     "known_id",
     "moment",
-    "pin",
-    "review_json",
     "story_json",
     "summary_json",
-    "word_json",
 ]
 
 
@@ -103,31 +98,6 @@ def chapter_json(chapter: Chapter) -> dict[str, Any]:
         "finished_at": None if chapter.finished_at is None else moment(chapter.finished_at),
         "story_content": None if chapter.memory is None else chapter.text,
     }
-
-
-def review_json(review: Review) -> dict[str, Any]:
-    """What was withheld; for adults only."""
-    return {
-        "id": review.id,
-        "child_id": review.child_id,
-        "child_name": review.child_name,
-        "story_id": review.story_id,
-        "story_title": review.story_title,
-        "chapter_id": review.chapter_id,
-        "piece": review.number,
-        "field": review.field,
-        "text": review.text,
-        "category": review.category,
-        "rule": review.rule,
-        "decided_by": review.decided_by,
-        "created_at": moment(review.created_at),
-        "seen": review.seen_at is not None,
-    }
-
-
-def word_json(kept: KeptWord) -> dict[str, Any]:
-    """A word that a child asked for."""
-    return {"word": kept.word, "times": kept.times, "last_at": moment(kept.last_at)}
 
 
 def moment(at: datetime) -> str:

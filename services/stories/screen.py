@@ -20,7 +20,7 @@ class Screen(Kept):
     """A part of `shelf.Stories`."""
 
     def set_pin(self, user_id: int, pin: str) -> None:
-        """Give the account the PIN that leaves a child's screen, as `fields.pin` has read it."""
+        """Give the account the PIN that leaves a child's screen, """
         self._database.run(child_pins.put, user_id, passwords.make(pin), now=self._clock())
 
     def has_pin(self, user_id: int) -> bool:
@@ -69,7 +69,7 @@ class Screen(Kept):
     # -- words
 
     def note_word(self, user_id: int, child_id: int, word: str) -> KeptWord:
-        """Note that a child asked what a word means, as `fields.word` has read it.
+        """Note that a child asked what a word means; the caller has looked at it.
 
         Raises:
             NotFound: "Child not found".
@@ -83,14 +83,6 @@ class Screen(Kept):
             NotFound: "Child not found".
         """
         return self._database.run(story_words.listing, user_id, child_id, limit)
-
-    def forget_words(self, user_id: int, child_id: int, word: str | None = None) -> int:
-        """Take a word off a child's list, or all of them; how many.
-
-        Raises:
-            NotFound: "Child not found".
-        """
-        return self._database.run(story_words.forget, user_id, child_id, word)
 
 
 def _hand_over(s: Session, user_id: int, session_id: str, child_id: int) -> Child:

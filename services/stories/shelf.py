@@ -13,7 +13,6 @@ from services.store import (
     chapters,
     child_days,
     children,
-    conversations,
     stories,
     story_places,
     story_shown,
@@ -232,14 +231,6 @@ class Stories(Screen, Withheld):
         """
         return self._database.run(chapters.get, user_id, message_id)
 
-    def choose(self, user_id: int, story_id: str, chapter_id: str) -> None:
-        """Show the path through a chapter from now on, down to the newest that follows it.
-
-        Raises:
-            NotFound: Unknown, or somebody else's.
-        """
-        self._database.run(story_shown.choose, user_id, story_id, chapter_id)
-
     def story_of_stream(self, user_id: int, stream_id: str) -> tuple[str, int] | None:
         """The story and the child that a stream tells to; None: it is no stream of a story of this person's."""
         found = self._database.run(chapters.of_stream, user_id, stream_id)
@@ -248,32 +239,6 @@ class Stories(Screen, Withheld):
     def chapter_of_stream(self, user_id: int, stream_id: str) -> Chapter | None:
         """The chapter of a stream, without its text; None as `story_of_stream`."""
         return self._database.run(chapters.of_stream, user_id, stream_id)
-
-    def streams_of_story(self, user_id: int, story_id: str) -> dict[str, bool]:
-        """The streams of a story, and whether a chapter is being told there.
-
-        Raises:
-            NotFound: "Story not found".
-        """
-
-        def run(s: Session) -> dict[str, bool]:
-            stories.get(s, user_id, story_id)
-            return conversations.streams_in(s, user_id, story_id)
-
-        return self._database.run(run)
-
-    def delete_story(self, user_id: int, story_id: str) -> None:
-        """Delete a story with its chapters and its conversation. Stop `streams_of_story` first.
-
-        Raises:
-            NotFound: "Story not found".
-        """
-
-        def run(s: Session) -> None:
-            stories.get(s, user_id, story_id)
-            conversations.delete(s, user_id, story_id)
-
-        self._database.run(run)
 
 
 def _day(s: Session, user_id: int, child_id: int, now: datetime, zone: str) -> Day:

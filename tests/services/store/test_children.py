@@ -29,7 +29,6 @@ def test_a_child_is_its_adults_alone(family: Family, foreign_family: Family) -> 
         lambda: foreign_family.stories.day(foreign_family.user_id, mira.id, "UTC"),
         lambda: foreign_family.stories.note_word(foreign_family.user_id, mira.id, "brave"),
         lambda: foreign_family.stories.words_of(foreign_family.user_id, mira.id),
-        lambda: foreign_family.stories.forget_words(foreign_family.user_id, mira.id),
         lambda: foreign_family.stories.refused(foreign_family.user_id, mira.id, "choice", "x", "weapons"),
         lambda: foreign_family.place(mira),
         lambda: foreign_family.stories.reviews(foreign_family.user_id, child_id=mira.id),
@@ -176,7 +175,7 @@ def test_a_day_has_as_many_chapters_as_the_adult_says(family: Family) -> None:
     family.end(family.again(first, from_partial=False))
     assert told(family, mira.id) == (2, 0)
     # Deleting gives nothing back.
-    family.stories.delete_story(family.user_id, first.story_id)
+    family.database.run(conversations.delete, family.user_id, first.story_id)
     assert told(family, mira.id) == (2, 0)
     family.now += timedelta(hours=12)
     assert told(family, mira.id) == (0, 2)
@@ -326,5 +325,3 @@ def test_the_words_that_a_child_asked_for_are_listed_once_the_newest_first(
     family.now += timedelta(minutes=1)
     family.stories.note_word(family.user_id, mira.id, "moss")
     assert [one.word for one in family.stories.words_of(family.user_id, mira.id)] == ["moss", "cove", "brave"]
-    assert family.stories.forget_words(family.user_id, mira.id, "cove") == 1
-    assert family.stories.forget_words(family.user_id, mira.id) == 2

@@ -80,7 +80,7 @@ def test_a_story_that_has_ended_goes_on_from_an_earlier_chapter_only(family: Fam
     assert shown.path == (first, other)
     assert [one.id for one in shown.after(first)] == [last.id, other.id]
     assert [one.id for one in shown.beside(other)] == [last.id]
-    family.stories.choose(family.user_id, first.story_id, last.id)
+    family.database.run(conversations.choose, family.user_id, first.story_id, last.id)
     assert family.story(first.story_id).path == (first, last)
     assert refusal(lambda: family.place(mira, 3, session=first.story_id)) == ("STORY_ENDED", last.id)
 
@@ -137,10 +137,6 @@ def test_what_is_somebody_elses_or_another_childs_is_not_found(family: Family, f
         lambda: family.story(theirs.story_id),
         lambda: family.stories.about(family.user_id, theirs.story_id),
         lambda: family.stories.chapter(family.user_id, theirs.id),
-        lambda: family.stories.choose(family.user_id, theirs.story_id, theirs.id),
-        lambda: family.stories.choose(family.user_id, hers.story_id, theirs.id),
-        lambda: family.stories.delete_story(family.user_id, theirs.story_id),
-        lambda: family.stories.streams_of_story(family.user_id, theirs.story_id),
         lambda: family.stories.shelf(family.user_id, before=theirs.story_id),
         lambda: family.story(hers.story_id, through=theirs.id),
     ):

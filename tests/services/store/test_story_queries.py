@@ -45,11 +45,9 @@ def _ask_everything(family: Family, database: Database, mira: Child) -> None:
             stories.shelf(me, child_id, before=before)
     stories.counts(me)
     stories.story(me, first.story_id)
-    stories.choose(me, first.story_id, first.id)
     stories.openings(me, mira.id)
     stories.story_of_stream(me, first.stream_id)
     stories.streams_of_child(me, mira.id)
-    stories.streams_of_story(me, first.story_id)
     stories.withheld(me, first.id, 0, "x", "weapons", "rules")
     stories.refused(me, mira.id, "choice", "x", "weapons")
     for more in ({}, {"child_id": mira.id}, {"story_id": first.story_id}, {"before": "Z"}):
@@ -65,8 +63,6 @@ def _ask_everything(family: Family, database: Database, mira: Child) -> None:
     stories.leave(me, session.id)
     stories.note_word(me, mira.id, "brave")
     stories.words_of(me, mira.id)
-    stories.forget_words(me, mira.id, "brave")
-    stories.delete_story(me, first.story_id)
     stories.delete_child(me, mira.id)
 
 
