@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services import errors
-from services.store import chapters, children, conversations, stories
+from services.store import chapters, children, stories
 from services.store.chapters import Chapter
 from services.store.children import Child
 from services.store.paths import tree
