@@ -98,7 +98,7 @@ class _Teller:
         """The beat or the way that this chapter begins with, and how it was come to."""
         self.idea()
         recall = ""
-        if self.past.did:
+        if self.past.did and not self.brief.bedtime:
             recall = self.say(self.shared("recall").prose, prior=self.past.did[-1]) + " "
         bridge = self.say(self.shared("bridge").prose, did=self.say(part.did))
         self.page.add(f"{recall}{bridge} {self.say(part.prose)}")
@@ -163,8 +163,14 @@ class _Teller:
         return " ".join(self.say(beat.echo) for beat in fit[-count:])
 
     def close(self) -> None:
-        echoes = self.remember()
-        self.page.add(f"{echoes} {self.say(self.cast.quest.ending)}".strip())
+        """How it ended. At bedtime only what must be told: what comes after it is the end of the day."""
+        ending = self.say(self.cast.quest.ending)
+        if self.brief.bedtime:
+            self.page.add(ending.split("\n\n")[0])
+            self.page.add(self.say(self.shared("goodnight").prose))
+        else:
+            self.page.add(f"{self.remember()} {ending}".strip())
+        self.page.add(THE_END)
 
 
 def tell(brief: Brief) -> Told:
@@ -213,9 +219,6 @@ def _last(teller: _Teller) -> Told:
         gently = teller.brief.bedtime or part.kind == "beat"
         teller.page.add(teller.say(quest.calm if gently else quest.climax))
     teller.close()
-    if teller.brief.bedtime:
-        teller.page.add(teller.say(teller.shared("goodnight").prose))
-    teller.page.add(THE_END)
     return _told(teller, teller.page.text(*teller.band.words), (), "", [])
 
 

@@ -16,7 +16,7 @@ _AN_CONSONANT = re.compile(r"\ban (?!hour|hono|heir)[^aeiou\W]\w*", re.IGNORECAS
 _AGREEMENT = re.compile(
     r"\b(?:they (?:was|wasn't|is|has|does)|(?:she|he) (?:were|weren't|are|have|do))\b", re.IGNORECASE
 )
-_ODD = re.compile(r"[{}\[\]<>_*#]|\s[,.;:!?]|,,|(?<!\.)\.\.(?!\.)|[,;:][.!?]|[!?]{2}|  |\bNone\b|\t")
+_ODD = re.compile(r"[{}\[\]<>_*#]|\s[,.;:!?]|,,|(?<!\.)\.\.(?!\.)|[,;:][.!?]|[!?]{2}|  |\bNone\b(?! of)|\t")
 _LOWER_I = re.compile(r"\bi\b(?!')")
 _GLUED = re.compile(r"[a-z][.!?,][A-Za-z]")
 
