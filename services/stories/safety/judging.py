@@ -63,7 +63,7 @@ def _judged(
         return _refused(rule.partition(": ")[0], rule)
     seen = see(folded)
     since = _same(see(tail), seen) if tail else 0
-    if rule := language.complaint(seen.words[since:], names=names, is_name=kind == "name"):
+    if rule := language.complaint(seen.words[since:], text, names=names, is_name=kind == "name"):
         return _refused("language", rule)
     if kind == "avoid":
         return Verdict(allowed=True, score=1.0)

@@ -1,6 +1,6 @@
 """Whether a text is English as far as the rules can tell: what they cannot read, they cannot judge. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 from services.stories.safety.folding import fold
@@ -22,11 +22,23 @@ _OTHERS: Final = named(
     och att inte som jag
     """
 )
+_OURS: Final = named(
+    """
+    the and to of in on at is was were it its he she they we you i his her their my your that this with for but not said
+    are be have had has as so then there up down out from by what who when all one can could will would very little go went
+    """
+)
 _MAX_FOREIGN: Final = 2
+_SHORTEST: Final = 3
 
 
-def complaint(words: Sequence[str], *, names: Sequence[str], is_name: bool) -> str:
-    """The name of the rule that a text breaks by its language; empty if it breaks none."""
+def complaint(words: Sequence[str], text: str, *, names: Sequence[str], is_name: bool) -> str:
+    """The name of the rule that a text breaks by its language; empty if it breaks none.
+
+    Args:
+        words: Those that are to be judged, folded.
+        text: What they were.
+    """
     if is_name:
         return ""
     known = {word for name in names for word in see(fold(name)).words}
@@ -36,4 +48,21 @@ def complaint(words: Sequence[str], *, names: Sequence[str], is_name: bool) -> s
     others = [word for word in words if word in _OTHERS]
     if len(set(others)) > _MAX_FOREIGN and len(others) * 6 > len(words):
         return "language: another language"
+    # Letters with marks, and hardly a word that English sentences are made of.
+    if (
+        len(words) > _SHORTEST
+        and _is_marked(text, known)
+        and sum(word in _OURS for word in words) * _SHORTEST < len(words)
+    ):
+        return "language: another language"
     return ""
+
+
+def _is_marked(text: str, known: Set[str]) -> bool:
+    """Whether a word has letters that English has not, apart from names that are known."""
+    return any(
+        not word.isascii()
+        and fold(word).strip(".,;:!?\"'") not in known
+        and any(each.isalpha() > each.isascii() for each in word)
+        for word in text.split()
+    )
