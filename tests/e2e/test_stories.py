@@ -28,7 +28,7 @@ _FOCUSED: Final = "() => document.activeElement.innerText || document.activeElem
 @pytest.fixture(scope="module")
 def quick_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site without a model, whose chapters take seconds: long enough to be looked at in their midst."""
-    with running(tmp_path_factory.mktemp("stories"), BUILTIN_PACE_MS="8") as started:
+    with running(tmp_path_factory.mktemp("stories"), BUILTIN_PACE_MS="4") as started:
         yield started
         assert started.complaints() == []
 
