@@ -68,6 +68,7 @@ class Listener(threading.Thread):
 
     Args:
         pid: The worker that takes the first connection.
+        among: The workers that take the connections in turn; none: whichever does.
         cuts: After how many bytes of its body each connection is cut by the network, first to last.
 
     Attributes:
@@ -75,7 +76,15 @@ class Listener(threading.Thread):
         verdicts: What it was told of its place when it came back.
     """
 
-    def __init__(self, account: Account, url: str, *, pid: int | None = None, cuts: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        account: Account,
+        url: str,
+        *,
+        pid: int | None = None,
+        among: Sequence[int] = (),
+        cuts: Sequence[int] = (),
+    ) -> None:
         super().__init__(daemon=True)
         self.account = account
         self.url = url
@@ -87,6 +96,7 @@ class Listener(threading.Thread):
         self.refusals: list[tuple[int, bytes]] = []
         self.last_id = ""
         self._pid = pid
+        self._among = among
         self._cuts = list(cuts)
         self._changed = threading.Condition()
 
@@ -123,13 +133,18 @@ class Listener(threading.Thread):
     def _follow(self) -> bool:
         connection: http.client.HTTPConnection | None = None
         try:
-            connection = self.account.reach(None if self.connections else self._pid)
+            connection = self.account.reach(self._worker())
             return self._read(connection)
         except (OSError, http.client.HTTPException):
             return False
         finally:
             if connection is not None:
                 connection.close()
+
+    def _worker(self) -> int | None:
+        if self._among:
+            return self._among[self.connections % len(self._among)]
+        return None if self.connections else self._pid
 
     def _read(self, connection: http.client.HTTPConnection) -> bool:
         headers = {"Authorization": f"Bearer {self.account.token}", "Accept": "text/event-stream"}

@@ -64,7 +64,7 @@ def test_a_network_that_fails_again_and_again_costs_no_word_and_starts_nothing(
     chance = random.Random(seed)
 
     cuts = [chance.randint(1, 900) for _ in range(12)]
-    heard = Listener(family.account, family.query(), cuts=cuts).opened().done()
+    heard = Listener(family.account, family.query(), cuts=cuts, among=sorted(site.workers())).opened().done()
 
     assert heard.connections == 13, "each of the cuts must have hit a response"
     assert set(heard.pids) == site.workers(), "it must have met both workers"
