@@ -1,14 +1,12 @@
 """Families: an adult's browser, two children, and the browser as a child has it."""
 
-import time
-
-import gevent
 from flask import Flask
 from flask.testing import FlaskClient
 
 from services.store.chapters import Chapter
 from services.store.children import ChildDraft
 from tests.blueprints.conftest import register
+from tests.blueprints.streams import Streams
 
 PIN = "4071"
 PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -48,15 +46,16 @@ class Family:
         return sent.headers["Location"].removeprefix("/stories/child/").partition("#")[0]
 
     def told(self, story_id: str) -> Chapter:
-        """The newest chapter of a story, once it has ended."""
-        until_s = time.monotonic() + 20
-        while True:
+        """The newest chapter of a story, once it has ended: whoever has the browser follows it."""
+        begun = self.services.stories.story(self.user_id, story_id).last
+        assert begun is not None, "nothing was begun"
+        if begun.is_running:
+            with Streams(self.client).open(f"/api/streams/{begun.stream_id}") as stream:
+                stream.rest()
             self.services.turns.settle_of(self.user_id)
-            last: Chapter | None = self.services.stories.story(self.user_id, story_id).last
-            if last is not None and not last.is_running:
-                return last
-            assert time.monotonic() < until_s, "the chapter does not come to its end"
-            gevent.sleep(0.01)
+        ended: Chapter = self.services.stories.story(self.user_id, story_id).last
+        assert not ended.is_running
+        return ended
 
     def page(self, path: str) -> str:
         """A page of the child's screen."""

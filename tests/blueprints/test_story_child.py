@@ -3,11 +3,9 @@
 import html
 import re
 import secrets
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import gevent
 import pytest
 from flask import Flask
 from sqlalchemy import update
@@ -16,6 +14,7 @@ from sqlalchemy.orm import Session
 from services.store.chapters import ChapterRow
 from services.store.children import ChildDraft
 from tests.blueprints.families import PAGE, Family
+from tests.blueprints.streams import Streams
 
 # Each tells whole chapters, in the site's own time.
 pytestmark = pytest.mark.slow
@@ -315,10 +314,8 @@ def test_a_chapter_that_broke_off_goes_on(make_shared: Callable[..., Flask]) -> 
     family.hand_over()
     story = family.begin()
     stream = family.services.stories.story(family.user_id, story).last.stream_id
-    until_s = time.monotonic() + 20
-    while not family.client.get(f"/api/streams/{stream}", headers=JSON).json["text"]:
-        assert time.monotonic() < until_s, "nothing is told"
-        gevent.sleep(0.01)
+    with Streams(family.client).open(f"/api/streams/{stream}") as followed:
+        next(frame for frame in iter(lambda: followed.until("message")[-1], None) if frame.json["type"] == "content")
     family.services.runs.stop(family.user_id, stream)
     broken = family.told(story)
     assert broken.text, "needs a beginning"

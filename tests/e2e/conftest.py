@@ -10,6 +10,7 @@ import pytest
 from gevent import monkey
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.e2e import nursery as nurseries
 from tests.e2e import searching, talking, visiting
 from tests.e2e.browsing import FaultProxy, HostPages, Watch, sign_in
 from tests.e2e.chats import PROBLEM
@@ -221,6 +222,36 @@ def todo_page(make_page: Callable[..., Page]) -> Iterator[Callable[..., Page]]:
         sign_in(page, account or Account(site))
         page.goto(talking.TODOS)
         page.wait_for_load_state()
+        return page
+
+    yield open_
+    for watch in watches:
+        assert watch.complaints == []
+        assert watch.foreign == []
+        assert watch.dialogs == []
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site without a model, whose storyteller does not dawdle."""
+    with running(tmp_path_factory.mktemp("nursery"), BUILTIN_PACE_MS="3", STORIES_RATE_LIMIT="1000/minute") as site:
+        yield site
+        assert site.complaints() == []
+
+
+@pytest.fixture
+def screen(make_page: Callable[..., Page], nursery: Site) -> Iterator[Callable[..., Page]]:
+    """Browsers that are handed over to Mia; nothing may be complained about or reached for."""
+    watches: list[Watch] = []
+
+    def open_(
+        *, script: str = nurseries.voices(are_there=False), child: dict[str, Any] | None = None, **options: Any
+    ) -> Page:
+        chosen = {name: options.pop(name) for name in ("ideas", "bedtime") if name in options}
+        page = make_page(nursery, **options)
+        page.context.add_init_script(script)
+        watches.append(Watch(page))
+        nurseries.open_nursery(page, nursery, child=child, **chosen)
         return page
 
     yield open_
