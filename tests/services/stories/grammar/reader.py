@@ -12,7 +12,7 @@ _SMALL_START = re.compile(r"(?:[.?]|(?<!\.)\.\"|!(?! (?:went|said|goes)\b)) [a-z
 _BEGINS = re.compile(r"\"?'?[A-ZÀ-Þ]")
 _ENDS = re.compile(r"[.!?][\"']?$")
 _A_VOWEL = re.compile(r"\ba (?!one\b|once\b|uni|use|usu|eu|ewe)[aeiou]\w*", re.IGNORECASE)
-_AN_CONSONANT = re.compile(r"\ban (?!hour|hono|heir)[^aeiou\W]\w*", re.IGNORECASE)
+_AN_CONSONANT = re.compile(r"\ban (?!hour|hono|heir|[fhlmnrsx]\b)[^aeiou\W]\w*", re.IGNORECASE)
 _AGREEMENT = re.compile(
     r"\b(?:they (?:was|wasn't|is|has|does)|(?:she|he) (?:were|weren't|are|have|do))\b", re.IGNORECASE
 )
