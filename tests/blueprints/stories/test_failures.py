@@ -97,7 +97,7 @@ def test_a_model_that_does_not_stop_it_ends_the_chapter_gently(teller: Teller, m
 def test_a_chapter_that_takes_too_long_ends_with_its_deadline(
     make_app: Callable[..., Flask], model: ModelServer
 ) -> None:
-    settings = {"STREAMING_TIMEOUT": "2", "STORIES_CHECK": "rules", "STORIES_RATE_LIMIT": "1000/minute"}
+    settings = {"STREAMING_TIMEOUT": "3", "STORIES_CHECK": "rules", "STORIES_RATE_LIMIT": "1000/minute"}
     teller = Teller(make_app(OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted", **settings))
     model.play(chapter(240, stall_after=150))
 
