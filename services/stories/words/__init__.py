@@ -26,8 +26,8 @@ _SHORT: Final = re.compile(r"[^aeiou]+[aeiouy][^aeiouwxy]")
 _SHORTEST: Final = 3
 # What looks like a form of one of our words, and is another word.
 _OTHERS: Final = """
-army bored bower broker colonist corny cower easter finely flower holly inning kindly lasted many mother mothers party
-planer poker portly quarters stranger tiller treaty wary winged
+army bored bower broker colonist corny cower crabby easter fairly finely flower holly inning kindly lasted many mother
+mothers party planer poker portly quarters ranger recorder recorders stranger tiller treaty wary winged
 """
 _NOT_FORMS: Final = frozenset(_OTHERS.split())
 

@@ -18,7 +18,7 @@ def found(word: str) -> str | None:
 def test_there_are_many_words_each_once_in_order_and_explained_shortly() -> None:
     spelled = [form for line in LINES for form in re.findall(r"[a-z-]+", line.partition(":")[0])]
 
-    assert len(LINES) >= 2_000
+    assert len(LINES) >= 2_500
     assert sorted(LINES, key=lambda line: line.partition(":")[0].encode()) == LINES
     assert len(set(spelled)) == len(spelled)
     for line in LINES:
@@ -69,6 +69,8 @@ def test_no_meaning_is_unfit_for_a_child_of_five() -> None:
         ("geese", "goose"),
         ("echoes", "echo"),
         ("caves", "cave"),
+        ("kites", "kite"),
+        ("mice", "mouse"),
         # what was, and what is going on
         ("whispered", "whisper"),
         ("hurried", "hurry"),
@@ -111,7 +113,7 @@ def test_a_word_is_found_in_its_forms(asked: str, word: str) -> None:
         "many",
         "party",
         "bed",
-        "kites",
+        "fairly",
         "glass",
         "thing",
         "—",
