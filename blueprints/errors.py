@@ -150,7 +150,7 @@ def _response(problem: dict[str, Any], headers: Mapping[str, str]) -> Response:
     if wanted == "json":
         response = Response(orjson.dumps(problem), content_type="application/problem+json")
     else:
-        page = "stories/child/problem.html" if g.get("child_id") is not None else "errors/page.html"
+        page = "stories/child/problem.html" if _is_childs() else "errors/page.html"
         template = "errors/_problem.html" if wanted == "fragment" else page
         response = Response(render_template(template, problem=problem), content_type="text/html; charset=utf-8")
     response.status_code = problem["status"]
@@ -174,6 +174,11 @@ def _to_sign_in() -> Response:
     g.problem_code = errors.NotSignedIn.code
     back = request.full_path.rstrip("?") if request.method == "GET" else None
     return negotiate.see_other(url_for(_SIGN_IN, next=back))
+
+
+def _is_childs() -> bool:
+    """Whether a child reads this, as far as that is known: the database may be what failed."""
+    return g.get("child_id") is not None or request.path.startswith(CHILD_HOME)
 
 
 def _is_page() -> bool:

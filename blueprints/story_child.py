@@ -17,6 +17,7 @@ from blueprints.extensions import services
 from blueprints.stored import answers_of, settle_ended
 from services.assistants.stories.input import MAX_IDEA_CHARS
 from services.errors import NotFound
+from services.llm.builtin import NAME as BUILT_IN
 from services.store.base import utc_now
 from services.store.chapters import Chapter
 from services.store.children import Child
@@ -174,7 +175,8 @@ def _chapter_page(template: str, story_id: str) -> Response:
         found.child,
         story=found.story,
         theme=THEMES.get(found.story.theme),
-        page=_shown(chapter),
+        page=_shown(chapter, is_newest=after is None),
+        is_built_in=(chapter.engine or services().engine.name) == BUILT_IN,
         chapter=chapter,
         before=found.path[at - 1] if at else None,
         after=after,
@@ -192,7 +194,7 @@ def _found(story_id: str, chapter_id: str) -> tuple[StoryShown, Chapter | None]:
     return found, next((one for one in found.path if one.place_id == place), found.last)
 
 
-def _shown(chapter: Chapter) -> Page:
+def _shown(chapter: Chapter, *, is_newest: bool) -> Page:
     if chapter.is_running:
         standing = streams.standing(_me(), StreamId(chapter.stream_id))
         # What it goes on from is not among its events.
@@ -202,7 +204,7 @@ def _shown(chapter: Chapter) -> Page:
         return Page(chapter, whole, rest, live, standing["last_event_id"] if standing["text"] else "", True)
     whole, rest = _parted(chapter.text)
     ended = chapter.finished_at
-    is_fresh = ended is not None and (utc_now() - ended).total_seconds() < _FRESH_S
+    is_fresh = is_newest and ended is not None and (utc_now() - ended).total_seconds() < _FRESH_S
     return Page(chapter, [*whole, *([rest] if rest.strip() else [])], "", "", "", is_fresh)
 
 

@@ -32,6 +32,7 @@ export function attach(story) {
     else if (event.type === "progress") progress.show(event.progress)
     else if (event.type === "safety_check" && event.status === "rejected") writer.note(KINDER)
     else if (event.type === "complete" || event.type === "error") {
+      if (event.engine) sayWho(event.engine)
       over(event.type)
       return true
     }
@@ -58,6 +59,12 @@ function read(data) {
   } catch {
     return {} // A frame that was spoilt on its way: the next ones still count.
   }
+}
+
+/** Who told it is known for sure at its end: a model may have been away. */
+function sayWho(engine) {
+  const line = document.getElementById("engine")
+  line.textContent = engine === "built-in" ? line.dataset.builtIn : line.dataset.model
 }
 
 /** The chapter's title is known when it has been told. */

@@ -41,8 +41,9 @@ export class Reader {
 
   #quiet() {
     this.#turn += 1
+    // Some engines drop what they are told to say right after this.
+    if (this.current) this.synthesis.cancel()
     this.current = null
-    this.synthesis.cancel()
     this.#mark([])
   }
 
@@ -78,6 +79,7 @@ export class Reader {
     }
     spoken.onend = () => {
       if (isOver()) return
+      this.current = null
       this.#sentence += 1
       this.#say()
     }
