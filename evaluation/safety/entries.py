@@ -37,7 +37,7 @@ _NAMED: Final = {
         "inject": "injection",
         "prompt": "injection",
     },
-    **{"markup": "injection", "script": "language", "avoid": "avoid"},
+    **{"fear": "frightening", "bully": "bullying", "markup": "injection", "script": "language", "avoid": "avoid"},
 }
 _FIELDS: Final = frozenset(("id", "kind", "text", "age", "avoid", "label", "why"))
 

@@ -24,8 +24,9 @@ _OTHERS: Final = named(
 )
 _OURS: Final = named(
     """
-    the and to of in on at is was were it its he she they we you i his her their my your that this with for but not said
-    are be have had has as so then there up down out from by what who when all one can could will would very little go went
+    the and to of in on at is was were it its he she they we you i his her their my your that this with for but not
+    said are be have had has as so then there up down out from by what who when all one can could will would very little
+    go went
     """
 )
 _MAX_FOREIGN: Final = 2
@@ -59,10 +60,10 @@ def complaint(words: Sequence[str], text: str, *, names: Sequence[str], is_name:
 
 
 def _is_marked(text: str, known: Set[str]) -> bool:
-    """Whether a word has letters that English has not, apart from names that are known."""
+    """Whether a word that is no name has letters that English has not."""
     return any(
-        not word.isascii()
-        and fold(word).strip(".,;:!?\"'") not in known
-        and any(each.isalpha() > each.isascii() for each in word)
+        any(each.isalpha() and not each.isascii() for each in word)
+        and word[:1].islower()
+        and known.isdisjoint(see(fold(word)).words)
         for word in text.split()
     )

@@ -20,6 +20,7 @@ _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _SENTENCE_END: Final = re.compile(r"[.!?\u2026:;][\"')\]*_]*\Z")
 _OUTSIDE: Final = "\"'()[]{}.,;:!?\u2026-~_*#<>/\\"
 _FOR_LETTERS: Final = str.maketrans("013456789@$!|+€£(", "oieasgtbgasiltelc")
+_DIGITS: Final = str.maketrans("0134578", "oieastb")
 _FOR_L: Final = str.maketrans("1!|", "lll")
 _MASKS: Final = frozenset("*#_-.%^~=?•·×")
 _RUN: Final = re.compile(r"(.)\1{2,}")
@@ -112,7 +113,7 @@ def _whole(chunk: str, core: str, words: tuple[str, ...]) -> frozenset[int]:
         found |= book().hard_kinds("".join(words))
         found |= _kinds("".join(words)) if max(map(len, words)) == 1 else _NONE
     if not _MASKS.isdisjoint(core):
-        for word in _masked(core):
+        for word in _masked(core.translate(_DIGITS)):
             found |= book().hard_kinds(word)
     return found
 
@@ -120,7 +121,7 @@ def _whole(chunk: str, core: str, words: tuple[str, ...]) -> frozenset[int]:
 def _masked(core: str) -> list[str]:
     """The hard words that a chunk with some letters hidden may be."""
     known = [each not in _MASKS for each in core]
-    if not known[0] or sum(known) * 2 < len(core) or len(core) < 4:
+    if not known[0] or sum(known) * 2 + 1 < len(core) or len(core) < 4:
         return []
     candidates = [
         word for length in range(4, len(core) + 1) for word in book().hard_by_shape.get((core[0], length), ())
@@ -159,7 +160,8 @@ def _join(words: Sequence[str], places: list[list[tuple[frozenset[int], int]]]) 
         if len(first) == 1 and len(second) == 1:
             _join_letters(words, places, place)
         elif len(first) + len(second) > 3 and not ordinary.are(first, second):
-            if found := rules.hard_kinds(first + second):
+            both = first + second
+            if found := rules.hard_kinds(both) | (rules.exact.get(both, _NONE) if len(both) > 4 else _NONE):
                 places[place].append((found, place + 2))
             if place + 2 < len(words) and (found := rules.hard_kinds(first + second + words[place + 2])):
                 places[place].append((found, place + 3))

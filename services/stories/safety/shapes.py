@@ -43,6 +43,7 @@ _ALWAYS: Final = (
             r"\b(?:[01]{8}\s{0,3}){2}|\b(?:[0-9a-f]{2}\s){6}|\b(?:0x[0-9a-f]{2}\W{0,3}){3}|(?:[.\-\u2022]{1,5}[ /]){5}"
         ),
     ),
+    ("profanity: hidden word", re.compile(r"\b[a-z]{1,3}[*#]{2,}")),
     # Longer than an alphabet, and than any word.
     ("injection: spelled out", re.compile(r"(?<![^\W_])(?:[^\W_][\W_]{1,3}){40}")),
     ("injection: endless word", re.compile(r"[^\W_]{80}")),
