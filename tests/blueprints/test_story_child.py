@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from services.store.chapters import ChapterRow
 from services.store.children import ChildDraft
+from services.stories.themes import THEMES
 from tests.blueprints.families import PAGE, Family
 from tests.blueprints.streams import Streams
 
@@ -60,11 +61,13 @@ def test_an_adults_browser_has_no_childs_pages(family: Family) -> None:
 def test_a_chapter_is_told_read_and_gone_on_with(family: Family) -> None:
     story = family.begin()
     first = family.told(story)
+    title = family.services.stories.about(family.user_id, story).title
     page = family.page(f"/stories/child/{story}")
     paragraphs = re.findall(r'<p class="story__p" data-p>([^<]+)</p>', page)
 
     assert first.is_complete
     assert len(paragraphs) > 2
+    assert f"{THEMES['forest'].emoji}</span> {html.escape(title)}" in page
     assert first.choices
     assert [*first.choices, "Surprise me!"] == [
         text.replace("&#39;", "'") for text in buttons(page) if text not in ("Read to me", "Wait", "Show all", "Close")
