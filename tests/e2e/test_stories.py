@@ -188,6 +188,20 @@ def test_going_back_to_choose_otherwise_keeps_both_ways(open_page: Callable[...,
     assert text_of(page, 2) == one_way
 
 
+@pytest.mark.req("B2")
+def test_at_bedtime_the_next_chapter_is_the_last(open_page: Callable[..., Page], parent: Account) -> None:
+    first = told(parent, has_child(parent))
+    page = open_page(parent, f"{SHELF}/{first['story_id']}")
+    page.get_by_label("Bedtime: the next chapter is calm, and the last").check()
+    page.locator("button.next__choice").first.click()
+    ended(page, 2)
+
+    page.reload()
+    expect(page.get_by_role("link", name="Begin another story")).to_be_visible()
+    expect(page.locator("#chapter-2 button.next__choice")).to_have_count(0)
+    assert "the end" in words(chapter(page, 2).inner_text()).lower()
+
+
 @pytest.mark.req("Y36", "Y39")
 def test_a_chapter_is_stopped_and_gone_on_with_where_it_stopped(
     open_page: Callable[..., Page], parent: Account
