@@ -21,9 +21,9 @@ Vocabulary = Literal["beginner", "intermediate", "advanced"]
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’\u2010-][^\W\d_]+)*")
 _SENTENCE_END: Final = re.compile(r"[.!?…]+[\"'”’)]*(?=\s|$)|\n{2,}")
 _VOWELS: Final = re.compile(r"[aeiouyàâäãåáæèéêëìíîïòóôöõøœùúûüýÿ]+")
-# Kincaid's grades: the first is read aloud to children of five, the fourth is read by those of nine or ten.
-_BEGINNER_BELOW: Final = 2.5
-_ADVANCED_FROM: Final = 4.5
+# Kincaid's grades: below the second it is read aloud to the small, from the fourth on by children of nine or ten.
+_BEGINNER_BELOW: Final = 1.8
+_ADVANCED_FROM: Final = 3.6
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,7 +262,8 @@ class Writing:
         if not self.turn.facts["is_last"] or _IS_END.search(self.approved):
             return
         # A telling that was cut is brought to its end; one that came to it needs only the words.
-        more = [clean(gentle(self.brief, self.approved, self._index)).strip(), THE_END] if self._is_cut else [THE_END]
+        closing = clean(gentle(self.brief, self.approved, self._index, closes=True)).strip()
+        more = [closing, THE_END] if self._is_cut else [THE_END]
         for passage in more:
             piece = self._apart(passage)
             if not _IS_END.search(self.approved) and self._checked(piece).verdict.allowed:
@@ -294,7 +295,7 @@ class Writing:
             return text
         if is_within:
             return self.approved + text.partition(last)[2]
-        passage = clean(gentle(self.brief, self.approved, self._index)).strip()
+        passage = clean(gentle(self.brief, self.approved, self._index, closes=True)).strip()
         return self.approved + self._apart(passage)
 
     def _apart(self, passage: str) -> str:

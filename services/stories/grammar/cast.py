@@ -10,7 +10,7 @@ from services.stories.grammar.brief import Brief
 from services.stories.grammar.draws import Draws
 from services.stories.grammar.parts import Companion, Part, Quest, Tale
 from services.stories.grammar.reading import common, load, told_by
-from services.stories.grammar.voice import Voice
+from services.stories.grammar.voice import Voice, as_wish
 
 __all__ = ["Cast", "Past", "cast_for", "spared"]
 
@@ -24,6 +24,8 @@ _NEAREST: Final[Mapping[str, str]] = {
     "friendship": "animals", "bedtime": "friendship", "fairy-tale": "magic", "mystery": "forest",
 }  # fmt: skip
 _ENOUGH_BEATS: Final = 3
+SIGNED: Final = ("opening", "setting", "companion", "pal", "quest")
+"""What `memory["signature"]` holds of a story, in this order, between bars."""
 Piece = TypeVar("Piece", Part, Companion, Quest)
 
 
@@ -38,6 +40,7 @@ class Past:
     offers: Mapping[str, str] = field(default_factory=dict)
     next: str = ""
     recap: str = ""
+    idea: str = ""
 
     @classmethod
     def of(cls, memory: Mapping[str, Any]) -> "Past":
@@ -51,6 +54,7 @@ class Past:
             offers={str(words): str(where) for words, where in offers.items()} if isinstance(offers, Mapping) else {},
             next=_text(memory, "next"),
             recap=_text(memory, "recap"),
+            idea=as_wish(_text(memory, "idea")),
         )
 
 
@@ -162,9 +166,8 @@ def _shelf(memory: Mapping[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     rows = memory.get("shelf")
     for signature in rows if isinstance(rows, list | tuple) else ():
-        if isinstance(signature, Mapping):
-            for kind, value in signature.items():
-                found.setdefault(str(kind), []).append(str(value))
+        for kind, value in zip(SIGNED, str(signature).split("|"), strict=False):
+            found.setdefault(kind, []).append(value)
     return found
 
 

@@ -170,6 +170,8 @@ class _Teller:
             self.page.add(self.say(self.shared("goodnight").prose))
         else:
             self.page.add(f"{self.remember()} {ending}".strip())
+            if self.past.idea and not self.shuns.hits(self.past.idea):
+                self.page.add(self.say(self.shared("kept").prose, idea=self.past.idea))
         self.page.add(THE_END)
 
 
@@ -260,8 +262,7 @@ def _memory(teller: _Teller, did: list[str], recap: str, offers: list[Part], bri
     gives = [tag for part in teller.told for tag in part.gives]
     used = [*past.used, *(part.id for part in teller.told if part.kind == "beat"), *teller.used]
     where = {teller.say(part.choice): f"{part.kind}:{part.id}" for part in offers}
-    signature = {"opening": cast.opening, "setting": cast.setting.id, "companion": cast.companion.id,
-                 "pal": cast.pal, "quest": cast.quest.id}  # fmt: skip
+    parts = (cast.opening, cast.setting.id, cast.companion.id, cast.pal, cast.quest.id)
     return {
         "hero": brief.name,
         "tale": cast.tale.id,
@@ -272,7 +273,7 @@ def _memory(teller: _Teller, did: list[str], recap: str, offers: list[Part], bri
         "refrain": cast.refrain,
         "opening": cast.opening,
         "title": cast.title,
-        "signature": signature,
+        "signature": "|".join(parts),
         "world": cast.setting.place,
         "friend": f"{cast.pal}, {cast.companion.kind}",
         "goal": cast.quest.goal,
@@ -282,21 +283,26 @@ def _memory(teller: _Teller, did: list[str], recap: str, offers: list[Part], bri
         "facts": [f"They {line}." for line in did][-MAX_KEPT:],
         "offers": where if teller.band.choices else {},
         "next": next(iter(where.values()), ""),
+        "idea": as_wish(teller.plot.own_words()) or past.idea,
         "recap": recap,
     }
 
 
-def gentle(brief: Brief, so_far: str, index: int) -> str:
-    """A plain passage for where something was withheld: the first brings the chapter on, every later one closes it.
+def gentle(brief: Brief, so_far: str, index: int, *, closes: bool = False) -> str:
+    """A plain passage for where something was withheld: it brings the chapter on, or to its end.
 
     It speaks only of the child, the sun, a bench and soup, so that no rule has anything against it. What is in
-    `so_far` already is not said again. In a last chapter the closing passage ends with "The end.".
+    `so_far` already is not said again while there is another.
+
+    Args:
+        index: Which piece of the chapter it stands for; another index may give another passage.
+        closes: It is the chapter's last; in a last chapter it ends with "The end.".
     """
     tier = ages.tier(brief.age, brief.level)
     voice = Voice.alone(brief.name, brief.pronouns)
-    pool = common()["gentle" if index == 0 else "ease"]
+    pool = common()["ease" if closes else "gentle"]
     drawn = Draws(brief.seed).order(f"gentle{index}", pool, lambda part: part.id)
     said = [voice.say(part.prose[tier]) for part in drawn]
     passage = next((text for text in said if text not in so_far), said[0])
-    ends = (brief.is_last or brief.bedtime) and index > 0
+    ends = closes and (brief.is_last or brief.bedtime)
     return f"{passage}\n\n{THE_END}" if ends and not so_far.rstrip().endswith(THE_END) else passage

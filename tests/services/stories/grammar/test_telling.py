@@ -219,15 +219,28 @@ def test_the_same_brief_is_the_same_text_and_another_seed_another() -> None:
 def test_gentle_passages_go_on_and_close() -> None:
     for age in (4, 7, 10):
         brief = replace(MIA, age=age)
-        first = gentle(brief, "", 0)
-        assert not list(faults(first))
-        assert "Mia" in first
-        assert gentle(brief, first, 0) != first
-        assert not gentle(brief, first, 1).endswith("The end.")
-        closing = gentle(replace(brief, is_last=True), first, 1)
+        so_far = ""
+        for index in range(len(common()["gentle"])):
+            passage = gentle(brief, so_far, index)
+            assert passage not in so_far
+            assert "Mia" in passage
+            assert not list(faults(passage))
+            assert not passage.endswith("The end.")
+            so_far += f"\n\n{passage}"
+        assert gentle(brief, so_far, 9) in so_far
+        assert not gentle(brief, so_far, 1, closes=True).endswith("The end.")
+        closing = gentle(replace(brief, is_last=True), so_far, 1, closes=True)
         assert closing.endswith("\n\nThe end.")
         assert not list(faults(closing))
-        assert not gentle(replace(brief, bedtime=True), "All.\n\nThe end.", 1).endswith("The end.")
+        assert not gentle(replace(brief, bedtime=True), "All.\n\nThe end.", 1, closes=True).endswith("The end.")
+
+
+def test_the_end_comes_back_to_the_childs_idea() -> None:
+    told = whole_story(replace(MIA, idea="we ride on a giant cat"))
+
+    assert "We ride on a giant cat" in told[1].text
+    assert "We ride on a giant cat" in told[-1].text
+    assert "cat" not in whole_story(replace(MIA, idea="we ride on a giant cat", avoid=("cat",)))[-1].text
 
 
 def test_a_theme_that_is_written_wrongly_says_where() -> None:
