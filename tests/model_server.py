@@ -18,10 +18,8 @@ script's fields: the next in line), POST /__release (end all stalls), POST /__re
 """
 
 import argparse
-import base64
 import contextlib
 import json
-import random
 import socket as plain_socket
 import struct
 import sys
@@ -37,6 +35,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
+from tests.model_answers import embedded, moderated
 from tests.model_scripts import NAMES, Script, named_script
 
 MODEL_NAME = "scripted"
@@ -180,10 +179,10 @@ class ModelServer:
         script = self._line.pop(0) if self._line else named_script(str(call.body.get("model"))) or self.script
         if path.endswith("/embeddings") and script.stall_after != -1:
             call.finished.set()
-            return _send_json(connection, *_embedded(script, call.body))
+            return _send_json(connection, *embedded(script, call.body))
         if path.endswith("/moderations") and script.stall_after != -1:
             call.finished.set()
-            return _send_json(connection, *_moderated(script, call.body))
+            return _send_json(connection, *moderated(script, call.body))
         if script.echo:
             script = replace(script, text=json.dumps(call.body["messages"], ensure_ascii=False))
         return _Reply(connection, call, script, self._release).send()
@@ -325,34 +324,6 @@ class _Reply:
         for start in range(0, len(text), size):
             piece = text[start : start + size]
             self._connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if self._script.chunked else piece)
-
-
-def _embedded(script: Script, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
-    """What a request for embeddings is answered with: the same numbers for the same text, `script.tokens` of them
-    unless a width is asked for."""
-    if script.status != 200 or script.body:
-        extra = {"Retry-After": script.retry_after} if script.retry_after is not None else {}
-        return script.status, script.body or {"error": {"message": "sk-secret detail", "code": None}}, extra
-    width = body.get("dimensions") or script.tokens
-    data = []
-    # Backwards: the order is the index's, not the list's.
-    for index, text in reversed(list(enumerate(body["input"]))):
-        chance = random.Random(text)
-        numbers = [chance.uniform(-1, 1) for _ in range(width)]
-        is_binary = body.get("encoding_format") == "base64"
-        packed = base64.b64encode(struct.pack(f"<{width}f", *numbers)).decode() if is_binary else numbers
-        data.append({"object": "embedding", "index": index, "embedding": packed})
-    return 200, {"object": "list", "data": data, "model": body["model"], "usage": {"prompt_tokens": 1}}, {}
-
-
-def _moderated(script: Script, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
-    """What a request for moderation is answered with: flagged if the script's text, if it has one, stands in it."""
-    if script.status != 200 or script.body:
-        return script.status, script.body or {"error": {"message": "sk-secret detail", "code": None}}, {}
-    flagged = bool(script.text) and str(script.text) in body["input"]
-    scores = {"violence": 0.93 if flagged else 0.002, "hate": 0.001}
-    result = {"flagged": flagged, "categories": {"violence": flagged, "hate": False}, "category_scores": scores}
-    return 200, {"id": "m", "model": body["model"], "results": [result]}, {}
 
 
 def _tool_deltas(calls: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:

@@ -54,6 +54,11 @@ class Metrics:
             registry=registry,
         )
         self._resumes = Counter("rill_resumes", "Subscribes with a cursor", ["verdict"], registry=registry)
+        self._refusals = Counter("rill_refusals", "Requests over a limit", ["limit"], registry=registry)
+        self._of_assistants(registry)
+
+    def _of_assistants(self, registry: CollectorRegistry) -> None:
+        """What only one assistant has: the search its documents, the stories their checks."""
         self._documents = Counter(
             "rill_documents_ingested", "Documents that came to their end", ["outcome"], registry=registry
         )
@@ -67,7 +72,6 @@ class Metrics:
             buckets=_FIRST_TEXT_BUCKETS,
             registry=registry,
         )
-        self._refusals = Counter("rill_refusals", "Requests over a limit", ["limit"], registry=registry)
 
     def started(self, assistant: str) -> None:
         self._started.labels(assistant).inc()
