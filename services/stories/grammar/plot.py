@@ -14,6 +14,11 @@ from services.stories.grammar.reading import common
 __all__ = ["Plot"]
 
 _WORD: Final = re.compile(r"[^\W\d_]{4,}")
+# Words that say nothing of what somebody would like to happen.
+_COMMON: Final = frozenset(
+    ("with", "from", "that", "this", "they", "them", "into", "have", "want", "would", "like", "what", "when", "where",
+     "there", "about", "their", "some", "your", "then", "than", "over", "help", "look", "find", "goes", "went")
+)  # fmt: skip
 _SURPRISES: Final = ("surprise", "surprise me")
 _DEFAULT_OFFERS: Final = 1
 """The small choose nothing, but the chapter still ends with a glimpse of what comes."""
@@ -31,12 +36,11 @@ class Plot:
         self._draws, self._shuns, self._tier = draws, shuns, tier
 
     def chosen(self) -> Part | None:
-        """The beat or way that the child's choice leads to; None if the words are none of what was offered."""
-        asked = _plain(self._brief.choice)
-        where = self._offered(asked)
-        if not where and not asked and not self._brief.idea:
-            where = self._past.next
-        return self._at(where) if where else None
+        """What the child chose, else the beat nearest to its own words, else what was glimpsed first; or None."""
+        where = self._offered(_plain(self._brief.choice))
+        ends = self._brief.is_last or self._brief.bedtime
+        near = None if where or ends else self._nearest()
+        return near or self._at(where or self._past.next)
 
     def _offered(self, asked: str) -> str:
         """Where the choice leads: by its words, by its number from 1, or drawn for a surprise."""
@@ -55,10 +59,8 @@ class Plot:
         return "" if self._shuns.hits(spoken) else spoken
 
     def beat(self) -> Part:
-        """What happens where no choice leads anywhere: nearest to the child's own words, else drawn."""
-        free = self._free(self._past.used, self._past.has, self._brief.number)
-        spoken = set(_WORD.findall(self.own_words().casefold()))
-        return max(free, key=lambda beat: len(spoken & set(_words_of(beat)))) if spoken else free[0]
+        """What happens where nothing was chosen and nothing glimpsed."""
+        return self._free(self._past.used, self._past.has, self._brief.number)[0]
 
     def way(self) -> Part:
         """One way to the end of the quest, drawn."""
@@ -106,6 +108,13 @@ class Plot:
         wrong = {"early": late, "late": not late, "any": False}
         return sorted(unused, key=lambda beat: (wrong[beat.stage], not beat.needs))
 
+    def _nearest(self) -> Part | None:
+        """The beat that shares the most words with what the child said; None if none shares any."""
+        spoken = set(_WORD.findall(self.own_words().casefold())) - _COMMON
+        free = self._free(self._past.used, self._past.has, self._brief.number)
+        found = max(free, key=lambda beat: len(spoken & _words_of(beat)))
+        return found if spoken & _words_of(found) else None
+
     def _at(self, where: str) -> Part | None:
         kind, _, name = where.partition(":")
         pool: Mapping[str, tuple[Part, ...]] = {"beat": self._cast.tale.beats, "way": self._cast.quest.ways}
@@ -113,5 +122,5 @@ class Plot:
         return found if found and self._shuns.spares(found, self._tier) else None
 
 
-def _words_of(beat: Part) -> list[str]:
-    return _WORD.findall(f"{beat.title} {beat.choice} {beat.did}".casefold())
+def _words_of(beat: Part) -> set[str]:
+    return set(_WORD.findall(f"{beat.title} {beat.choice} {beat.did}".casefold()))

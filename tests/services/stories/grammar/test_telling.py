@@ -102,12 +102,15 @@ def test_an_idea_is_quoted_and_nothing_else() -> None:
     assert tell(replace(MIA, number=2, idea=" \n{}", memory=first.memory)).text
 
 
-def test_a_beat_near_to_the_idea_is_told() -> None:
-    first = tell(MIA)
-    told = tell(replace(MIA, number=2, idea="They build a raft!", memory=first.memory))
+def test_an_idea_leads_to_the_beat_nearest_to_it_else_to_what_was_glimpsed() -> None:
+    for age in (4, 7):
+        brief = replace(MIA, age=age, number=2)
+        first = tell(replace(brief, number=1))
 
-    assert told.memory["used"][0] in {"raft", *first.memory["used"]}
-    assert "raft" in told.memory["used"]
+        assert "raft" in tell(replace(brief, idea="They build a raft!", memory=first.memory)).memory["used"]
+        glimpsed = first.memory["next"].removeprefix("beat:")
+        for idea in ("", "we all fly with a zeppelin"):
+            assert glimpsed in tell(replace(brief, idea=idea, memory=first.memory)).memory["used"]
 
 
 def test_avoided_words_are_not_told() -> None:
