@@ -121,22 +121,18 @@ class Services:
 
 def build(settings: Settings) -> Services:
     """Wire everything; connects to nothing yet."""
-    url = redis_url(settings)
-    redis = connections.client(url)
-    log, metrics = EventLog(redis), Metrics()
+    redis = connections.client(url := redis_url(settings))
+    log, metrics, database = EventLog(redis), Metrics(), Database(settings.database)
     hub = _hub(settings, url, redis, log)
-    database = Database(settings.database)
     engine = Door(settings, pace_s=settings.builtin_pace_ms / 1000)
     points, shelf, desk = _study(settings, database, engine)
     embedder, retriever, search_desk = _search(settings, database)
     todos, todos_desk = Todos(database), todo_agent.Desk(database, quota=settings.todos_monthly_quota)
-    stories = Stories(database)
-    stories_desk, storyteller = _stories(settings, stories, engine, metrics)
+    stories, stories_desk, storyteller = _stories(settings, database, engine, metrics)
     assistants = registry.build(engine, shelf, points.prices, retriever, search_desk, todos, todos_desk, storyteller)
-    runs = _runs(settings, redis, log, hub, metrics, lambda settled: turns.settle(settled))
     hooks = registry.hooks(desk, search_desk, todos_desk, stories_desk)
+    runs = _runs(settings, redis, log, hub, metrics, lambda settled: turns.settle(settled))
     turns = Turns(settings, database, runs, assistants, engine=engine.name, hooks=hooks)
-    cards = Cards(settings, database, engine, points)
     ingest, library, watches = _documents(settings, database, embedder, hub, metrics)
     return Services(
         settings,
@@ -150,7 +146,7 @@ def build(settings: Settings) -> Services:
         turns,
         metrics,
         points,
-        cards,
+        Cards(settings, database, engine, points),
         desk,
         shelf,
         library,
@@ -179,14 +175,16 @@ def _search(settings: Settings, database: Database) -> tuple[Embedder, Retriever
 
 
 def _stories(
-    settings: Settings, stories: Stories, engine: Door, metrics: Metrics
-) -> tuple[story_assistant.Desk, story_assistant.Storyteller]:
+    settings: Settings, database: Database, engine: Door, metrics: Metrics
+) -> tuple[Stories, story_assistant.Desk, story_assistant.Storyteller]:
+    stories = Stories(database)
     desk = story_assistant.Desk(stories, chunk_words=settings.streaming_chunk_size_words)
     check = story_assistant.check_of(
         settings.stories_check, has_model=settings.model_configured, is_hosted=engine.is_hosted
     )
     provider = engine if settings.model_configured else None
-    return desk, story_assistant.Storyteller(engine, desk, provider=provider, check=check, metrics=metrics)
+    teller = story_assistant.Storyteller(engine, desk, provider=provider, check=check, metrics=metrics)
+    return stories, desk, teller
 
 
 def _documents(
