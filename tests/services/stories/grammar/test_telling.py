@@ -37,7 +37,6 @@ def test_a_story_keeps_its_hero_its_friend_and_its_world_and_ends() -> None:
     assert len(told[-1].memory["facts"]) == 4
 
 
-@pytest.mark.req("Y13")
 def test_each_choice_leads_to_what_it_says() -> None:
     for theme in told_by():
         for age in (7, 10):
@@ -86,6 +85,7 @@ def test_a_choice_may_be_its_number_or_a_surprise() -> None:
     }
 
 
+@pytest.mark.req("Y6")
 def test_an_idea_is_quoted_and_nothing_else() -> None:
     first = tell(MIA)
     for idea, spoken in (
@@ -149,7 +149,6 @@ def test_a_theme_that_cannot_do_without_the_words_is_still_told() -> None:
     assert "Mia" in everything.text
 
 
-@pytest.mark.req("Y6")
 def test_every_theme_and_unknown_ones_are_told() -> None:
     for theme in (*themes.listed(), "Castle", "no such theme"):
         told = tell(replace(MIA, theme=theme))
