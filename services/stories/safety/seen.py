@@ -27,6 +27,7 @@ _RUN: Final = re.compile(r"(.)\1{2,}")
 # Doubled at most by mistake.
 _ODD_PAIR: Final = re.compile(r"([ahijkquvwxy])\1")
 _MAX_PARTED: Final = 14
+_ENDINGS: Final = frozenset(("", "s", "e", "ed", "er", "ers", "es", "ing", "or", "ous", "y"))
 
 
 class Part(NamedTuple):
@@ -161,10 +162,20 @@ def _join(words: Sequence[str], places: list[list[tuple[frozenset[int], int]]]) 
             _join_letters(words, places, place)
         elif len(first) + len(second) > 3 and not ordinary.are(first, second):
             both = first + second
-            if found := rules.hard_kinds(both) | (rules.exact.get(both, _NONE) if len(both) > 4 else _NONE):
+            if found := _joined(both) | (rules.exact.get(both, _NONE) if len(both) > 4 else _NONE):
                 places[place].append((found, place + 2))
-            if place + 2 < len(words) and (found := rules.hard_kinds(first + second + words[place + 2])):
+            if place + 2 < len(words) and (found := _joined(first + second + words[place + 2])):
                 places[place].append((found, place + 3))
+
+
+def _joined(word: str) -> frozenset[int]:
+    """The same of a word that was parted: what follows a stem is an ending, not another word (`moles they`)."""
+    rules = book()
+    found = rules.hard.get(word, _NONE)
+    for length in range(max(4, len(word) - 4), len(word) + 1):
+        if word[length:] in _ENDINGS:
+            found |= rules.hard_stems.get(word[:length], _NONE)
+    return found
 
 
 def _add_phrases(words: Sequence[str], places: list[list[tuple[frozenset[int], int]]]) -> None:
