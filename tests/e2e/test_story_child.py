@@ -268,6 +268,8 @@ def test_a_lost_network_costs_nothing_of_the_story(
     page = make_page(site)
     account = open_nursery(page, site)
     begin(page)
+    # A connection that has just been made is not made again at once.
+    page.locator(".story__p").nth(1).wait_for(state="attached", timeout=30_000)
 
     page.context.set_offline(True)
     page.context.set_offline(False)

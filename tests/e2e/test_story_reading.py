@@ -18,7 +18,7 @@ def test_a_chapter_comes_at_the_pace_of_reading(screen: Callable[..., Page]) -> 
     page = screen()
     page.clock.install()
     begin(page)
-    eventually(lambda: page.locator("#next > *").count() > 0, what="the chapter was not told")
+    eventually(lambda: page.locator("#next > *").count() > 0, within_s=30, what="the chapter was not told")
     assert page.locator(".story__p").count() > 2, "needs a chapter of several paragraphs"
 
     assert shown(page).count() == 1
