@@ -20,7 +20,7 @@ class Screen(Kept):
     """A part of `shelf.Stories`."""
 
     def set_pin(self, user_id: int, pin: str) -> None:
-        """Give the account the PIN that leaves a child's screen, """
+        """Give the account the PIN that leaves a child's screen,"""
         self._database.run(child_pins.put, user_id, passwords.make(pin), now=self._clock())
 
     def has_pin(self, user_id: int) -> bool:
