@@ -28,9 +28,11 @@ _TEACHES: Final = 3
 class _Page:
     """The chapter as it grows: passages in order, of which some are only told if there is room."""
 
-    passages: list[tuple[str, bool]]
+    passages: list[tuple[str, str]]
+    told: list[str]
 
-    def add(self, text: str, *, optional: bool = False) -> None:
+    def add(self, text: str, *, optional: str = "") -> None:
+        """A passage; `optional` names one that is only told if there is room."""
         if text:
             self.passages.append((text, optional))
 
@@ -44,6 +46,7 @@ class _Page:
                 if total >= (low + high) // 2 or total + size > high:
                     continue
                 total += size
+                self.told.append(optional)
             kept.append(text)
         return "\n\n".join(kept)
 
@@ -61,7 +64,7 @@ class _Teller:
         past = Past() if brief.number == 1 else Past.of(brief.memory)
         self.past = replace(past, has=(), offers={}, next="") if self.cast.is_new else past
         self.plot = Plot(brief, self.cast, self.past, self.draws, self.shuns, self.tier)
-        self.page = _Page([])
+        self.page = _Page([], [])
         self.told: list[Part] = []
         self.used: list[str] = []
         self.asides: list[str] = []
@@ -117,7 +120,8 @@ class _Teller:
         for _ in range(3):
             self.moment()
         if any(f"aside:{part.id}" not in self.past.used for part in common()["aside"]):
-            self.page.add(self.say(self.shared("aside").prose), optional=True)
+            aside = self.shared("aside")
+            self.page.add(self.say(aside.prose), optional=self.used.pop())
 
     def texture(self) -> None:
         pool = common()["texture"]
@@ -132,8 +136,7 @@ class _Teller:
             part = next((one for one in pool if found & set(one.words) or like.casefold() in one.words), pool[-1])
             if f"texture:{part.id}" in worn or not self.shuns.spares(part, self.tier):
                 continue
-            self.used.append(f"texture:{part.id}")
-            self.page.add(self.say(part.prose, interest=like), optional=True)
+            self.page.add(self.say(part.prose, interest=like), optional=f"texture:{part.id}")
             return
 
     def moment(self) -> None:
@@ -141,8 +144,7 @@ class _Teller:
         part = self.plot.passage("moment", has, self.asides)
         if part:
             self.asides.append(part.id)
-            self.used.append(f"moment:{part.id}")
-            self.page.add(self.say(part.prose), optional=True)
+            self.page.add(self.say(part.prose), optional=f"moment:{part.id}")
 
     def leave_open(self, offers: list[Part]) -> None:
         """The end of a chapter that is not the last: the plot tightens, and there is more than one way to go on."""
@@ -158,7 +160,7 @@ class _Teller:
         beats = {beat.id: beat for beat in self.cast.tale.beats}
         met = [beats[name] for name in dict.fromkeys(self.past.used) if name in beats]
         fit = [beat for beat in met if self.shuns.spares(beat, self.tier)]
-        told = sum(len(words(text)) for text, _ in (*self.page.passages, (self.cast.quest.ending[self.tier], False)))
+        told = sum(len(words(text)) for text, _ in (*self.page.passages, (self.cast.quest.ending[self.tier], "")))
         count = _ECHOES[self.tier] if told < self.band.words[1] else 1
         return " ".join(self.say(beat.echo) for beat in fit[-count:])
 
@@ -260,7 +262,8 @@ def _recap(teller: _Teller, did: list[str], *, ended: bool) -> str:
 def _memory(teller: _Teller, did: list[str], recap: str, offers: list[Part], brief: Brief) -> dict[str, Any]:
     cast, past = teller.cast, teller.past
     gives = [tag for part in teller.told for tag in part.gives]
-    used = [*past.used, *(part.id for part in teller.told if part.kind == "beat"), *teller.used]
+    beats = (part.id for part in teller.told if part.kind == "beat")
+    used = [*past.used, *beats, *teller.used, *teller.page.told]
     where = {teller.say(part.choice): f"{part.kind}:{part.id}" for part in offers}
     parts = (cast.opening, cast.setting.id, cast.companion.id, cast.pal, cast.quest.id)
     return {
