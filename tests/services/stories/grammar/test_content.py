@@ -27,8 +27,10 @@ def _plot(tale: Tale) -> Iterator[tuple[str, Prose]]:
 
 def _prose(tale: Tale) -> Iterator[tuple[str, Prose]]:
     yield from _plot(tale)
-    for part in (*tale.settings, *tale.companions, *tale.openings):
-        yield f"{tale.id} [{part.id}]", part.prose
+    for part in (*tale.settings, *tale.openings):
+        yield f"{tale.id} [{part.kind} {part.id}]", part.prose
+    for companion in tale.companions:
+        yield f"{tale.id} [companion {companion.id}]", companion.prose
     for choosable in _choosable(tale):
         yield f"{tale.id} [{choosable.id}] glimpse", choosable.glimpse
         if choosable.echo:
