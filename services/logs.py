@@ -24,8 +24,9 @@ _PLAIN: Final = re.compile(r"[\w.:/@+,~-]+", re.ASCII)
 _ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 # What every record has by itself; the rest of its attributes came with `extra`.
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-# What comes after these in an address opens what it names to anybody (a calendar's feed).
-_SECRET_PATH: Final = re.compile(r"(/todos/feed/)[^\s'\"?]+", re.IGNORECASE)
+# What comes after these in an address opens what it names to anybody (a calendar's feed), or is a word of a story that
+# a child asks for, perhaps its own name.
+_SECRET_PATH: Final = re.compile(r"(/todos/feed/|/stories/words/)[^\s\"?]+", re.IGNORECASE)
 # Libraries that tell every request with its URL, or every statement, at INFO.
 _TALKATIVE: Final = ("httpx", "httpx2", "httpcore", "openai", "urllib3", "alembic")
 
@@ -69,7 +70,7 @@ class KeyValueFormatter(logging.Formatter):
 
 
 def withheld(line: str) -> str:
-    """The line without the secrets of addresses that have one in their path; query strings are never logged at all."""
+    """The line without what addresses tell in their path that is nobody's business; query strings are never logged."""
     return _SECRET_PATH.sub(r"\1...", line)
 
 
