@@ -53,6 +53,7 @@ def test_a_new_password_ends_every_other_session_and_login_token(site: Flask, ne
     assert second_browser(site, newcomer.email, NEW_PASSWORD).get("/v1/probe").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_new_password_wants_the_current_one(newcomer: FlaskClient) -> None:
     sent = {"current_password": "wrong one", "new_password": NEW_PASSWORD}
     newcomer.environ_base["REMOTE_ADDR"] = "10.8.0.1"

@@ -154,6 +154,7 @@ def test_an_edit_that_is_repeated_with_its_key_happens_once(person: Person) -> N
     person.stop_all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "field"),
     [({}, "message"), ({"message": ""}, "message"), ({"message": " \n"}, "message"), ({"message": 5}, "message"),

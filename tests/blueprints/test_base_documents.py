@@ -43,6 +43,7 @@ def test_several_files_come_in_at_once_and_each_has_a_state_of_its_own(owner: Ke
     assert owner.call("GET", f"/api/v1/kbs/{base_id}").json["documents"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.req("B5")
 def test_one_bad_file_does_not_lose_the_others(owner: Keeper) -> None:
     base_id = owner.base()

@@ -63,6 +63,7 @@ def test_a_newcomer_is_told_what_a_base_is_and_makes_one(owner: Keeper) -> None:
     assert "shared with everybody here" not in opened(owner, made.headers["Location"])
 
 
+@pytest.mark.slow
 def test_a_base_without_a_name_is_explained_at_the_field(owner: Keeper) -> None:
     refused = filled(owner, INDEX, name=" ", shared="true")
 
@@ -71,6 +72,7 @@ def test_a_base_without_a_name_is_explained_at_the_field(owner: Keeper) -> None:
     assert "checked" in refused.text, "what was chosen stays"
 
 
+@pytest.mark.slow
 @pytest.mark.req("B5")
 def test_files_come_in_by_a_plain_form(owner: Keeper) -> None:
     place = f"{INDEX}/{owner.base()}"

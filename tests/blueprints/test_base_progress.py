@@ -75,6 +75,7 @@ def test_documents_are_followed_until_all_are_at_rest(owner: Keeper) -> None:
     assert rest[-1].json == {"reason": "rest", "total": 2, "ready": 1, "failed": 1}
 
 
+@pytest.mark.slow
 def test_a_base_at_rest_is_told_at_once_and_ends(owner: Keeper) -> None:
     base_id = owner.base()
     assert [frame.name for frame in all_of(owner, base_id)] == ["done"]

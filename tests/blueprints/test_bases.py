@@ -31,6 +31,7 @@ def test_nothing_hides_in_a_bases_name_or_turns_it_round(owner: Keeper) -> None:
     assert owner.call("POST", KBS, json={"name": "Hand\u202e\u200bbook \u2066"}).json["name"] == "Handbook"
 
 
+@pytest.mark.slow
 @pytest.mark.req("B5")
 def test_a_base_is_made_renamed_shared_and_deleted(owner: Keeper) -> None:
     made = owner.call("POST", KBS, json={"name": "  Hand \n book "})

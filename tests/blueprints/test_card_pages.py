@@ -209,6 +209,7 @@ def test_a_quiz_is_handed_in_and_checked(reader: Reader) -> None:
     assert "1 of 2 right" in reader.see(f"/study/cards/decks/{deck.id}")
 
 
+@pytest.mark.slow
 def test_an_empty_quiz_may_be_handed_in(reader: Reader) -> None:
     deck = reader.deck()
 

@@ -76,6 +76,7 @@ def test_an_answer_becomes_a_deck_and_a_quiz(ada: Person) -> None:
     assert all(question["options"][question["answer"]] for question in deck["quiz"])
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 def test_it_costs_what_it_says_and_once(ada: Person) -> None:
     before = ada.client.get("/api/points").json
@@ -339,6 +340,7 @@ def test_cards_leave_as_a_package_for_anki(ada: Person) -> None:
         assert archive.read("collection.anki2").startswith(b"SQLite format 3")
 
 
+@pytest.mark.slow
 def test_cards_leave_as_a_table(ada: Person) -> None:
     decks_made = [made(ada), made(ada)]
 

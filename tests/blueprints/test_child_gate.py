@@ -96,6 +96,7 @@ def test_the_way_out_by_signing_out_is_closed(handed: Family) -> None:
     assert handed.client.get("/stories/child", headers=PAGE).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-22")
 def test_the_api_is_closed_whatever_its_client_takes(handed: Family) -> None:
     for path in (
@@ -165,6 +166,7 @@ def test_another_device_stays_the_adults(family: Family, site: Flask) -> None:
     assert tablet.get("/api/conversations", headers=bearer(token)).status_code == 200
 
 
+@pytest.mark.slow
 def test_pages_of_an_account_are_not_kept_for_the_back_button(family: Family) -> None:
     for path in ("/", "/account", "/history", "/stories/hand-over"):
         assert "no-store" in family.client.get(path, headers=PAGE).headers["Cache-Control"], path

@@ -18,6 +18,7 @@ def titles(client: FlaskClient, query: str = "") -> list[str]:
     return [row["title"] for row in response.json["conversations"]]
 
 
+@pytest.mark.slow
 @pytest.mark.req("T30")
 def test_a_conversation_is_made_on_first_use_and_keeps_its_messages(person: Person) -> None:
     person.answered("The first question", session_id="mine")
@@ -43,6 +44,7 @@ def test_a_conversation_is_made_on_first_use_and_keeps_its_messages(person: Pers
     assert answer["usage"]["total_tokens"] == frames[-1].json["total_tokens"]
 
 
+@pytest.mark.slow
 def test_a_stopped_and_a_failed_answer_keep_what_came_and_say_how_they_ended(
     person: Person, model: ModelServer
 ) -> None:
@@ -68,6 +70,7 @@ def test_an_answer_that_runs_has_no_outcome_yet(person: Person, model: ModelServ
     assert (answer["outcome"], answer["stream_id"]) == (None, stream_id)
 
 
+@pytest.mark.slow
 def test_a_continued_answer_names_the_one_it_goes_on_from(person: Person) -> None:
     stream_id, _ = person.stopped()
     again = person.client.post(f"/api/streams/{stream_id}/continue").json["stream_id"]
@@ -136,6 +139,7 @@ def test_a_title_can_be_changed_within_limits(person: Person) -> None:
     assert titles(person.client) == ["A <b>better</b> title"]
 
 
+@pytest.mark.slow
 def test_a_conversation_is_deleted_with_its_messages(person: Person) -> None:
     stream_id, _ = person.answered()
     conversation_id = person.client.get(URL).json["conversations"][0]["id"]
@@ -150,6 +154,7 @@ def test_a_conversation_is_deleted_with_its_messages(person: Person) -> None:
     assert not any(stream_id in key for key in person.kept)
 
 
+@pytest.mark.slow
 def test_deleting_a_conversation_stops_what_runs_in_it(person: Person, model: ModelServer) -> None:
     model.play("stall-after-6")
     stream_id = person.asked()["stream_id"]
@@ -167,6 +172,7 @@ def test_deleting_a_conversation_stops_what_runs_in_it(person: Person, model: Mo
     assert person.client.get(f"/api/streams/{stream_id}").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_session_whose_conversation_was_deleted_begins_anew(person: Person) -> None:
     person.answered()
     person.client.delete(f"{URL}/{person.client.get(URL).json['conversations'][0]['id']}")
@@ -190,6 +196,7 @@ def test_somebody_elses_conversation_is_404(person: Person, stranger: Person) ->
     assert person.site.test_client().get(url).status_code == 401
 
 
+@pytest.mark.slow
 def test_one_session_name_is_two_conversations_of_two_people(person: Person, stranger: Person) -> None:
     person.answered("Mine", session_id="same")
     stranger.answered("Theirs", session_id="same")

@@ -214,6 +214,7 @@ def test_without_a_model_the_built_in_engine_says_its_name_everywhere(
     assert person.client.get(f"/api/conversations/{conversation_id}").json["messages"][-1]["engine"] == "built-in"
 
 
+@pytest.mark.slow
 def test_a_fallback_is_labelled_on_the_page(
     modelled: Flask, make_person: Callable[[Flask], Person], model: ModelServer
 ) -> None:

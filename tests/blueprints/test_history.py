@@ -164,6 +164,7 @@ def test_the_palette_finds_conversations_with_every_assistant_and_pages(past: Pa
     assert "Nothing fits" in past.client.get("/history/find?q=zzzz", headers=HTML).text
 
 
+@pytest.mark.slow
 @pytest.mark.req("D2-8")
 def test_an_answer_that_nobody_has_seen_is_counted_until_somebody_looks(past: Past) -> None:
     past.made("Magnets")

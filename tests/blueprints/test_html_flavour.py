@@ -57,6 +57,7 @@ def test_the_tutors_own_address_takes_the_view_too(person: Person) -> None:
     check_ids(asked["stream_id"], frames)
 
 
+@pytest.mark.slow
 @pytest.mark.req("R9")
 @pytest.mark.parametrize("how", ["idle", "closed", "expired"])
 def test_a_finished_answer_is_shown_whole_whatever_the_reader_has_seen(person: Person, how: str) -> None:

@@ -130,6 +130,7 @@ def test_going_on_has_the_same_shapes(person: Person, verb: str) -> None:
     assert "word19" in page.text
 
 
+@pytest.mark.slow
 def test_a_page_with_htmx_2_that_says_so_gets_an_element_that_it_can_connect(browser: FlaskClient) -> None:
     asked = browser.post(MESSAGES, data=FORM, headers={**HTMX_2, "HX-Version": "2"})
     other = browser.post(MESSAGES, data={**FORM, "session_id": "s2"}, headers=HTMX_2)

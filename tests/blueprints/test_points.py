@@ -165,6 +165,7 @@ def estimate(client: FlaskClient, **fields: Any) -> Any:
     return client.post("/api/points/estimate", json={"message": "What is photosynthesis?", **fields}, headers=JSON)
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 def test_an_estimate_says_what_it_would_cost_and_holds_nothing(spender: Spender) -> None:
     usual = estimate(spender.client).json

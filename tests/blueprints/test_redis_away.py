@@ -42,6 +42,7 @@ def person(closed: Flask, model: ModelServer) -> Person:
     return Person(closed, model)
 
 
+@pytest.mark.slow
 @pytest.mark.req("T41")
 @pytest.mark.parametrize("accept", ["application/json", "text/html", "text/event-stream"])
 def test_a_start_is_refused_in_time_and_says_when_to_come_back(person: Person, accept: str) -> None:

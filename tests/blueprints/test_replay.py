@@ -66,6 +66,7 @@ def test_another_of_my_streams_cursors_counts_for_nothing(person: Person) -> Non
         assert stream.until("stream.start")[0].json["verdict"] == "snapshot"
 
 
+@pytest.mark.slow
 @pytest.mark.req("R9", "R11")
 def test_a_replay_is_one_event_with_the_id_of_its_last_part(person: Person, model: ModelServer) -> None:
     model.play("paced-20-3")
@@ -106,6 +107,7 @@ def test_a_reader_that_has_not_seen_the_close_gets_it(person: Person) -> None:
         assert [frame.name for frame in stream.rest()] == ["stream.start", "stream.close"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("R16", "A6-4")
 def test_a_reader_at_the_end_of_an_idle_stream_waits_for_the_next_answer(person: Person) -> None:
     stream_id, frames = person.answered()

@@ -130,6 +130,7 @@ def test_a_named_origin_may_read_refusals_too(shared_with: Flask) -> None:
     assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/v1/create", "/api/auth/token", "/v1/streams/s1", "/v1/nowhere"])
 def test_a_preflight_is_answered_without_credentials(shared_with: Flask, path: str) -> None:
     asked = "authorization, content-type, hx-request, HX-Current-URL, x-evil"
@@ -152,6 +153,7 @@ def test_a_preflight_is_answered_without_credentials(shared_with: Flask, path: s
     assert {"GET", "POST", "DELETE"} <= set(response.headers["Access-Control-Allow-Methods"].split(", "))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", f"{FRONTEND}.evil.example", "http://app.example.org"]
 )
@@ -234,6 +236,7 @@ def test_access_to_a_stream_is_audited_without_content(
     assert "private" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_request_id_is_taken_from_an_announced_proxy_only(make_site: Callable[..., Flask], site: Flask) -> None:
     sent = {"X-Request-Id": "from-the-proxy-1"}
 

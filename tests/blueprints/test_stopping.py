@@ -263,6 +263,7 @@ def test_going_on_counts_as_a_start(
     assert person.client.post(f"/api/streams/{stream_id}/continue").status_code == 429
 
 
+@pytest.mark.slow
 def test_stops_from_everywhere_at_once_end_a_run_once(person: Person, model: ModelServer) -> None:
     model.play("stall-after-6")
     stream_id = person.asked()["stream_id"]

@@ -21,6 +21,7 @@ def is_handed(family: Family) -> bool:
     return family.client.get("/account", headers=PAGE).status_code == 303
 
 
+@pytest.mark.slow
 def test_the_first_hand_over_sets_the_pin_and_the_next_needs_none(family: Family) -> None:
     assert 'name="pin_again"' in family.client.get("/stories/hand-over", headers=PAGE).text
     family.hand_over()
@@ -32,6 +33,7 @@ def test_the_first_hand_over_sets_the_pin_and_the_next_needs_none(family: Family
     assert is_handed(family)
 
 
+@pytest.mark.slow
 def test_a_pin_that_is_no_pin_hands_nothing_over(family: Family) -> None:
     wrong = {
         "short": ("123", "123", "pin"),
@@ -72,6 +74,7 @@ def test_handing_over_needs_the_pages_token(family: Family) -> None:
     assert (sent.status_code, sent.json["code"]) == (403, "CSRF")
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-22")
 def test_leaving_needs_the_pin_or_the_password(family: Family) -> None:
     family.hand_over()
@@ -92,6 +95,7 @@ def test_leaving_is_no_way_to_sign_out_an_adult(family: Family) -> None:
     assert family.client.post("/stories/leave", headers=JSON).json == {"url": "/stories"}
 
 
+@pytest.mark.slow
 def test_after_five_wrong_pins_only_the_password_is_left(family: Family) -> None:
     family.hand_over()
     for _ in range(5):
@@ -107,6 +111,7 @@ def test_after_five_wrong_pins_only_the_password_is_left(family: Family) -> None
     assert family.leave() == 303
 
 
+@pytest.mark.slow
 def test_another_session_of_the_account_takes_the_device_back(family: Family, site: Flask) -> None:
     other = site.test_client()
     other.environ_base["HTTP_X_CSRF_TOKEN"] = _signed_in(other, family.email)

@@ -14,6 +14,7 @@ from tests.conftest import csrf_token, sign_up
 from tests.model_server import ModelServer, Script
 
 
+@pytest.mark.slow
 @pytest.mark.req("U1", "U2", "U3", "U4", "U5", "U6", "U7", "R2", "R4", "R15", "R34")
 def test_a_question_streams_metadata_tokens_and_complete_in_its_own_response(student: Student) -> None:
     began = time.time()
@@ -91,6 +92,7 @@ def test_a_follow_up_goes_on_in_its_interaction(modelled_student: Student, model
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.req("U8", "U12", "R14")
 def test_a_failure_is_one_error_event_and_the_last(modelled_student: Student, model: ModelServer) -> None:
     model.play("cut-after-3")

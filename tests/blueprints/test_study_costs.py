@@ -85,6 +85,7 @@ def test_nobody_gets_anybody_elses_answer_from_the_cache(student: Student, plain
     assert Student(plain).ask("What is a cell?")[-1]["cached"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 def test_without_points_it_is_402_before_any_stream(make_shared: Callable[..., Flask]) -> None:
     poor = Student(make_shared(STUDY_POINTS="3"))

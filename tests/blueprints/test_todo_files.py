@@ -93,6 +93,7 @@ def test_an_export_is_a_file_of_everything(ada: Doer) -> None:
     assert rows[2]["parent_id"] == rows[0]["id"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_is_said(ada: Doer) -> None:
     refused = problem(ada.client.get(f"{EXPORT}?format=pdf"), 400, "INVALID_INPUT")
 
@@ -254,6 +255,7 @@ def test_an_import_is_its_persons_alone(ada: Doer, ben: Doer) -> None:
     }
 
 
+@pytest.mark.slow
 def test_imports_have_a_rate(ada: Doer) -> None:
     statuses = {ada.client.post(IMPORT, json={}).status_code for _ in range(20)}
 

@@ -147,6 +147,7 @@ def test_a_status_can_be_changed_with_the_rest(ada: Doer, status: str) -> None:
     assert (changed["item"], changed["status"]) == ("Pay Ana", status)
 
 
+@pytest.mark.slow
 def test_todos_are_put_in_order_by_hand(ada: Doer) -> None:
     one, two, three = (made(ada, item) for item in ("One", "Two", "Three"))
 
@@ -202,6 +203,7 @@ def test_the_list_is_narrowed_down(ada: Doer) -> None:
     assert listed(ada, q="garden", view="done") == listed(ada, tag="none") == []
 
 
+@pytest.mark.slow
 def test_pages_follow_each_other(ada: Doer) -> None:
     for number in range(5):
         made(ada, f"Item {number}")
@@ -243,6 +245,7 @@ def test_a_bad_question_is_said_at_its_field(ada: Doer, query: str, field: str) 
 # -- undoing
 
 
+@pytest.mark.slow
 def test_changes_are_told_and_undone_and_done_again(ada: Doer) -> None:
     todo = made(ada)
     ada.client.patch(f"{TODOS}/{todo['id']}", json={"item": "Pay Ana"})
@@ -283,6 +286,7 @@ def test_there_may_be_nothing_to_undo(ada: Doer) -> None:
 # -- whose
 
 
+@pytest.mark.slow
 def test_nobody_elses_todos_are_there(ada: Doer, ben: Doer) -> None:
     todo = made(ada, tags=["secret"], subtasks=["One"])
     path, part = f"{TODOS}/{todo['id']}", todo["subtasks"][0]["id"]

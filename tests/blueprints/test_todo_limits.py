@@ -76,6 +76,7 @@ def test_of_twenty_requests_at_once_with_five_left_exactly_five_run(roomy: Flask
     assert doer.client.get("/api/streams").json["streams"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("D14", "D21", "D1-26", "R7", "R25", "A6-12", "A6-14")
 def test_the_201st_is_refused_as_200_of_200_with_the_day_of_new_ones(roomy: Flask) -> None:
     doer = Doer(roomy)
@@ -166,6 +167,7 @@ def test_of_many_requests_at_once_exactly_ten_are_admitted_in_any_minute(strict:
     assert other.client.post(ASK, json={"messages": []}, headers=JSON).status_code == refused
 
 
+@pytest.mark.slow
 @pytest.mark.req("D29", "R7", "D34")
 def test_the_rate_is_refused_before_any_stream_and_says_when(strict: Flask) -> None:
     doer = Doer(strict)

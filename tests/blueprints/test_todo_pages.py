@@ -365,6 +365,7 @@ def test_what_stands_in_a_todo_is_text(ada: Keeper) -> None:
         assert '"><b>' not in text
 
 
+@pytest.mark.slow
 def test_the_place_of_one_todo_leads_to_it(ada: Keeper) -> None:
     todo = ada.has("Here")
 

@@ -59,6 +59,7 @@ def items(doer: Doer) -> list[str]:
     return sorted(todo["item"] for todo in doer.todos())
 
 
+@pytest.mark.slow
 def test_the_first_visit_says_what_can_be_said_and_who_answers(doer: Doer) -> None:
     html = page(doer)
 

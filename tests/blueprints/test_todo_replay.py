@@ -10,6 +10,7 @@ CREATE = '{"item": "Team meeting", "start_time": "2027-01-15 14:00:00", "importa
 CREATED = Script(tokens=0, finish="tool_calls", tool_calls=[("create_todo", CREATE)])
 
 
+@pytest.mark.slow
 @pytest.mark.req("D12", "R9", "R10", "D34")
 def test_every_cursor_gets_the_rest_and_the_last_one_204(doer: Doer) -> None:
     frames = doer.ask()
@@ -26,6 +27,7 @@ def test_every_cursor_gets_the_rest_and_the_last_one_204(doer: Doer) -> None:
     assert over.status_code == 204
 
 
+@pytest.mark.slow
 @pytest.mark.req("R9", "D34")
 def test_a_stream_whose_log_is_gone_is_told_from_what_is_stored(modelled_doer: Doer, model: ModelServer) -> None:
     doer = modelled_doer

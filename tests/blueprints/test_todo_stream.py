@@ -309,6 +309,7 @@ def test_a_body_that_is_no_json_has_its_status(doer: Doer) -> None:
 # -- what is asked, and of whom
 
 
+@pytest.mark.slow
 @pytest.mark.req("D4", "D17")
 def test_what_is_wanted_is_the_last_thing_that_the_person_said(doer: Doer) -> None:
     frames = doer.ask(said("Add Bread", "Bread is in your list.", "Add Milk"))

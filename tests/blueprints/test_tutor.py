@@ -129,6 +129,7 @@ def test_a_stop_closes_the_stream_and_is_idempotent(ask_slowly: Callable[..., An
     assert slow_streams.client.delete(asked["stop_url"]).json["message"] == "Stream closed"
 
 
+@pytest.mark.slow
 @pytest.mark.req("T31", "T24", "T43", "R5")
 @pytest.mark.parametrize("token", ["unknown", "x.y.z", "0123456789abcdef01234567"])
 def test_an_unknown_token_is_404(signed_in: FlaskClient, token: str) -> None:
@@ -189,6 +190,7 @@ def test_a_follow_up_streams_on_the_connection_that_is_open(ask: Callable[..., A
     assert "".join(frame.json["content"] for frame in frames if frame.name == "message.delta")
 
 
+@pytest.mark.slow
 @pytest.mark.req("R16")
 def test_a_follow_up_to_a_stream_that_still_runs_is_409(ask_slowly: Callable[..., Any]) -> None:
     asked = ask_slowly().json

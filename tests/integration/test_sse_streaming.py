@@ -85,6 +85,7 @@ def search(client: FlaskClient) -> Callable[..., list[Frame]]:
     return ask
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q3", "Q7", "Q17", "Q20")
 def test_search_with_sse_accept_header_returns_event_stream(client: FlaskClient) -> None:
     response = client.post("/api/v1/search", json={"query": QUESTION, "kb_ids": []}, headers=SSE)

@@ -20,6 +20,7 @@ def test_a_password_matches_its_own_hash_only() -> None:
     assert not passwords.matches(kept, "correct horse ")
 
 
+@pytest.mark.slow
 def test_two_hashes_of_one_password_differ() -> None:
     assert passwords.make("same") != passwords.make("same")
 

@@ -136,6 +136,7 @@ def test_a_turn_tells_whose_chapter_it_is() -> None:
     assert telling_of({"hint_level": 2}) is None
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y11")
 def test_live_choices_and_title_come_at_the_end_and_the_bar_goes() -> None:
     whole = told_log()

@@ -163,6 +163,7 @@ def test_a_viewer_who_joins_anywhere_sees_the_same_page(data: st.DataObject) -> 
     assert page.closed
 
 
+@pytest.mark.slow
 def test_ids_name_the_last_entry_and_increase(environment: Environment) -> None:
     view, page = view_of(environment), Page()
 

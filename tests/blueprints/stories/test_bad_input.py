@@ -26,6 +26,7 @@ HOSTILE: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y12", "Y25", "Y33", "R25")
 def test_a_theme_that_there_is_not_is_answered_with_the_list(teller: Teller) -> None:
     listed = [theme["id"] for theme in teller.client.get(f"{STORIES}/themes").json["themes"]]
@@ -80,6 +81,7 @@ def test_every_wrong_field_is_named(teller: Teller) -> None:
     assert teller.shelf() == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y4", "Y33", "R5")
 def test_a_foreign_child_is_not_found_before_anything_is_told(teller: Teller, stranger: Teller) -> None:
     for child_id in (stranger.child["id"], 2_000_000_000, 10**17):

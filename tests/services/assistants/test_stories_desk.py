@@ -94,6 +94,7 @@ def parent(database: Database) -> Parent:
     return Parent(database, pronouns="she", interests=("kites",), avoid=("spiders",))
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y6")
 def test_a_first_chapters_facts_are_complete(parent: Parent) -> None:
     facts = parent.facts(title="My Kite", custom_user_input="a rainbow", mode="token", chapters="long")

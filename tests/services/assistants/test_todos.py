@@ -175,6 +175,7 @@ def test_undo_takes_back_the_last_answer_and_never_what_the_person_did(database:
     assert [one["status"] for one in told.outputs] == ["undone", "error"]
 
 
+@pytest.mark.slow
 @pytest.mark.req("D30")
 def test_results_are_redacted_and_cut_before_anybody_sees_them(database: Database) -> None:
     ada = Person(database)

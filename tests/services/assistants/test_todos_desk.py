@@ -298,6 +298,7 @@ def test_a_question_that_is_edited_does_nothing_twice_and_knows_what_was_done_fo
     assert "An earlier try" not in question
 
 
+@pytest.mark.slow
 def test_an_edited_question_may_be_about_what_was_done_for_it(database: Database) -> None:
     ada = Person(database)
     first = ada.ask("Add milk")
@@ -310,6 +311,7 @@ def test_an_edited_question_may_be_about_what_was_done_for_it(database: Database
     assert ada.items("all") == ["milk"]
 
 
+@pytest.mark.slow
 def test_the_books_of_one_session_say_nothing_of_anothers(database: Database) -> None:
     ada, bob = Person(database), Person(database)
     first = killed_after_commit(ada, "Add milk")

@@ -88,6 +88,7 @@ def place(make_app: Callable[..., Flask]) -> Site:
     return Site(make_app())
 
 
+@pytest.mark.slow
 def test_what_an_assistant_does_at_a_start_is_stored_with_the_turn(place: Site) -> None:
     asked = place.ask("How?")
 
@@ -130,6 +131,7 @@ def test_what_an_assistant_does_at_an_end_is_done_once_and_kept_with_the_answer(
     assert place.noted(answer.id, "ended")
 
 
+@pytest.mark.slow
 def test_an_end_that_adds_nothing_leaves_the_extras(place: Site) -> None:
     answer = place.database.run(make_answer, place.user.id)
 
@@ -138,6 +140,7 @@ def test_an_end_that_adds_nothing_leaves_the_extras(place: Site) -> None:
     assert place.answer_of(str(answer.stream_id)).extras == {"last": 4}
 
 
+@pytest.mark.slow
 def test_the_end_of_an_answer_that_is_no_more_is_nobodys(place: Site) -> None:
     answer = place.database.run(make_answer, place.user.id)
     place.database.run(conversations.delete, place.user.id, answer.conversation_id)
@@ -147,6 +150,7 @@ def test_the_end_of_an_answer_that_is_no_more_is_nobodys(place: Site) -> None:
     assert place.desk.ended == []
 
 
+@pytest.mark.slow
 def test_another_try_has_the_stored_facts_but_not_an_answer_kept_from_before(place: Site) -> None:
     facts = {**facts_of(), "cached": {"text": "kept"}}
     answer = place.database.run(make_answer, place.user.id, turn={"question": "Why?", "facts": facts, "partial": ""})
@@ -161,6 +165,7 @@ def test_another_try_has_the_stored_facts_but_not_an_answer_kept_from_before(pla
     assert family[answer.id] == [answer.id, turn.message_id]
 
 
+@pytest.mark.slow
 def test_another_try_has_new_luck_and_what_goes_on_has_the_same(place: Site) -> None:
     turn = {"question": "Why?", "facts": {**facts_of(), "seed": 5}, "partial": ""}
     answer = place.database.run(make_answer, place.user.id, turn=turn)
@@ -189,6 +194,7 @@ def test_a_continued_answer_starts_with_its_partial(place: Site) -> None:
     assert [row.id for row in path[1:]] == [answer.id, turn.message_id]
 
 
+@pytest.mark.slow
 def test_an_edited_question_is_resolved_for_its_place(place: Site) -> None:
     first = place.database.run(make_answer, place.user.id, question="A")
     place.turns.settle(settled_of(first, place.user.id, "To A"))
@@ -208,6 +214,7 @@ def test_an_edited_question_is_resolved_for_its_place(place: Site) -> None:
     assert path[2].parent_id == first.id
 
 
+@pytest.mark.slow
 def test_what_cannot_be_asked_again_says_so(place: Site) -> None:
     answer = place.database.run(make_answer, place.user.id)
     asked = place.database.run(conversations.question_of, answer.id)

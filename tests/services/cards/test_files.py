@@ -52,6 +52,7 @@ def test_a_package_holds_every_card_once() -> None:
     assert "Rill::Physics" in decks
 
 
+@pytest.mark.slow
 def test_a_later_export_updates_the_same_notes() -> None:
     before = notes(deck(("a", "b")))
     after = notes(deck(("a, changed", "b")))

@@ -303,6 +303,7 @@ def test_another_model_embeds_everything_anew_in_the_background(reader: Reader, 
     assert all(new != old for (_, new), (_, old) in zip(after, before, strict=True))
 
 
+@pytest.mark.slow
 def test_a_provider_that_is_away_leaves_the_old_vectors(reader: Reader, model_server: ModelServer) -> None:
     document = reader.add("Words.")
     reader.ingest().work()

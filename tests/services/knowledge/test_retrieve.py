@@ -136,6 +136,7 @@ def test_a_passage_is_what_stands_at_its_place(retriever: Retriever, database: D
         assert page.text[passage.start : passage.end] == passage.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_neighbours_are_one_passage_with_what_parts_them(retriever: Retriever, user: User) -> None:
     best = retriever.search(user.id, "When does a lease lapse?", None).passages[0]
@@ -165,6 +166,7 @@ def test_only_what_the_person_may_read_is_found(
     assert set(names(retriever.search(stranger.id, question, [private.id]))) == {"private.md"}
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10")
 def test_a_foreign_or_unknown_base_is_not_found(
     retriever: Retriever, filled: BaseView, user: User, stranger: User

@@ -53,6 +53,7 @@ def everything(shelf: Shelf, user: users.User) -> tuple[list[str], int]:
     return [media.name for media in files], used.bytes
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4", "D1-27")
 def test_a_pdf_is_kept_with_the_text_of_its_pages(shelf: Shelf, user: users.User) -> None:
     content = uploads.pdf(["One.", "Two."])
@@ -70,6 +71,7 @@ def test_a_pdf_is_kept_with_the_text_of_its_pages(shelf: Shelf, user: users.User
         shelf.image(user.id, media.id)
 
 
+@pytest.mark.slow
 @pytest.mark.req("U4", "D1-27")
 def test_a_photo_is_kept_as_it_is_and_shown_without_its_secrets(shelf: Shelf, user: users.User) -> None:
     content = uploads.photo()
@@ -337,6 +339,7 @@ def test_nothing_is_fetched_unless_the_operator_allows_it(shelf: Shelf, user: us
     assert everything(shelf, user) == ([], 0)
 
 
+@pytest.mark.slow
 def test_a_fetched_file_is_new_once(make_shelf: Callable[..., Shelf], user: users.User) -> None:
     shelf = make_shelf(fetcher=Giving("notes.md", NOTES.encode()))
 

@@ -19,6 +19,7 @@ from tests.services.store.families import Family
 from tests.services.store.lists import at_once
 
 
+@pytest.mark.slow
 def test_a_chapter_is_kept_with_all_that_it_told(family: Family) -> None:
     mira = family.child()
     message_id = family.begin(family.place(mira), choice="", idea="A cake", bedtime=True, is_last=True)
@@ -77,6 +78,7 @@ def test_a_chapter_is_kept_with_all_that_it_told(family: Family) -> None:
     assert (failed.first_chunk_ms, failed.duration_ms, failed.error_code) == (120, 900, "MODEL_BROKEN")
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y39")
 def test_what_came_before_a_kill_is_kept_and_goes_on_in_the_same_place(family: Family) -> None:
     mira = family.child()
@@ -128,6 +130,7 @@ def test_an_answer_is_settled_whatever_it_told(family: Family, extras: Any) -> N
     assert kept.vocabulary_level is None
 
 
+@pytest.mark.slow
 def test_a_story_is_called_as_its_first_chapter_unless_somebody_named_it(family: Family) -> None:
     mira = family.child()
     own, given, renamed = (family.begin(family.place(mira), title=title) for title in ("", "Our Story", ""))
@@ -208,6 +211,7 @@ def _renumbered(row: Mapping[str, Any], n: int) -> dict[str, Any]:
     return changed | ({"title": f"Story {n}"} if "client_name" in row else {})
 
 
+@pytest.mark.slow
 def test_a_story_goes_with_its_conversation(family: Family) -> None:
     mira = family.child()
     gone, kept = family.tell(mira), family.tell(mira)
@@ -223,6 +227,7 @@ def test_a_story_goes_with_its_conversation(family: Family) -> None:
     assert family.stories.streams_of_child(family.user_id, mira.id) == {kept.stream_id: False}
 
 
+@pytest.mark.slow
 def test_an_account_takes_its_children_along_and_exports_them(family: Family, foreign_family: Family) -> None:
     mira, stranger = family.child(), foreign_family.child()
     chapter = family.tell(mira)
@@ -260,6 +265,7 @@ def test_an_account_takes_its_children_along_and_exports_them(family: Family, fo
 # -- what was withheld
 
 
+@pytest.mark.slow
 def test_a_piece_is_withheld_once_and_only_its_adult_sees_it(
     family: Family, foreign_family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def test_there_is_an_end_to_children(family: Family, monkeypatch: pytest.MonkeyP
     assert len(family.stories.children(family.user_id)) == 2
 
 
+@pytest.mark.slow
 def test_a_child_goes_with_all_that_is_kept_about_it(family: Family) -> None:
     mira, noah = family.child("Mira"), family.child("Noah")
     hers, his = family.tell(mira), family.tell(noah)
@@ -149,6 +150,7 @@ def told(family: Family, child_id: int, zone: str = "UTC") -> tuple[int, int | N
     return day.told, day.left
 
 
+@pytest.mark.slow
 @pytest.mark.req("Y32")
 def test_a_day_has_as_many_chapters_as_the_adult_says(family: Family) -> None:
     mira = family.child(daily_limit=2)
@@ -182,6 +184,7 @@ def test_a_day_has_as_many_chapters_as_the_adult_says(family: Family) -> None:
     family.tell(mira)
 
 
+@pytest.mark.slow
 def test_a_child_without_a_limit_reads_on_and_one_with_none_a_day_does_not(family: Family) -> None:
     free, shut = family.child(), family.child(daily_limit=0)
     for _ in range(3):
@@ -195,6 +198,7 @@ def test_a_child_without_a_limit_reads_on_and_one_with_none_a_day_does_not(famil
     assert told(family, free.id) == (3, 0)
 
 
+@pytest.mark.slow
 def test_tabs_of_several_workers_share_the_last_chapter_of_a_day(
     family: Family, user: users.User, make_database: Callable[..., Database]
 ) -> None:
@@ -241,6 +245,7 @@ def test_a_day_ends_at_midnight_where_the_adult_lives(family: Family, zone: str,
 # -- the PIN
 
 
+@pytest.mark.slow
 def test_a_pin_is_right_or_wrong_and_its_hash_is_no_pin(family: Family, database: Database) -> None:
     assert not family.stories.has_pin(family.user_id)
     assert not family.stories.check_pin(family.user_id, "2580")

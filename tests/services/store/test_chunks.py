@@ -51,6 +51,7 @@ def test_when_the_model_changes_every_vector_is_made_anew(database: Database, us
     assert database.run(chunks.embed, "new", []) == 0
 
 
+@pytest.mark.slow
 def test_a_vector_of_another_size_is_refused(database: Database, user: users.User) -> None:
     for bits in (b"", bytes(31), bytes(33)):
         with pytest.raises(Exception, match="32 bytes"):

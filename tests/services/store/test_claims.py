@@ -118,6 +118,7 @@ def test_who_lost_a_claim_writes_nothing(database: Database, user: users.User, l
         database.run(claims.finish, theirs)
 
 
+@pytest.mark.slow
 def test_a_document_is_read_in_steps(database: Database, user: users.User) -> None:
     document = database.run(make_document, user.id, content=b"the content")
     claim = claimed(database)

@@ -104,6 +104,7 @@ def test_a_migration_leaves_foreign_keys_in_force(empty_url: str) -> None:
     database.close()
 
 
+@pytest.mark.slow
 def test_a_database_that_is_away_cannot_be_migrated() -> None:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:9/none")
 

@@ -102,6 +102,7 @@ def test_a_continued_answer_follows_its_first_part(database: Database, user: use
     assert database.run(conversations.question_of, more.id).id == asked.id
 
 
+@pytest.mark.slow
 def test_an_alternative_is_chosen_down_to_its_newest_end(database: Database, user: users.User) -> None:
     first, answer = ask(database, user, "A")
     its = answer.conversation_id

@@ -114,6 +114,7 @@ def test_a_page_goes_on_from_one_that_does_not_match_any_more(database: Database
     assert found(database, user, "needle") == ["needle, older"]
 
 
+@pytest.mark.slow
 def test_search_keeps_to_one_assistant(database: Database, user: users.User, stranger: users.User) -> None:
     say(database, user, "tutor's", "needle in hay")
     study = say(database, user, "study's", "needle in hay", assistant="study")

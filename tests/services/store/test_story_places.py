@@ -18,6 +18,7 @@ def refusal(call: Callable[[], object]) -> tuple[str, str | None]:
     return caught.value.code, caught.value.extra.get("chapter_id")
 
 
+@pytest.mark.slow
 def test_a_first_chapter_begins_a_story_and_the_next_one_follows_it(family: Family) -> None:
     mira = family.child()
     place = family.place(mira, session="my story")
@@ -37,6 +38,7 @@ def test_a_first_chapter_begins_a_story_and_the_next_one_follows_it(family: Fami
     assert family.story(first.story_id).path == (first, second)
 
 
+@pytest.mark.slow
 def test_a_chapter_needs_the_one_before(family: Family) -> None:
     mira = family.child()
     assert refusal(lambda: family.place(mira, 2)) == ("CHAPTER_MISSING", None)
@@ -63,6 +65,7 @@ def test_a_chapter_needs_the_one_before(family: Family) -> None:
     assert refusal(lambda: family.place(mira, 3, from_chapter=whole.id, session=story_id)) == ("CHAPTER_MISSING", None)
 
 
+@pytest.mark.slow
 def test_a_story_that_has_ended_goes_on_from_an_earlier_chapter_only(family: Family) -> None:
     mira = family.child()
     first = family.tell(mira)
@@ -100,6 +103,7 @@ def test_a_story_can_have_another_beginning(family: Family) -> None:
     assert family.story(first.story_id, through=first.id).path == (first,)
 
 
+@pytest.mark.slow
 def test_without_a_name_the_newest_story_of_child_theme_and_title_goes_on(family: Family) -> None:
     mira, noah = family.child("Mira"), family.child("Noah")
     old = family.tell(mira, facts={"title": "x"}, told={"title": "x"})
@@ -118,6 +122,7 @@ def test_without_a_name_the_newest_story_of_child_theme_and_title_goes_on(family
     assert family.place(mira, 2).parent == new
 
 
+@pytest.mark.slow
 def test_what_is_somebody_elses_or_another_childs_is_not_found(family: Family, foreign_family: Family) -> None:
     mira, noah, stranger = family.child("Mira"), family.child("Noah"), foreign_family.child()
     hers, theirs = family.tell(mira), foreign_family.tell(stranger)
@@ -149,6 +154,7 @@ def test_what_is_somebody_elses_or_another_childs_is_not_found(family: Family, f
     assert family.place(noah, session="ours").story is None
 
 
+@pytest.mark.slow
 def test_two_tabs_that_choose_at_once_make_two_ways_on(family: Family) -> None:
     mira = family.child(daily_limit=3)
     first = family.tell(mira)
@@ -164,6 +170,7 @@ def test_two_tabs_that_choose_at_once_make_two_ways_on(family: Family) -> None:
     assert family.stories.day(family.user_id, mira.id, "UTC").left == 0
 
 
+@pytest.mark.slow
 def test_two_tabs_with_one_name_make_one_story(family: Family) -> None:
     mira = family.child()
     places = [family.place(mira, session="one") for _ in range(3)]

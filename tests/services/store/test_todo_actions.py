@@ -78,6 +78,7 @@ def test_each_field_is_changed_by_itself(todo_list: TodoList) -> None:
         assert {key: getattr(before, key) for key in others} == {key: getattr(after, key) for key in others}
 
 
+@pytest.mark.slow
 def test_what_changes_nothing_is_no_change(todo_list: TodoList) -> None:
     made = todo_list.make(tags=("a",), due=day("2026-01-15"))
     revision = todo_list.revision
@@ -132,6 +133,7 @@ def test_the_longest_that_fits_is_kept(todo_list: TodoList) -> None:
     assert (made.item, made.notes, made.project, len(made.tags)) == (*longest.values(), 100)
 
 
+@pytest.mark.slow
 def test_text_that_no_database_keeps_is_cleaned_and_can_be_undone(todo_list: TodoList) -> None:
     made = todo_list.make("a\x00b\ud800", notes="\x00", tags=("t\x00",), project="p\udfff")
 
@@ -231,6 +233,7 @@ def test_subtasks_are_done_with_their_todo_and_come_back_with_it(todo_list: Todo
     assert todo_list.get(above).status == "open", "a subtask that is open is seen in an open todo"
 
 
+@pytest.mark.slow
 def test_a_deleted_todo_takes_its_subtasks_along(todo_list: TodoList) -> None:
     above, other = todo_list.make("above", tags=("t",), subtasks=(Draft("part", tags=("u",)),)), todo_list.make("other")
 
@@ -262,6 +265,7 @@ def test_many_are_made_by_one_change(todo_list: TodoList) -> None:
     assert todo_list.everything() == {}
 
 
+@pytest.mark.slow
 def test_two_tabs_change_the_same_todo_field_by_field(todo_list: TodoList) -> None:
     made = todo_list.make(notes="old")
 

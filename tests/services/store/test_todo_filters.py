@@ -216,6 +216,7 @@ def test_views_are_counted(family: TodoList) -> None:
     }
 
 
+@pytest.mark.slow
 def test_tags_and_projects_are_those_of_open_todos(todo_list: TodoList) -> None:
     todo_list.make(tags=("Home", "shop"), project="Flat")
     todo_list.make(tags=("home",), project="flat")
@@ -227,6 +228,7 @@ def test_tags_and_projects_are_those_of_open_todos(todo_list: TodoList) -> None:
     assert todo_list.todos.projects(todo_list.user_id) == [("Flat", 2), ("Garden", 1)]
 
 
+@pytest.mark.slow
 def test_nobody_sees_what_is_somebody_elses(todo_list: TodoList, foreign_list: TodoList) -> None:
     foreign_list.make("secret", tags=("hidden",), project="Hidden", due=day("2026-11-21"))
 

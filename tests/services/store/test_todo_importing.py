@@ -41,6 +41,7 @@ def items(todos: Todos, user_id: int) -> list[str]:
     return [todo.item for todo in todos.listing(user_id, Filter(view="all"))]
 
 
+@pytest.mark.slow
 def test_each_id_is_made_once_for_each_person(take: Take, todos: Todos, database: Database, user_id: int) -> None:
     other = int(database.run(make_user).id)
     drafts = [Draft("One", id="a"), Draft("Two", id="A\x00"), Draft("Three", id="a"), Draft("Four"), Draft("Four")]
@@ -55,6 +56,7 @@ def test_each_id_is_made_once_for_each_person(take: Take, todos: Todos, database
     assert not ids[0] & ids[1]
 
 
+@pytest.mark.slow
 def test_ones_own_ids_are_known(take: Take, todos: Todos, database: Database, user_id: int) -> None:
     take(Draft("One", subtasks=(Draft("Part"),)))
     (todo,) = todos.listing(user_id)
@@ -79,6 +81,7 @@ def test_what_a_list_refuses_is_told_and_the_rest_is_made(take: Take, todos: Tod
     assert items(todos, user_id) == ["One", "Two"]
 
 
+@pytest.mark.slow
 def test_a_list_that_is_full_is_not_asked_once_for_each_row(
     database: Database, user_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +117,7 @@ def test_mistakes_of_reading_and_of_making_stand_in_the_order_of_the_file(
     assert [wrong.place for wrong in done.mistakes] == [3, 4]
 
 
+@pytest.mark.slow
 def test_an_import_is_undone_part_by_part_and_done_again(take: Take, todos: Todos, user_id: int) -> None:
     bad = Draft("Bad", rule="FREQ=DAILY")
     done = take(Draft("One", id="1"), bad, Draft("Two", id="2", subtasks=(Draft("Part"),)))
@@ -127,6 +131,7 @@ def test_an_import_is_undone_part_by_part_and_done_again(take: Take, todos: Todo
     assert take(Draft("One", id="1")).added == 1
 
 
+@pytest.mark.slow
 def test_what_was_worked_on_stays_and_is_told(take: Take, todos: Todos, user_id: int) -> None:
     bad = Draft("Bad", rule="FREQ=DAILY")
     done = take(Draft("One"), bad, Draft("Two"))

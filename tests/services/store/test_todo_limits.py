@@ -57,6 +57,7 @@ def test_what_is_done_counts_too(todo_list: TodoList, monkeypatch: pytest.Monkey
     assert error.value.code == "TOO_MANY_TODOS"
 
 
+@pytest.mark.slow
 def test_a_todo_has_so_many_subtasks(todo_list: TodoList) -> None:
     above = todo_list.make("above")
     todo_list.database.run(fill, todo_list.user_id, todos.MAX_SUBTASKS - 1, parent_id=above.id)

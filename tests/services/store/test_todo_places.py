@@ -16,10 +16,12 @@ def four(todo_list: TodoList) -> list[Todo]:
     return [todo_list.make(item) for item in "abcd"]
 
 
+@pytest.mark.slow
 def test_what_is_new_stands_last(todo_list: TodoList, four: list[Todo]) -> None:
     assert todo_list.items() == ["a", "b", "c", "d"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moved", "after", "order"),
     [

@@ -13,6 +13,7 @@ MONTHLY = "FREQ=MONTHLY"
 DAILY = "FREQ=DAILY"
 
 
+@pytest.mark.slow
 def test_completing_one_makes_the_next(todo_list: TodoList) -> None:
     rent = todo_list.make(
         "Pay rent",

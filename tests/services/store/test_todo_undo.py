@@ -136,6 +136,7 @@ SINCE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operation", "since", "why", "changed"), SINCE)
 def test_what_was_changed_since_is_named_and_kept(
     todo_list: TodoList, operation: str, since: Callable[[Any, Todo], Any], why: str, changed: list[str] | None
@@ -235,6 +236,7 @@ def test_nobody_undoes_what_another_answer_did(todo_list: TodoList, foreign_list
     assert (todo_list.items(), foreign_list.items()) == (["mine"], ["theirs"])
 
 
+@pytest.mark.slow
 def test_one_change_is_undone_once_however_many_ask(todo_list: TodoList) -> None:
     made = todo_list.make("a")
     change = todo_list.change(made, item="b")

@@ -28,6 +28,7 @@ def ends(node: Node, spec: Any) -> list[Any]:
     return [entry.event.data for entry in node.entries(spec) if entry.event.name == END]
 
 
+@pytest.mark.slow
 @pytest.mark.req("T20", "A6-2", "A6-3")
 def test_a_stop_from_the_other_worker_closes_the_call_to_the_model_within_a_second(node: Node, other: Node) -> None:
     script = Script().say("partial")

@@ -358,6 +358,7 @@ def test_a_start_of_what_runs_changes_nothing(server: EmbeddedValkey, tmp_path: 
     assert server_pid(tmp_path) == first
 
 
+@pytest.mark.slow
 def test_stop_ends_a_keeper_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_valkey, "_STOP_TIMEOUT_S", 0.2)
     running = EmbeddedValkey(tmp_path)

@@ -269,6 +269,7 @@ def test_a_server_that_takes_no_writes_is_asked_again_with_pauses(make_node: Nod
     finish(far, run, script, reader, "abc")
 
 
+@pytest.mark.slow
 def test_a_server_that_refused_one_entry_and_took_the_next_leaves_no_hole(make_node: Nodes, own_url: str) -> None:
     # Several entries in one flush, while the server runs out of memory and back again all the time.
     far = make_node(url=own_url)

@@ -52,6 +52,7 @@ def test_names_and_ids_cannot_break_a_frame(text: str, name: str, event_id: str)
     assert made.count(b"\n\n") == 1
 
 
+@pytest.mark.slow
 @given(TEXT)
 def test_text_comes_out_line_by_line(text: str) -> None:
     (read,) = frames([text_frame(text)])

@@ -48,6 +48,7 @@ def _voices(theme: str) -> tuple[Voice, ...]:
     return tuple(Voice(name, word, pal.names[0], pal, "the old mill", "the lost bell") for name, word in named)
 
 
+@pytest.mark.slow
 def test_every_theme_has_its_numbers_of_parts() -> None:
     for theme in told_by():
         tale = load(theme)

@@ -141,6 +141,7 @@ def test_avoided_words_are_known_in_their_forms() -> None:
         assert Avoid((asked,)).hits(text) is hits, (asked, text)
 
 
+@pytest.mark.slow
 def test_a_theme_that_cannot_do_without_the_words_is_still_told() -> None:
     for theme in told_by():
         told = whole_story(replace(MIA, theme=theme, avoid=("forest", "tree", "moss", theme), chapters=3))

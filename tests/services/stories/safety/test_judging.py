@@ -158,6 +158,7 @@ LINES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=8), st.lists(st.integers(1, 40), min_size=1, max_size=4))
 def test_no_cut_lets_through_what_is_refused_whole(parts: list[str], sizes: list[int]) -> None:
@@ -215,6 +216,7 @@ def test_what_is_sent_is_judged_more_strictly() -> None:
     assert judge("The mole lived at 12 Maple Street.", age=9).allowed
 
 
+@pytest.mark.slow
 def test_half_of_the_set_is_judged_rightly() -> None:
     counts: Counter[tuple[str, bool]] = Counter()
     wrong = []

@@ -29,6 +29,7 @@ def cut(text: str, sizes: list[int], mode: str, most: int, least: int) -> list[s
     return [*found, *pieces.finish()]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(WORDS, max_size=40),
