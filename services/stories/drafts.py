@@ -24,6 +24,15 @@ _WHOLE: Final = re.compile(r"\s*(-?[0-9]{1,9})\s*", re.ASCII)
 _PARTED: Final = re.compile(r"[,;\n]")
 _TIME: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::[0-5][0-9])?", re.ASCII)
 _IN_NAME: Final = frozenset(" '’-.")
+_WORDS: Final = re.compile(r"\w+")
+# No story can be told without these: who wants one of them left out would never be told any.
+_NEEDED: Final = frozenset(
+    _WORDS.findall(
+        "a an the and or but so as if then than that this these those there here it its is was are were be been am do did"
+        " has have had he she they we you i him her them us me his their our your my of to in on at by for from with into"
+        " up down out over not no yes who what when where how all one again together end"
+    )
+)
 _LEVEL_NAMES: Final = {
     **{level: level for level in LEVELS},
     "easy": "beginner",
@@ -107,7 +116,9 @@ class _Reader:
             "daily_limit": self._daily_limit,
             "bedtime": self._bedtime,
         }
-        return replace(draft, **{name: value() for name, value in read.items() if name in self._values})
+        draft = replace(draft, **{name: value() for name, value in read.items() if name in self._values})
+        self._spares_the_hero(draft)
+        return draft
 
     def check(self) -> None:
         """Raise for everything that was noted."""
@@ -140,6 +151,14 @@ class _Reader:
         elif number is None or not YOUNGEST <= number <= OLDEST:
             self._wrong("age", f"must be a whole number from {YOUNGEST} to {OLDEST}")
         return number if number is not None and YOUNGEST <= number <= OLDEST else OLDEST
+
+    def _spares_the_hero(self, draft: ChildDraft) -> None:
+        """A child is in all its stories, by its name."""
+        if self._mistakes or not draft.avoid:
+            return
+        without = judge_input(draft.name, age=draft.age, avoid=draft.avoid, kind="name")
+        if not without.allowed and judge_input(draft.name, age=draft.age, kind="name").allowed:
+            self._wrong("avoid", "must not be the name of the child, who is in every story")
 
     def _level(self) -> Level:
         return cast(Level, self._one_of("level", _LEVEL_NAMES, LEVELS, "intermediate"))
@@ -177,6 +196,9 @@ class _Reader:
             self._wrong(name, f"must be at most {most}")
             return ()
         for text in kept.values():
+            if kind == "avoid" and _NEEDED.issuperset(_WORDS.findall(text.casefold())):
+                self._wrong(name, f"must be things; no story can do without “{text}”")
+                break
             if not self._judge(name, text, age, kind):
                 break
         return tuple(kept.values())

@@ -141,3 +141,15 @@ def test_a_profile_is_told_as_it_was_sent() -> None:
         "created_at": "2026-11-21T12:00:00Z",
     }
     assert fields.drafted(told) == MIRA.draft()
+
+
+def test_what_no_story_can_do_without_is_not_left_out_of_them() -> None:
+    for needed in ("the", "And", "she", "it is", "of, the"):
+        assert "no story can do without" in wrong({"name": "Ann", "age": 6, "avoid": needed})["avoid"], needed
+    for own in ("Mia", "mia"):
+        assert "name of the child" in wrong({"name": "Mia", "age": 6, "avoid": ["spiders", own]})["avoid"], own
+    assert "name of the child" in wrong({"name": "Spider"}, now=MIRA)["avoid"]
+    assert fields.drafted({"name": "Mia", "age": 6, "avoid": "the dark, being alone"}).avoid == (
+        "the dark",
+        "being alone",
+    )
