@@ -20,7 +20,7 @@ class Part:
         echo: A sentence that remembers it at the end of the story.
         choice: The words of the choice that leads here.
         did: The same, done: "followed the silver footprints".
-        needs: Facts without which it cannot be told.
+        needs: Facts without which it cannot be told; of a passage that all themes share: what a theme must not lack.
         gives: Facts that hold after it.
         stage: "early", "late" or "any" of the chapters between the first and the last.
     """
@@ -71,7 +71,7 @@ class Quest:
 
 @dataclass(frozen=True, slots=True)
 class Tale:
-    """A theme, whole."""
+    """A theme, whole. `lacks`: what there is none of where it plays, such as "ground" under the sea."""
 
     id: str
     refrains: tuple[str, ...]
@@ -82,3 +82,8 @@ class Tale:
     moments: tuple[Part, ...]
     turns: tuple[Part, ...]
     openings: tuple[Part, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+    def shares(self, part: Part) -> bool:
+        """Whether a passage that all themes share can be told where this one plays."""
+        return not set(part.needs) & set(self.lacks)

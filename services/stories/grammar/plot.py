@@ -79,15 +79,17 @@ class Plot:
 
     def passage(self, kind: str, has: Iterable[str], skip: Iterable[str] = ()) -> Part | None:
         """A moment or a turn of the theme that can be told now; None if there is none left."""
-        own = self._cast.tale.moments if kind == "moment" else self._cast.tale.turns
+        tale = self._cast.tale
+        own = tale.moments if kind == "moment" else tale.turns
+        shared = tuple(part for part in common()[kind] if tale.shares(part))
         holds, passed = set(has), set(skip)
         worn = [entry.removeprefix(f"{kind}:") for entry in self._past.used if entry.startswith(f"{kind}:")]
-        for pool in (own, common()[kind]):
-            fit = [part for part in pool if set(part.needs) <= holds and part.id not in passed]
+        for pool in ([part for part in own if set(part.needs) <= holds], shared):
+            fit = [part for part in pool if part.id not in passed]
             fresh = [part for part in fit if part.id not in worn and self._shuns.spares(part, self._tier)]
             if fresh:
                 return self._draws.order(f"{kind}{self._brief.number}", fresh, lambda part: part.id)[0]
-        again = [part for part in (*own, *common()[kind]) if not part.needs and self._shuns.spares(part, self._tier)]
+        again = [part for part in (*own, *shared) if not part.needs and self._shuns.spares(part, self._tier)]
         return self._draws.freshest(kind, again, lambda part: part.id, worn) if again and kind == "turn" else None
 
     def _ways(self) -> list[Part]:

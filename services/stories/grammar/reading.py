@@ -12,6 +12,8 @@ The parts of a theme, with the words each prose is to have (3 / 6 / 9), and how 
     [theme]             (no id)
                         refrain: (2 or more lines; the small hear one of them in every chapter. Without
                         quotation marks it is spoken by {pal}; with them it stands as it is.)
+                        lacks: ground, dry       (may be left out; what the common passages then do without: grass,
+                        stones and beetles underfoot; dry land)
     [setting id]  >= 3  place: the old mill      (with its article; used as {place})
                         3: 6: 9:  35 / 65 / 100  where {name} is when the story begins. No time of day, no weather (an
                         opening sentence such as "It was a Tuesday, ..." stands before it), nobody else yet.
@@ -81,7 +83,7 @@ TIERS: Final = ("3", "6", "9")
 _FOLDER: Final = Path(__file__).with_name("themes")
 _HEADER: Final = re.compile(r"\[([a-z]+)(?: ([a-z0-9/-]+))?\]")
 _TIERED: Final = ("glimpse", "echo", "problem", "climax", "ending", "calm")
-_PLAIN: Final = "place|names|kind|noun|pronoun|goal|title|ends|teaches|choice|did|needs|gives|stage|refrain|words"
+_PLAIN: Final = "place|names|kind|noun|pronoun|goal|title|ends|teaches|choice|did|needs|gives|lacks|stage|refrain|words"
 _KEY: Final = re.compile(rf"((?:(?:{'|'.join(_TIERED)}) )?[369]|{_PLAIN}):(?: (.*)|)$")
 SLOTS: Final = frozenset(
     re.findall(
@@ -256,6 +258,7 @@ def parse_tale(name: str, text: str) -> Tale:
         moments=parts("moment"),
         turns=parts("turn"),
         openings=parts("opening"),
+        lacks=raws["theme"][0].row("lacks"),
     )
 
 

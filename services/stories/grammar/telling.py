@@ -124,7 +124,7 @@ class _Teller:
             self.page.add(self.say(aside.prose), optional=self.used.pop())
 
     def texture(self) -> None:
-        pool = common()["texture"]
+        pool = [part for part in common()["texture"] if self.cast.tale.shares(part)]
         worn = set(self.past.used)
         liked = [
             like.strip()

@@ -8,7 +8,7 @@ import pytest
 
 from services.stories import themes
 from services.stories.grammar.parts import Part, Prose, Tale
-from services.stories.grammar.reading import TIERS, load, told_by
+from services.stories.grammar.reading import TIERS, common, load, told_by
 from services.stories.grammar.voice import Voice
 from services.stories.safety import judge
 from tests.services.stories.grammar.reader import faults, sentences
@@ -133,3 +133,12 @@ def test_every_choice_title_and_lesson_is_allowed() -> None:
         for line in said:
             found = judge(line, age=3)
             assert found.allowed, f"{theme}: {line!r} {found.category} ({found.rule})"
+
+
+@pytest.mark.slow
+def test_what_all_themes_share_passes_the_rules_too() -> None:
+    for voice in _voices("forest"):
+        for part in (part for parts in common().values() for part in parts):
+            for tier in TIERS:
+                text = voice.say(part.prose[tier], did="sang", prior="sang", idea="We sing", interest="kites")
+                assert judge(text, age=int(tier)).allowed, f"[{part.kind} {part.id}] {tier}"

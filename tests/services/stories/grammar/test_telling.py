@@ -255,3 +255,18 @@ def test_a_theme_that_is_written_wrongly_says_where() -> None:
     ):  # fmt: skip
         with pytest.raises(Unreadable, match=why.replace("[", r"\[")):
             parse_tale("x", wrong)
+
+
+def test_what_is_common_is_told_only_where_it_can_be() -> None:
+    lying = [part for kind in ("moment", "texture") for part in common()[kind] if "ground" in part.needs]
+    assert lying
+    assert not any(load(theme).shares(part) for theme in ("ocean", "space") for part in lying)
+    assert all(load("forest").shares(part) for part in lying)
+    likes = ("football", "cats", "lego", "swimming", "flowers")
+    for theme, age in (("ocean", 7), ("space", 10)):
+        for seed in range(6):
+            brief = Brief(name="Zoë", pronouns="she", age=age, theme=theme, seed=seed, interests=likes)
+            text = "\n".join(told.text for told in whole_story(brief))
+            assert "plaited a crown" not in text
+            assert "beetle" not in text
+            assert "loose stones" not in text
