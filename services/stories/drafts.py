@@ -28,9 +28,9 @@ _WORDS: Final = re.compile(r"\w+")
 # No story can be told without these: who wants one of them left out would never be told any.
 _NEEDED: Final = frozenset(
     _WORDS.findall(
-        "a an the and or but so as if then than that this these those there here it its is was are were be been am do did"
-        " has have had he she they we you i him her them us me his their our your my of to in on at by for from with into"
-        " up down out over not no yes who what when where how all one again together end"
+        "a an the and or but so as if then than that this these those there here it its is was are were be been am do"
+        " did has have had he she they we you i him her them us me his their our your my of to in on at by for from"
+        " with into up down out over not no yes who what when where how all one again together end"
     )
 )
 _LEVEL_NAMES: Final = {
