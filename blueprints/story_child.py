@@ -15,8 +15,9 @@ from blueprints import child_gate, identity, negotiate, streams
 from blueprints.addresses import stream_url
 from blueprints.extensions import services
 from blueprints.stored import answers_of, settle_ended
+from blueprints.story_pages import settled
 from services.assistants.stories.input import MAX_IDEA_CHARS
-from services.errors import NotFound
+from services.errors import NotFound, Unavailable
 from services.llm.builtin import NAME as BUILT_IN
 from services.store.base import utc_now
 from services.store.chapters import Chapter
@@ -77,7 +78,7 @@ def shelf() -> Response:
     """The child's own shelf, what to go on with, and what a new story could be about."""
     if g.child_id is None:
         return negotiate.see_other(ADULT_HOME)
-    settle_ended(_me())
+    settled()
     child = _child()
     before = request.args.get("before") or None
     books = services().stories.shelf(_me(), child.id, before=before, limit=_ON_A_SHELF + 1)
@@ -163,7 +164,7 @@ def _child() -> Child:
 
 
 def _chapter_page(template: str, story_id: str) -> Response:
-    settle_ended(_me())
+    settled()
     found, chapter = _found(story_id, request.args.get("chapter", ""))
     if chapter is None:
         return negotiate.see_other(HOME)
@@ -196,7 +197,7 @@ def _found(story_id: str, chapter_id: str) -> tuple[StoryShown, Chapter | None]:
 
 def _shown(chapter: Chapter, *, is_newest: bool) -> Page:
     if chapter.is_running:
-        standing = streams.standing(_me(), StreamId(chapter.stream_id))
+        standing = _standing(chapter.stream_id)
         # What it goes on from is not among its events.
         turn = answers_of(_me(), chapter.stream_id)[-1].turn or {}
         whole, rest = _parted(str(turn.get("partial") or "") + standing["text"])
@@ -206,6 +207,14 @@ def _shown(chapter: Chapter, *, is_newest: bool) -> Page:
     ended = chapter.finished_at
     is_fresh = is_newest and ended is not None and (utc_now() - ended).total_seconds() < _FRESH_S
     return Page(chapter, [*whole, *([rest] if rest.strip() else [])], "", "", "", is_fresh)
+
+
+def _standing(stream_id: str) -> dict[str, Any]:
+    """How a chapter stands that is being told; while Redis is away nobody knows, and it comes when Redis is back."""
+    try:
+        return streams.standing(_me(), StreamId(stream_id))
+    except Unavailable:
+        return {"text": "", "last_event_id": ""}
 
 
 def _parted(text: str) -> tuple[list[str], str]:

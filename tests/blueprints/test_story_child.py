@@ -11,11 +11,14 @@ from flask import Flask
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from services.store import sessions
 from services.store.chapters import ChapterRow
 from services.store.children import ChildDraft
 from services.stories.themes import THEMES
 from tests.blueprints.families import PAGE, Family
+from tests.blueprints.members import Member
 from tests.blueprints.streams import Streams
+from tests.blueprints.told import RUNNING, Shelf
 
 # Each tells whole chapters, in the site's own time.
 pytestmark = pytest.mark.slow
@@ -337,3 +340,38 @@ def test_a_chapter_that_broke_off_goes_on(make_shared: Callable[..., Flask]) -> 
     # Pressed twice: it is told already.
     family.client.post(f"/stories/child/{story}/again", data=form, headers=PAGE)
     assert family.services.stories.story(family.user_id, story).last.id == whole.id
+
+
+class Lent:
+    """A browser that shows a child's screen, on a site where no form can hand it over."""
+
+    def __init__(self, site: Flask) -> None:
+        member = Member(site)
+        self.client, self.services, self.user_id = site.test_client(), member.services, member.user.id
+        stories = self.services.stories
+        self.child = stories.add_child(self.user_id, ChildDraft(name="Mia", age=7))
+        opened = self.services.database.run(sessions.open, self.user_id, user_agent="", address="")
+        stories.set_pin(self.user_id, "4071")
+        stories.hand_over(self.user_id, opened.id, self.child.id)
+        with self.client.session_transaction() as kept:
+            kept["_user_id"] = opened.id
+
+    def see(self, path: str) -> str:
+        found = self.client.get(path, headers=PAGE)
+        assert found.status_code == 200, (path, found.status)
+        return found.text
+
+
+@pytest.mark.req("T41")
+def test_what_there_is_can_be_read_while_redis_is_away(
+    make_shared: Callable[..., Flask], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    lent = Lent(make_shared(REDIS_URL=f"unix://{tmp_path_factory.mktemp('no')}/redis"))
+    shelf = Shelf(lent)
+    told = shelf.tell(title="The Fox")
+    running = shelf.tell(after=told, choice="Climb the tree", outcome=RUNNING)
+
+    assert "Hello, Mia!" in lent.see("/stories/child")
+    assert "It was red." in lent.see(f"/stories/child/{told.story_id}?chapter={told.id}")
+    assert f'data-stream="/api/streams/{running.stream_id}"' in lent.see(f"/stories/child/{told.story_id}")
+    lent.see(f"/stories/child/{told.story_id}/next")
