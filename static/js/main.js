@@ -31,6 +31,7 @@ import * as reveal from "./reveal.js"
 import * as share from "./share.js"
 import * as shortcuts from "./shortcuts.js"
 import * as storyProgress from "./story-progress.js"
+import * as storyTitle from "./story-title.js"
 import * as theme from "./theme.js"
 import * as todoAgent from "./todo-agent.js"
 import * as todos from "./todos.js"
@@ -45,8 +46,8 @@ import * as zone from "./zone.js"
 const MODULES = new Map(Object.entries({
   announce, bases, cards, "cards-make": cardsMake, "cards-print": cardsPrint, cites, composer, copy,
   "copy-answer": copyAnswer, edit, estimate, feedback, fold, follow, handed, keep, ladder, limit, math, more, opens, palette, panel, past,
-  "past-menu": pastMenu, queue, reader, reconnect, reveal, share, shortcuts, "story-progress": storyProgress, theme, "todo-agent": todoAgent, todos, "todos-quick": todosQuick,
-  turns, unread, upload, waiting, zone,
+  "past-menu": pastMenu, queue, reader, reconnect, reveal, share, shortcuts, "story-progress": storyProgress, "story-title": storyTitle, theme, "todo-agent": todoAgent,
+  todos, "todos-quick": todosQuick, turns, unread, upload, waiting, zone,
 }))
 const attached = new WeakMap()
 

@@ -1,0 +1,13 @@
+// Gives a story's page the story's name when its first chapter has told it. Without it the name comes with the next page.
+export function attach(heading) {
+  const book = document.getElementById(heading.dataset.names)
+  if (!book) return
+  const watch = new MutationObserver(() => {
+    const told = book.querySelector(".chapter__title")?.textContent.trim()
+    if (!told) return
+    watch.disconnect()
+    document.title = document.title.replace(heading.textContent, () => told)
+    heading.textContent = told
+  })
+  watch.observe(book, { childList: true, subtree: true, characterData: true })
+}
