@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 
 import pytest
 
@@ -204,3 +205,16 @@ def test_the_same_text_gives_the_same_prose_however_it_is_cut() -> None:
         ((told, _),) = results
         assert not NEVER.search(told), (text, told)
         assert before or told == told.lstrip(), (text, told)
+
+
+@pytest.mark.slow
+def test_a_model_that_writes_nothing_but_marks_takes_no_longer_than_any_other() -> None:
+    text = "!?" * 6_000
+    began_s = time.process_time()
+
+    one = Prose(max_words=400)
+    told = "".join(one.feed(text[at : at + 3]) for at in range(0, len(text), 3)) + one.finish(whole=True)
+
+    assert not told.strip("!?")
+    # Half a minute, when each search began again at each mark.
+    assert time.process_time() - began_s < 5
