@@ -238,13 +238,15 @@ def _put_story(s: Session, row: ChapterRow, now: datetime) -> None:
 
 
 def _put_title(s: Session, story: StoryRow, row: ChapterRow) -> None:
-    """Call a story as its first chapter is called, unless a person has given it a name."""
+    """Call a story as its first chapter is called, told again too, unless a person has given it a name."""
     if story.own_title is None or not row.title or row.number != 1:
         return
     title = s.scalar(select(Conversation.title).where(Conversation.id == story.id))
-    if title == story.own_title:
-        conversations.rename(s, story.user_id, story.id, row.title)
-    story.own_title = None
+    if title != story.own_title:
+        story.own_title = None
+        return
+    conversations.rename(s, story.user_id, story.id, row.title)
+    story.own_title = row.title
 
 
 def _last(extras: Mapping[str, Sequence[Mapping[str, Any]]], kind: str) -> Mapping[str, Any]:

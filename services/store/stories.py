@@ -25,8 +25,8 @@ class StoryRow(Base):
     Attributes:
         id: Its conversation's.
         length: How long it is to be: short, medium or long.
-        own_title: The title that its conversation was given before anything was told; None once it has a better one,
-            or was named by a person.
+        own_title: The title that the site gave its conversation, which is its first chapter's once that is told; None
+            once a person has named it.
         told: The highest number of its chapters that are complete, on whatever path.
         recap: What has happened so far, by the chapter that was completed last.
         ended_at: When a last chapter was completed, on whatever path; None: not yet.
@@ -54,7 +54,7 @@ class StoryRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A story without its chapters; see `StoryRow`."""
+    """A story without its chapters; see `StoryRow`. `is_named`: by a person, so that it keeps its name."""
 
     id: str
     child_id: int
@@ -66,6 +66,7 @@ class Story:
     ended_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    is_named: bool = False
 
     @property
     def has_ended(self) -> bool:
@@ -170,4 +171,5 @@ def _story(row: StoryRow, title: str) -> Story:
         ended_at=row.ended_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        is_named=title != row.own_title,
     )

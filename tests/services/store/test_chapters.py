@@ -144,6 +144,10 @@ def test_a_story_is_called_as_its_first_chapter_unless_somebody_named_it(family:
     family.tell(mira, 2, session=told[0].story_id, told={"title": "The Cave"})
     assert family.stories.about(family.user_id, told[0].story_id).title == "The Egg"
     assert family.database.run(conversations.listing, family.user_id, q="egg")
+    for chapter in told:
+        family.tell(mira, 1, session=chapter.story_id, told={"title": "The Nest"})
+    titles = [family.stories.about(family.user_id, chapter.story_id).title for chapter in told]
+    assert titles == ["The Nest", "A story for a child", "Named by hand"]
 
 
 # -- the shelf
