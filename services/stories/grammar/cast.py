@@ -21,7 +21,7 @@ MAX_KEPT: Final = 120
 _NEAREST: Final[Mapping[str, str]] = {
     "adventure": "forest", "animals": "forest", "space": "robots", "ocean": "pirates", "forest": "animals",
     "magic": "fairy-tale", "dragons": "magic", "dinosaurs": "animals", "pirates": "ocean", "robots": "space",
-    "friendship": "animals", "bedtime": "friendship", "fairy-tale": "magic", "mystery": "forest",
+    "bedtime": "friendship", "fairy-tale": "magic", "mystery": "forest",
 }  # fmt: skip
 _ENOUGH_BEATS: Final = 3
 SIGNED: Final = ("opening", "setting", "companion", "pal", "quest")
