@@ -118,10 +118,10 @@ class Desk:
             SafetyRejected: A field's words are not for a child; a review row tells the adult.
         """
         child, before = place.child, place.parent
-        self._look_through(user_id, child, sent)
         drawn = random.SystemRandom().getrandbits(53) if seed is None else seed
         choices = before.choices if before else ()
         choice, own = chosen(sent.choice, choices, drawn)
+        self._look_through(user_id, child, sent, own)
         length = place.story.length if place.story else sent.chapters
         chapters = band(child.age, child.level).chapters.get(length, MAX_CHAPTER)
         bedtime = sent.bedtime or is_bedtime(child.bedtime, now or datetime.now(UTC), zone)
@@ -166,8 +166,9 @@ class Desk:
         if len(text) > MAX_IDEA_CHARS:
             raise InvalidInput([FieldError("content", f"must have at most {MAX_IDEA_CHARS} characters")])
         child = self._books.child(user_id, int(facts["child_id"]))
-        self._allow(user_id, child, "content", text, "idea")
         choice, own = chosen(text[:MAX_CHOICE_CHARS], facts.get("choices_before") or (), int(facts["seed"]))
+        if not choice:
+            self._allow(user_id, child, "content", text, "idea")
         return {**facts, "child": _profile(child), "choice": choice, "idea": "" if choice else own and text}
 
     def tells(self, turn: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -208,9 +209,10 @@ class Desk:
             turn.user_id, turn.message_id, index, text, verdict.category, decided_by, rule=verdict.rule
         )
 
-    def _look_through(self, user_id: int, child: Child, sent: StoryInput) -> None:
+    def _look_through(self, user_id: int, child: Child, sent: StoryInput, own: str) -> None:
+        """Check what somebody says in own words; a choice that was offered was checked before it was shown."""
         self._allow(user_id, child, "title", sent.title, "title")
-        self._allow(user_id, child, "choice", sent.choice, "choice")
+        self._allow(user_id, child, "choice", own, "choice")
         self._allow(user_id, child, "custom_user_input", sent.idea, "idea")
 
     def _allow(self, user_id: int, child: Child, field: str, text: str, kind: Kind) -> None:

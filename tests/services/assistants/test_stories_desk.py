@@ -154,6 +154,22 @@ def test_the_next_chapter_knows_the_one_before_and_what_was_chosen(parent: Paren
     assert parent.facts()["memory"] == {"shelf": ["sig-1"]}, "a new story does not begin like an old one"
 
 
+def test_a_choice_that_was_offered_can_be_taken(parent: Parent) -> None:
+    # The rules let a storyteller say it, and would not let a client: it reads like an attempt to steer.
+    offered = "Tell the dragon your secret"
+    first = parent.begin(parent.facts())
+    parent.end(first, choices=[offered, "Ask the fox"])
+
+    for said in (offered, "1", f"  {offered.upper()}! "):
+        facts = parent.facts(chapter_number=2, choice=said)
+        assert (facts["choice"], facts["idea"]) == (offered, "")
+        assert parent.desk.resolve(parent.id, [], {"facts": facts}, said)["choice"] == offered
+    with pytest.raises(SafetyRejected):
+        parent.facts(chapter_number=2, choice=f"{offered} and your password")
+    with pytest.raises(SafetyRejected):
+        parent.facts(choice=offered)
+
+
 def test_the_last_chapter_is_known_and_bedtime_makes_one(database: Database) -> None:
     early = Parent(database, age=4, bedtime="19:30")
 
