@@ -295,7 +295,7 @@ def gentle(brief: Brief, so_far: str, index: int, *, closes: bool = False) -> st
     """A plain passage for where something was withheld: it brings the chapter on, or to its end.
 
     It speaks only of the child, the sun, a bench and soup, so that no rule has anything against it. What is in
-    `so_far` already is not said again while there is another.
+    `so_far` already is not said again while there is another, nor what the child's stories avoid.
 
     Args:
         index: Which piece of the chapter it stands for; another index may give another passage.
@@ -306,6 +306,7 @@ def gentle(brief: Brief, so_far: str, index: int, *, closes: bool = False) -> st
     pool = common()["ease" if closes else "gentle"]
     drawn = Draws(brief.seed).order(f"gentle{index}", pool, lambda part: part.id)
     said = [voice.say(part.prose[tier]) for part in drawn]
-    passage = next((text for text in said if text not in so_far), said[0])
+    spared = [text for text in said if not avoid(brief.avoid).hits(text)] or said
+    passage = next((text for text in spared if text not in so_far), spared[0])
     ends = closes and (brief.is_last or brief.bedtime)
     return f"{passage}\n\n{THE_END}" if ends and not so_far.rstrip().endswith(THE_END) else passage

@@ -270,3 +270,11 @@ def test_what_is_common_is_told_only_where_it_can_be() -> None:
             assert "plaited a crown" not in text
             assert "beetle" not in text
             assert "loose stones" not in text
+
+
+def test_a_gentle_passage_spares_what_the_child_avoids() -> None:
+    brief = replace(MIA, avoid=("soup", "the sun"), is_last=True)
+    for closes in (False, True):
+        passages = {gentle(brief, "", index, closes=closes) for index in range(12)}
+        assert passages
+        assert not any("soup" in text or "sun " in text for text in passages)
