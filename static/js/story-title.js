@@ -1,11 +1,10 @@
-// Gives a story's page the story's name when its first chapter has told it. Without it the name comes with the next page.
+// Gives a story's page the story's name when its first chapter has told it, or told another. Without it the name comes with the next page.
 export function attach(heading) {
   const book = document.getElementById(heading.dataset.names)
   if (!book) return
   const watch = new MutationObserver(() => {
     const told = book.querySelector(".chapter__title")?.textContent.trim()
-    if (!told) return
-    watch.disconnect()
+    if (!told || told === heading.textContent) return
     document.title = document.title.replace(heading.textContent, () => told)
     heading.textContent = told
   })
