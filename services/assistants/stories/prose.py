@@ -11,6 +11,7 @@ from typing import Final
 
 from services.assistants.stories import asides
 from services.assistants.stories.wrapped import begins_wrapped, unwrapped
+from services.stories.safety.pieces import speaks_after
 
 # What is longer without an end of a sentence is taken as it is.
 _MAX_SENTENCE_CHARS: Final = 1_200
@@ -185,7 +186,7 @@ class Prose:
         self.words += number
         self._chars += len(text)
         self._paragraph_words += number
-        self._in_speech = _speaks_after(text, was=self._in_speech)
+        self._in_speech = speaks_after(text, was=self._in_speech)
         is_sentence = _ENDS.search(text) is not None and not self._in_speech
         if self._gap == " " and self._paragraph_words >= _PARAGRAPH_WORDS and is_sentence:
             self._gap = "\n\n"
@@ -208,15 +209,3 @@ def _gap_after(before: str) -> str:
 
 def _folded(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-def _speaks_after(text: str, *, was: bool) -> bool:
-    """Whether somebody is speaking after this text: straight marks open and close in turn."""
-    for mark in text:
-        if mark == "\u201c":
-            was = True
-        elif mark == "\u201d":
-            was = False
-        elif mark == '"':
-            was = not was
-    return was

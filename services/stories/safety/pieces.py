@@ -66,7 +66,7 @@ class Pieces:
         if lines > 1:
             self._is_speech = False
         else:
-            self._is_speech = _is_speech_after(word, was=self._is_speech)
+            self._is_speech = speaks_after(word, was=self._is_speech)
         if lines or self._ends_sentence(word, following):
             self._ready += self._sentence
             self._sentence = []
@@ -96,9 +96,9 @@ class Pieces:
         return not _INITIAL.match(word) and word.strip(_OPENS)[:-1].lower() not in _ABBREVIATIONS
 
 
-def _is_speech_after(word: str, *, was: bool) -> bool:
-    """Whether somebody is speaking after this word: straight marks open and close in turn."""
-    for mark in word:
+def speaks_after(text: str, *, was: bool) -> bool:
+    """Whether somebody is speaking after this text: straight marks open and close in turn."""
+    for mark in text:
         if mark == "\u201c":
             was = True
         elif mark == "\u201d":
