@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e import nursery
 from tests.e2e.browsing import sign_in
 from tests.e2e.clients import Account
 from tests.e2e.sites import Site, running
@@ -30,7 +31,7 @@ class Camera(Protocol):
 
 
 def stories(browser: Browser, camera_of: Callable[[Page], Camera], new_page: Callable[[Browser, Site], Page]) -> None:
-    """A first visit, a chapter being told, the book, the shelf, a profile, a booklet, and what was held back."""
+    """A first visit, a chapter, the book, the shelf, a profile, a booklet, what was held back, the child's screen."""
     with tempfile.TemporaryDirectory() as directory, running(Path(directory), BUILTIN_PACE_MS="12") as site:
         owner = Account(site, "ada@example.org")
         camera = camera_of(sign_in(new_page(browser, site), owner))
@@ -46,6 +47,7 @@ def stories(browser: Browser, camera_of: Callable[[Page], Camera], new_page: Cal
         camera.page.goto("/stories/review")
         camera.page.get_by_text("Show the words").last.click()
         camera.take("stories-review")
+        hands_over(camera)
 
 
 def tells(camera: Camera, owner: Account, child_id: int) -> None:
@@ -66,6 +68,18 @@ def tells(camera: Camera, owner: Account, child_id: int) -> None:
     page.evaluate("scrollTo(0, 0)")
     camera.take("story", lambda: page.evaluate("scrollTo(0, 0)"))
     camera.visit(f"{story}/booklet", "story-booklet")
+
+
+def hands_over(camera: Camera) -> None:
+    """The child's screen: its shelf, a chapter with what comes next, and the way out."""
+    page = camera.page
+    nursery.hand_over(page)
+    camera.visit(nursery.SHELF, "child-shelf")
+    nursery.begin(page, "Animals")
+    nursery.read_to_its_end(page)
+    camera.take("child-story", lambda: page.evaluate("scrollTo(0, 0)"))
+    camera.take("child-choices", lambda: _foot_in_view(page))
+    camera.visit("/stories/leave", "child-leave")
 
 
 def _told(owner: Account, **about: Any) -> None:
