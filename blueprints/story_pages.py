@@ -177,6 +177,7 @@ def _start(
         "counts": {child.id: band(child.age, child.level).chapters for child in children},
         "values": values,
         "max_idea_chars": MAX_IDEA_CHARS,
+        "has_model": services().settings.model_configured,
         "ask_url": ASK_URL,
         "start_problem": problem,
     }
