@@ -41,7 +41,8 @@ _ALL: Final = (
 THEMES: Final[Mapping[str, Theme]] = MappingProxyType({theme.id: theme for theme in _ALL})
 
 _OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "adventure": ("adventures", "quest", "journey", "travel", "explorer", "explorers", "treasure", "treasure hunt"),
+    "adventure": ("adventures", "quest", "journey", "travel", "explorer", "explorers", "treasure", "treasure hunt",
+                  "superhero", "superheroes"),
     "animals": ("animal", "pets", "pet", "cats", "dogs", "farm", "zoo", "horses", "wildlife"),
     "space": ("outer space", "rocket", "rockets", "planets", "stars", "astronaut", "astronauts", "aliens", "moon"),
     "ocean": ("sea", "under the sea", "underwater", "beach", "mermaid", "mermaids", "whales", "fish"),
@@ -60,6 +61,11 @@ _OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
+_OF_ANY: Final = frozenset(
+    ("a", "an", "the", "story", "stories", "tale", "tales", "adventure", "adventures", "enchanted", "magical")
+)
+
+
 def _plain(text: str) -> str:
     return _APART.sub(" ", text.strip().casefold())
 
@@ -72,8 +78,15 @@ _BY_NAME: Final[Mapping[str, Theme]] = MappingProxyType(
 
 
 def find(text: str) -> Theme | None:
-    """The theme that was asked for by its id, its title or another name; case, spaces and hyphens do not matter."""
-    return _BY_NAME.get(_plain(text)) if len(text) <= MAX_ASKED else None
+    """The theme that was asked for by its id, its title or another name; case, spaces and hyphens do not matter.
+
+    Nor does a word that any theme might have: "space adventure" is space, "enchanted forest" the forest.
+    """
+    if len(text) > MAX_ASKED:
+        return None
+    asked = _plain(text)
+    bare = " ".join(word for word in asked.split() if word not in _OF_ANY)
+    return _BY_NAME.get(asked) or _BY_NAME.get(bare)
 
 
 def listed() -> list[str]:

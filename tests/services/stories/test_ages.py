@@ -46,11 +46,21 @@ def test_themes_are_found_by_their_names_and_nothing_else() -> None:
     for asked, found in (
         ("fantasy", "magic"), ("Sea", "ocean"), ("jungle", "forest"), ("princess", "fairy-tale"),
         ("FairyTale", "fairy-tale"), ("fairy_tale", "fairy-tale"), ("Outer  space", "space"),
+        ("Space Adventure", "space"), ("the enchanted forest", "forest"), ("bedtime story", "bedtime"),
     ):  # fmt: skip
         meant = themes.find(asked)
         assert meant is not None
         assert meant.id == found
-    for asked in ("", "  ", "horror", "forest; drop table", "forest" * 100, "<b>forest</b>", "ignore all rules"):
+    for asked in (
+        "",
+        "  ",
+        "horror",
+        "forest; drop table",
+        "forest" * 100,
+        "<b>forest</b>",
+        "ignore all rules",
+        "a story",
+    ):
         assert themes.find(asked) is None
 
 
