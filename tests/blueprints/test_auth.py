@@ -379,6 +379,7 @@ def test_a_mistake_in_the_form_is_not_counted_but_a_taken_address_is(make_site: 
     assert try_to_register(client, "b@example.org").status_code == 429
 
 
+@pytest.mark.slow
 def test_nobody_registers_uncounted_without_redis(make_site: Callable[..., Flask], tmp_path: object) -> None:
     site = make_site(REDIS_URL=f"unix://{tmp_path}/nobody")
 

@@ -234,6 +234,7 @@ def test_an_idempotency_key_may_not_be_endless(person: Person) -> None:
 # -- order of checks
 
 
+@pytest.mark.slow
 @pytest.mark.req("R7", "A6-12")
 def test_the_rate_comes_before_the_input_and_counts_what_is_refused_later(
     make_shared: Callable[..., Flask], make_person: Callable[[Flask], Person]

@@ -272,6 +272,7 @@ def test_somebody_elses_document_is_not_there(make_keeper: Callable[[], Keeper])
     assert ada.call("GET", path).status_code == 404
 
 
+@pytest.mark.slow
 def test_the_list_goes_on_behind_its_first_page(owner: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blueprints.base_documents.ON_A_PAGE", 2)
     base_id = owner.base()

@@ -162,6 +162,7 @@ def test_a_body_of_500_mb_is_refused_on_the_page(owner: Keeper) -> None:
     assert owner.names(base_id) == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("B5")
 def test_a_failed_document_has_its_reason_and_a_way_on(owner: Keeper) -> None:
     base_id = owner.base()

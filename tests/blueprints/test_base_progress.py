@@ -123,6 +123,7 @@ def test_a_cursor_that_is_none_begins_anew(owner: Keeper, cursor: str) -> None:
 # -- our pages
 
 
+@pytest.mark.slow
 @pytest.mark.req("B5")
 def test_a_page_gets_the_list_then_what_changes_then_the_end(owner: Keeper) -> None:
     base_id = owner.base()

@@ -72,6 +72,7 @@ def test_a_mistake_stands_at_its_field(owner: Keeper, sent: Any, field: str) -> 
     assert seen(owner) == []
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q10", "B5")
 def test_a_private_base_is_nobody_elses(make_keeper: Callable[[], Keeper]) -> None:
     ada, ben = make_keeper(), make_keeper()
@@ -125,6 +126,7 @@ def test_readers_read_editors_edit_and_the_owner_decides(make_keeper: Callable[[
     assert {member["email"]: member["role"] for member in members} == {eve.email: "editor", rex.email: "editor"}
 
 
+@pytest.mark.slow
 def test_a_member_leaves_or_is_taken_out(make_keeper: Callable[[], Keeper]) -> None:
     ada, eve, rex = make_keeper(), make_keeper(), make_keeper()
     base_id = ada.base()

@@ -18,6 +18,7 @@ def answer(person: Person, text: str = "Plants make **sugar** of light.", **chan
     return row
 
 
+@pytest.mark.slow
 @pytest.mark.req("B4")
 def test_an_answer_is_bookmarked_listed_and_taken_back(person: Person) -> None:
     row = answer(person)

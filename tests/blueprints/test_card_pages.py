@@ -103,6 +103,7 @@ def test_from_an_answer_to_a_deck(reader: Reader) -> None:
     assert " due today" in reader.see("/study/cards")
 
 
+@pytest.mark.slow
 def test_why_cards_could_not_be_made_is_said_on_the_page(reader: Reader) -> None:
     short = reader.answer("Yes.")
 

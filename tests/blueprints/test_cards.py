@@ -326,6 +326,7 @@ def test_a_bad_quiz_is_said_at_its_field(ada: Person, answers: Any) -> None:
 # -- files
 
 
+@pytest.mark.slow
 @pytest.mark.req("D2-2")
 def test_cards_leave_as_a_package_for_anki(ada: Person) -> None:
     deck = made(ada)
@@ -352,6 +353,7 @@ def test_cards_leave_as_a_table(ada: Person) -> None:
     assert rows[0]["front"] == decks_made[0]["cards"][0]["front"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_is_said(ada: Person, ben: Person) -> None:
     problem(ada.client.get("/api/cards/export"), 404, "NOT_FOUND")
     deck = made(ada)

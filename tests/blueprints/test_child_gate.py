@@ -83,6 +83,7 @@ def test_every_other_route_is_closed_to_pages_programs_and_fragments(handed: Fam
     assert asked > 100, "needs the whole site"
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-22")
 def test_pages_lead_back_to_the_shelf(handed: Family) -> None:
     for path in ("/", "/login", "/register", "/account", "/history", "/tutor", "/stories", "/no/such/page", "/study/x"):
@@ -124,6 +125,7 @@ def test_fragments_and_restored_pages_are_closed(handed: Family) -> None:
     assert (restored.status_code, restored.headers["Location"]) == (303, "/stories/child")
 
 
+@pytest.mark.slow
 def test_other_childrens_things_and_foreign_streams_are_closed(handed: Family) -> None:
     other = handed.sibling.id
 

@@ -43,12 +43,14 @@ def test_create_works_before_the_site_ever_ran_and_makes_the_first_account_an_ad
     assert [person.is_admin for person in kept] == [True, False, True]
 
 
+@pytest.mark.slow
 def test_an_account_made_by_command_signs_in(app: Flask) -> None:
     run(app, "users", "create", "a@example.org", "--password-stdin", stdin=f"{PASSWORD}\n")
 
     assert ask_token(app, "A@example.org", PASSWORD).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("email", "password", "named"),
     [("nobody", PASSWORD, "email"), ("a@example.org", "short", "password"), ("a@example.org", "", "password")],

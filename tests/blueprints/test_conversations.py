@@ -123,6 +123,7 @@ def test_a_list_that_cannot_be_made_says_why(person: Person, query: str, status:
     assert person.client.get(f"{URL}?{query}").status_code == status
 
 
+@pytest.mark.slow
 def test_a_title_can_be_changed_within_limits(person: Person) -> None:
     conversation_id = person.services.database.run(make_conversation, person.user.id).id
     url = f"{URL}/{conversation_id}"

@@ -153,6 +153,7 @@ def test_a_deadline_is_an_error_and_what_came_is_kept(
     assert person.client.post(f"/api/streams/{stream_id}/continue").status_code == 201
 
 
+@pytest.mark.slow
 @pytest.mark.req("R14", "A6-6")
 def test_an_empty_answer_is_an_error_that_may_be_tried_again(person: Person, model: ModelServer) -> None:
     model.play("empty")
@@ -174,6 +175,7 @@ def test_an_answer_cut_at_the_models_limit_is_complete_but_says_so(person: Perso
     assert person.standing(stream_id)["outcome"] == "completed"
 
 
+@pytest.mark.slow
 @pytest.mark.req("T14", "T29", "A6-6")
 def test_tokens_are_the_providers_or_marked_as_an_estimate(person: Person, model: ModelServer) -> None:
     _, counted = person.answered()

@@ -42,6 +42,7 @@ def test_the_rate_counts_a_person_whatever_the_credentials(
     assert ben.post("/v1/create").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.req("A6-11", "A6-12")
 def test_starts_sent_all_at_once_are_counted_each(site: Flask, newcomer: FlaskClient) -> None:
     headers = bearer(login_token(site, newcomer.email))
@@ -65,6 +66,7 @@ def test_what_the_rate_refuses_is_not_counted(make_site: Callable[..., Flask]) -
         assert time.monotonic() < deadline, "refusals pushed the window on"
 
 
+@pytest.mark.slow
 def test_several_limits_hold_together(make_site: Callable[..., Flask]) -> None:
     ana = register(make_site(TUTOR_RATE_LIMIT="10/minute;3/hour"), "ana@example.org")
 

@@ -99,6 +99,7 @@ def test_without_a_login_a_fragment_says_so(person: Person, path: str) -> None:
         assert "Sign in" in fragment.data
 
 
+@pytest.mark.slow
 @pytest.mark.req("T31")
 def test_unknown_and_foreign_streams_are_a_fragment(person: Person, stranger: Person) -> None:
     stream_id, _ = person.answered()

@@ -57,6 +57,7 @@ def pages(person: Person, conversation_id: str, turns: int) -> Iterator[list[str
         before = part["messages"][0]["id"]
 
 
+@pytest.mark.slow
 def test_a_program_reads_a_conversation_in_parts(person: Person) -> None:
     its = person.services.database.run(make_long, person.user.id, 25)
 
@@ -89,6 +90,7 @@ def test_a_part_before_a_message_of_another_conversation_is_unknown(person: Pers
     assert stranger.client.get(f"/conversations/{its}/turns", headers=HTML).status_code == 404
 
 
+@pytest.mark.slow
 def test_the_alternatives_of_a_message_are_told_on_whatever_part_it_stands(person: Person) -> None:
     run = person.services.database.run
     its = run(make_long, person.user.id, 25)

@@ -26,6 +26,7 @@ def browser(modelled: Flask, model: ModelServer, request: pytest.FixtureRequest)
     return sign_up(modelled.test_client(), f"{address}@example.org")
 
 
+@pytest.mark.slow
 @pytest.mark.req("T34", "T37", "R23", "A6-16")
 @pytest.mark.parametrize(
     "headers",
@@ -67,6 +68,7 @@ def test_htmx_gets_the_connected_element(
     assert browser.get(f"/api/streams/{stream_id}?view=html").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.req("R23", "R30")
 def test_a_plain_form_gets_a_page_that_the_answer_streams_into(browser: FlaskClient, model: ModelServer) -> None:
     model.play(Script(text="First <b>x</b>.\n\nSecond one.\n\nThird.", stall_after=4))
@@ -142,6 +144,7 @@ def test_a_page_with_htmx_2_that_says_so_gets_an_element_that_it_can_connect(bro
     assert "sse-swap" not in other.text
 
 
+@pytest.mark.slow
 def test_a_form_that_stops_goes_back_to_its_page(person: Person, model: ModelServer) -> None:
     model.play("stall-after-6")
     stream_id = person.asked()["stream_id"]

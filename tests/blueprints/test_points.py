@@ -45,6 +45,7 @@ def spender(site: Flask, newcomer: FlaskClient) -> Spender:
     return Spender(site, newcomer)
 
 
+@pytest.mark.slow
 @pytest.mark.req("R31")
 def test_the_balance_says_where_one_stands(spender: Spender) -> None:
     spender.spend(12)
@@ -72,6 +73,7 @@ def test_nobody_reads_without_a_login(site: Flask, path: str) -> None:
 # -- the cap
 
 
+@pytest.mark.slow
 def test_a_cap_is_set_and_taken_away(spender: Spender) -> None:
     spender.spend(12)
 
@@ -151,6 +153,7 @@ def test_odd_queries_harm_nobody(spender: Spender, query: str) -> None:
     assert spender.client.get(f"/points?{query}", headers=HTML).status_code == 200
 
 
+@pytest.mark.slow
 def test_history_is_ones_own(spender: Spender, ana: FlaskClient) -> None:
     spender.spend(3, "A secret of mine")
 

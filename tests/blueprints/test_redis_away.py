@@ -165,6 +165,7 @@ def test_a_redis_that_hangs_costs_nobody_more_than_two_seconds_and_an_answer_not
     assert person.ask().status_code == 201
 
 
+@pytest.mark.slow
 def test_a_form_is_told_on_a_page(make_browser: Callable[[str], FlaskClient]) -> None:
     browser = make_browser("forms@example.org")
 

@@ -26,6 +26,7 @@ def test_a_reader_that_comes_back_anywhere_gets_what_it_has_not_seen(person: Per
         assert rest[-1] == frames[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4")
 def test_the_cursor_may_stand_in_the_query_and_the_header_wins(person: Person, model: ModelServer) -> None:
     model.play("paced-20-3")
@@ -98,6 +99,7 @@ def test_a_reader_that_has_seen_a_closed_stream_to_its_end_gets_204(person: Pers
         assert person.client.get(f"/api/streams/{stream_id}?last_event_id={cursor}").status_code == 204
 
 
+@pytest.mark.slow
 @pytest.mark.req("R9")
 def test_a_reader_that_has_not_seen_the_close_gets_it(person: Person) -> None:
     stream_id, frames = person.stopped()
@@ -143,6 +145,7 @@ def test_an_expired_log_is_told_from_the_stored_answer(
     assert len(model.calls) == calls, "never a second generation"
 
 
+@pytest.mark.slow
 @pytest.mark.req("R9")
 def test_what_a_worker_remembers_does_not_outlive_the_log(person: Person) -> None:
     stream_id, frames = person.stopped()

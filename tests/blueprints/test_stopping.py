@@ -185,6 +185,7 @@ def test_a_continued_answer_can_be_continued(person: Person, model: ModelServer)
     assert (text_of(frames) + text_of(stream.frames)).strip() in prompt(model.calls[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "script",
     ["cut-after-8", "error-after-8", Script(tokens=8, finish="length")],

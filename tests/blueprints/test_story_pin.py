@@ -56,6 +56,7 @@ def test_a_pin_that_is_no_pin_hands_nothing_over(family: Family) -> None:
     assert not family.services.stories.has_pin(family.user_id)
 
 
+@pytest.mark.slow
 def test_only_an_own_child_is_handed_to(family: Family, site: Flask) -> None:
     foreign = Family(site, f"{secrets.token_hex(6)}@example.org").child.id
     for child_id in (foreign, 2**31, 10**14, "x", "-1", ""):
@@ -126,6 +127,7 @@ def test_another_session_of_the_account_takes_the_device_back(family: Family, si
     assert other.post("/stories/take-back/unknown", headers=JSON).status_code == 404
 
 
+@pytest.mark.slow
 def test_another_pin_needs_the_password(family: Family) -> None:
     family.hand_over()
     family.leave()

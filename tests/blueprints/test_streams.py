@@ -170,6 +170,7 @@ def test_a_foreign_stream_is_404_alive_and_expired(person: Person, stranger: Per
             person.forget(stream_id)
 
 
+@pytest.mark.slow
 @pytest.mark.req("R5")
 def test_a_login_token_and_a_bare_id_open_streams_from_the_query(person: Person, stranger: Person) -> None:
     stream_id, _ = person.answered()
@@ -194,6 +195,7 @@ def test_a_ticket_with_somebody_elses_credentials_is_404(person: Person, strange
     assert stranger.client.get(f"/api/streams/{asked['stream_id']}?token={ticket}").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_stream_takes_ten_viewers_who_read_the_same(person: Person, model: ModelServer) -> None:
     model.play("stall-after-8")
     stream_id = person.asked()["stream_id"]

@@ -282,6 +282,7 @@ def test_an_answer_that_was_cut_at_max_tokens_says_so_and_goes_on(student: Stude
     assert whole.startswith(events[-1]["content"] + rest[-1]["content"])
 
 
+@pytest.mark.slow
 @pytest.mark.req("R4", "R23")
 def test_a_client_that_wants_json_gets_places_and_the_interaction(student: Student) -> None:
     response = student.post(headers=JSON)

@@ -150,6 +150,7 @@ def test_an_import_is_undone_as_a_whole(ada: Doer, todos: int, changes: int) -> 
     problem(ada.client.post(f"{TODOS}/undo", json={"message_id": done["message_id"]}), 404, "NOT_FOUND")
 
 
+@pytest.mark.slow
 def test_what_has_been_worked_on_is_not_undone_with_its_import(ada: Doer) -> None:
     done = taken(ada, "One\nTwo")
     todo = ada.client.get(TODOS).json["todos"][0]
@@ -313,6 +314,7 @@ def test_a_feed_that_has_not_changed_is_not_sent_again(ada: Doer) -> None:
     assert uids[0] < uids[1]
 
 
+@pytest.mark.slow
 def test_an_address_is_told_once_renewed_and_revoked(ada: Doer, ben: Doer) -> None:
     visitor = ada.site.test_client()
     assert ada.client.get(FEED).json == {"active": False, "created_at": None}
@@ -330,6 +332,7 @@ def test_an_address_is_told_once_renewed_and_revoked(ada: Doer, ben: Doer) -> No
     assert visitor.get(theirs).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_secret_is_kept_as_a_hash_and_leaves_with_no_export(ada: Doer) -> None:
     secret = opened(ada).split("/")[-1].removesuffix(".ics")
 

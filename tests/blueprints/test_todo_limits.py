@@ -116,6 +116,7 @@ def test_the_quota_is_told_in_the_framing_that_was_asked_for(roomy: Flask) -> No
     assert set(enveloped.json["data"]) == set(batched.json[0]["data"]) == FIELDS
 
 
+@pytest.mark.slow
 @pytest.mark.req("D21")
 def test_what_is_left_is_never_below_zero_and_try_again_is_counted_too(make_shared: Callable[..., Flask]) -> None:
     doer = Doer(make_shared(TODOS_RATE_LIMIT="100000/minute", TODOS_MONTHLY_QUOTA="1"))

@@ -51,6 +51,7 @@ def test_a_session_is_listed_read_renamed_and_deleted(doer: Doer) -> None:
     assert len(again[-1].json) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.req("D17")
 def test_deleting_a_session_stops_what_runs_in_it(modelled_doer: Doer, model: ModelServer) -> None:
     model.play(Script(stall_after=1))

@@ -263,6 +263,7 @@ def test_who_would_be_streamed_to_is_refused_in_the_stream(doer: Doer) -> None:
     assert doer.used() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.req("D20", "D27", "D28", "R25")
 def test_everybody_else_is_refused_by_status_in_the_same_words(doer: Doer) -> None:
     for messages, fields, text, status in REFUSED:
@@ -274,6 +275,7 @@ def test_everybody_else_is_refused_by_status_in_the_same_words(doer: Doer) -> No
         assert doer.post(messages, headers=HTMX, **fields).status_code == status
 
 
+@pytest.mark.slow
 @pytest.mark.req("D28", "R26")
 def test_the_limits_are_characters_and_themselves_allowed(doer: Doer) -> None:
     # As many bytes as so many characters can have: each is written as twelve.

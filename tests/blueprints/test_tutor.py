@@ -21,6 +21,7 @@ def names(frames: list[Frame]) -> list[str]:
     return [frame.name for frame in frames]
 
 
+@pytest.mark.slow
 @pytest.mark.req("T7", "T22", "T34", "T36", "T37")
 def test_a_question_answers_201_with_places_to_follow_and_stop_it(ask: Callable[..., Any]) -> None:
     response = ask()

@@ -88,6 +88,7 @@ def test_the_bank_shows_neither_solutions_nor_hidden_tests(signed_in: FlaskClien
             assert "hidden_tests" not in json.dumps(text) or '"hidden_tests": []' in text
 
 
+@pytest.mark.slow
 def test_an_export_can_be_imported_under_another_id(signed_in: FlaskClient) -> None:
     signed_in.post("/v1/tutor/problems", json=PROBLEM)
     listed = signed_in.get("/v1/tutor/problems").json["problems"]

@@ -106,6 +106,7 @@ def test_sse_events_streamed_in_correct_order(search: Callable[..., list[Frame]]
     assert names.count("done") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.req("Q1", "Q7", "Q8")
 def test_sse_token_events_contain_incremental_text(search: Callable[..., list[Frame]], client: FlaskClient) -> None:
     tokens = [frame.json["text"] for frame in search() if frame.name == "token"]

@@ -282,6 +282,7 @@ def test_a_follow_up_on_the_same_stream_replaces_the_answer(environment: Environ
     assert "First." not in page.text
 
 
+@pytest.mark.slow
 def test_after_the_end_nothing_more_is_sent(environment: Environment) -> None:
     view, log = view_of(environment), answer_log()
     view.feed(log.entries)

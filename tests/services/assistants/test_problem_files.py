@@ -128,6 +128,7 @@ def test_bad_fields_of_a_markdown_file_are_named_together():
     assert named["tests"] == "is not valid JSON"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -134,6 +134,7 @@ def test_a_first_chapters_facts_are_complete(parent: Parent) -> None:
     assert parent.facts(seed=None)["seed"] != parent.facts(seed=None)["seed"]
 
 
+@pytest.mark.slow
 def test_the_next_chapter_knows_the_one_before_and_what_was_chosen(parent: Parent) -> None:
     first = parent.begin(parent.facts(title="My Kite"))
     parent.end(first)

@@ -190,6 +190,7 @@ FRAGMENTS = (
 NEVER = re.compile(r"[*`\u2028\u200b]|\n{3}|^#")
 
 
+@pytest.mark.slow
 def test_the_same_text_gives_the_same_prose_however_it_is_cut() -> None:
     luck = random.Random(20260314)
     for _ in range(100):

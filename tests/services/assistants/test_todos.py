@@ -163,6 +163,7 @@ def test_a_model_that_breaks_off_fails_and_what_it_did_stays_and_is_told(databas
     assert ada.extras(told)["tool_result"][0]["output"]["status"] == "created"
 
 
+@pytest.mark.slow
 def test_undo_takes_back_the_last_answer_and_never_what_the_person_did(database: Database) -> None:
     ada = Person(database, Model(says(calls=[call("create_todo", item="Milk")]), says("Added.")))
     ada.ask("Add milk")

@@ -228,6 +228,7 @@ def test_a_try_again_after_a_kill_does_nothing_twice(database: Database, questio
     assert [todo.item for todo in ada.todos.listing(ada.id)] == ["tea"], "undo works"
 
 
+@pytest.mark.slow
 def test_what_was_undone_is_done_again_by_a_try_again(database: Database) -> None:
     ada = Person(database)
     first = killed_after_commit(ada, "Add milk")
@@ -336,6 +337,7 @@ def test_a_question_in_other_words_is_checked_and_keeps_its_session(database: Da
         ada.desk.resolve(ada.id, [], turn, "x" * 10_001)
 
 
+@pytest.mark.slow
 def test_an_option_of_the_last_answer_stands_for_its_own_call(database: Database) -> None:
     ada = Person(database)
     ada.add("Report")

@@ -179,6 +179,7 @@ def test_what_the_person_agreed_to_is_deleted_and_nothing_else(database: Databas
     assert "agreed that these are deleted" in ada.engine.requests[0].messages[-1].content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["yes and add tea", "what?", "no", "yes, but only after lunch", "maybe"])
 def test_what_is_no_plain_yes_lets_nothing_be_deleted(database: Database, answer: str) -> None:
     ada = Person(database)
@@ -207,6 +208,7 @@ def test_a_model_may_delete_what_it_made_in_this_answer(database: Database) -> N
     assert later.outputs[0]["status"] == "needs_confirmation", "what an earlier answer made is the person's by now"
 
 
+@pytest.mark.slow
 def test_a_model_that_deletes_what_it_has_just_made_needs_no_yes(database: Database) -> None:
     class Mending(Model):
         def stream(self, request: Any) -> Any:

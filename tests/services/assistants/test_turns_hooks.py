@@ -113,6 +113,7 @@ def test_what_an_assistant_refuses_at_a_start_has_not_happened(place: Site) -> N
     assert place.ask().message_id, "the slots are free again"
 
 
+@pytest.mark.slow
 def test_what_an_assistant_does_at_an_end_is_done_once_and_kept_with_the_answer(place: Site) -> None:
     answer = place.database.run(
         make_answer, place.user.id, turn={"question": "Why?", "facts": {"n": 1}, "partial": "x"}

@@ -136,6 +136,7 @@ def test_from_hostile_replies_the_cards_are_the_answers_own_words(
     assert database.run(ledger.audit) == []
 
 
+@pytest.mark.slow
 def test_a_silent_model_is_not_waited_for(
     make_cards: Callable[..., Cards], model: ModelServer, user: User, answer: str
 ) -> None:
@@ -305,6 +306,7 @@ def test_the_estimate_covers_what_the_built_in_engine_takes(
     assert cards.make(user.id, answer)[0].points <= estimate
 
 
+@pytest.mark.slow
 def test_more_decks_than_one_may_have_are_refused(
     make_cards: Callable[..., Cards], database: Database, user: User, answer: str
 ) -> None:

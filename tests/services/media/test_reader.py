@@ -155,6 +155,7 @@ def test_a_picture_that_cannot_be_ours_is_not_believed(announced: dict[str, Any]
     assert refusal(writing(PDF, announced, rest=b"abc")) == kinds.BROKEN
 
 
+@pytest.mark.slow
 def test_a_text_is_kept_from_a_child_that_broke_off_in_its_picture() -> None:
     whole = reading(writing(PDF, THUMBNAIL, rest=b"abc"))
     cut = reading(writing(PDF, THUMBNAIL, rest=b"ab"))
@@ -163,6 +164,7 @@ def test_a_text_is_kept_from_a_child_that_broke_off_in_its_picture() -> None:
     assert (cut.pages, cut.pictures) == (["one", "two"], {})
 
 
+@pytest.mark.slow
 def test_a_picture_without_the_one_for_a_model_was_not_read() -> None:
     head: dict[str, Any] = {"mime": kinds.PNG, "pages": [], "page_count": None}
 

@@ -87,6 +87,7 @@ def test_a_photo_is_kept_as_it_is_and_shown_without_its_secrets(shelf: Shelf, us
     assert b"camera" not in data
 
 
+@pytest.mark.slow
 def test_a_text_is_kept_in_stretches(shelf: Shelf, user: users.User) -> None:
     media = shelf.add(user.id, "notes.md", BytesIO(f"{NOTES}\n\n{'word ' * 1000}".encode()))
 
@@ -98,6 +99,7 @@ def test_a_text_is_kept_in_stretches(shelf: Shelf, user: users.User) -> None:
         shelf.thumbnail(user.id, media.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "mime"),
     [

@@ -46,6 +46,7 @@ def test_a_base_is_its_owners_and_nobody_elses(
     assert database.run(bases.get, user.id, base.id) == base
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["reader", "editor", "shared"])
 def test_a_role_allows_what_it_says(
     database: Database, user: users.User, stranger: users.User, base: BaseView, role: str

@@ -85,6 +85,7 @@ def test_a_learnt_card_is_due_on_its_day_and_a_fresh_one_at_its_minute(
     assert due(database, user, now=later(hours=-20), day_end=DAY["day_start"]) == []
 
 
+@pytest.mark.slow
 def test_how_reviews_stand(database: Database, user: User, stranger: User, deck: Deck) -> None:
     first, second, *_ = database.run(cards_of, deck)
     database.run(make_deck, stranger.id)
@@ -154,6 +155,7 @@ def test_other_peoples_cards_are_not_there(database: Database, stranger: User, c
     assert database.run(cards.due, stranger.id, now=NOON, day_end=DAY["day_end"]) == []
 
 
+@pytest.mark.slow
 def test_everything_is_exported_and_goes_with_the_account(database: Database, user: User, card: Card) -> None:
     database.run(review, card)
 

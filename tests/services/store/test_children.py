@@ -214,6 +214,7 @@ def test_tabs_of_several_workers_share_the_last_chapter_of_a_day(
     assert len(family.stories.shelf(family.user_id)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("zone", "before", "after"),
     [

@@ -149,6 +149,7 @@ def test_a_document_is_read_in_steps(database: Database, user: users.User) -> No
     assert claimed(database, LAPSED) is None
 
 
+@pytest.mark.slow
 def test_what_died_half_way_is_taken_up_where_it_was(database: Database, user: users.User) -> None:
     document = database.run(make_document, user.id)
     first = claimed(database)
@@ -218,6 +219,7 @@ def test_a_document_that_kills_its_readers_is_given_up(database: Database, user:
     assert texts(database, user, document) == []
 
 
+@pytest.mark.slow
 def test_what_is_let_go_is_claimed_again_at_once_and_does_not_count(database: Database, user: users.User) -> None:
     database.run(make_document, user.id)
     for _ in range(MAX_ATTEMPTS + 2):

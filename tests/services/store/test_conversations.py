@@ -179,6 +179,7 @@ def test_settling_stores_how_the_answer_ended(database: Database, user: users.Us
     assert database.run(conversations.get, user.id, kept.conversation_id).updated_at == kept.finished_at
 
 
+@pytest.mark.slow
 def test_settling_twice_changes_nothing_the_second_time(database: Database, user: users.User) -> None:
     answer = database.run(make_answer, user.id)
     assert database.run(settle, answer.id, "The answer")
@@ -264,6 +265,7 @@ def test_an_answer_is_found_by_its_run(database: Database, user: users.User) -> 
     assert database.run(conversations.message_of_run, "unknown") is None
 
 
+@pytest.mark.slow
 @pytest.mark.req("T26")
 def test_recent_messages_are_the_last_ones_in_order(database: Database, user: users.User) -> None:
     for number in range(4):

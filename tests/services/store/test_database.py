@@ -314,6 +314,7 @@ def test_a_transaction_that_says_it_will_write_is_not_outdated(make_database: Ca
     assert calls == 20
 
 
+@pytest.mark.slow
 def test_a_transaction_beyond_the_limit_is_unavailable(make_database: Callable[..., Database], url: str) -> None:
     database = make_database(limit_s=1)
     database.run(users.count)

@@ -160,6 +160,7 @@ def test_pages_are_read_by_number(database: Database, user: users.User) -> None:
         database.run(documents.page, user.id, kept.id, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", ["document", "base", "owner", "read anew"])
 def test_what_goes_leaves_nothing_behind(
     database: Database, user: users.User, stranger: users.User, base: BaseView, gone: str

@@ -38,6 +38,7 @@ def test_only_ones_own_answers_can_be_judged(database: Database, user: users.Use
             database.run(feedback.remove, user.id, message_id)
 
 
+@pytest.mark.slow
 def test_an_opinion_goes_with_its_answer_and_is_exported(database: Database, user: users.User) -> None:
     answer = database.run(make_answer, user.id)
     database.run(feedback.put, user.id, answer.id, value="down", reason="why")

@@ -72,6 +72,7 @@ def test_endings_are_counted_by_outcome_and_code_since_a_time(database: Database
     assert (day.count, week.count, day.is_cut) == (3, 4, False)
 
 
+@pytest.mark.slow
 @pytest.mark.req("D1-13")
 def test_use_is_of_this_month_and_by_person(database: Database, user: users.User, stranger: users.User) -> None:
     for _ in range(2):

@@ -49,6 +49,7 @@ def test_begin_gives_the_conversation_with_its_new_head(database: Database, user
     assert made.head_id == database.run(conversations.path, user.id, made.id)[-1].id
 
 
+@pytest.mark.slow
 def test_an_edited_question_stands_beside_the_old_one(database: Database, user: users.User) -> None:
     first, answer = ask(database, user, "A")
     its = answer.conversation_id

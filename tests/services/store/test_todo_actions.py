@@ -246,6 +246,7 @@ def test_a_deleted_todo_takes_its_subtasks_along(todo_list: TodoList) -> None:
         todo_list.todos.delete(todo_list.by, above.id)
 
 
+@pytest.mark.slow
 def test_many_are_made_by_one_change(todo_list: TodoList) -> None:
     by = todo_list.call("m", "import")
     drafts = [Draft("a", subtasks=(Draft("b"),)), Draft("c", status="done", completed_at=NOON - timedelta(days=3))]
@@ -296,6 +297,7 @@ def test_a_form_that_was_filled_in_before_another_change_can_be_refused(todo_lis
     assert todo_list.get(made).notes == "mine"
 
 
+@pytest.mark.slow
 def test_one_deletes_while_the_other_changes(todo_list: TodoList) -> None:
     made = todo_list.make()
 

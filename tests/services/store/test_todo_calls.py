@@ -53,6 +53,7 @@ def test_calls_are_told_apart_by_answer_and_person(todo_list: TodoList, foreign_
     assert todo_list.items() == ["x"] * 7
 
 
+@pytest.mark.slow
 def test_the_same_call_at_once_does_something_once(todo_list: TodoList) -> None:
     call = todo_list.call("m", "c")
 

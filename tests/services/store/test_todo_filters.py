@@ -81,6 +81,7 @@ DST = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("now", "today"), DST)
 def test_today_ends_when_the_day_does_where_clocks_change(todo_list: TodoList, now: datetime, today: str) -> None:
     todo_list.live_in(BERLIN)
@@ -204,6 +205,7 @@ def test_subtasks_stand_in_their_todo_or_by_themselves(family: TodoList) -> None
     assert family.items("done") == ["move"]
 
 
+@pytest.mark.slow
 def test_views_are_counted(family: TodoList) -> None:
     assert family.todos.counts(family.user_id) == {
         "all": 2,

@@ -120,6 +120,7 @@ def test_changes_say_who_did_what(todo_list: TodoList) -> None:
     assert [each.id for each in todo_list.todos.changes(todo_list.user_id, 1)] == [undone.id]
 
 
+@pytest.mark.slow
 def test_an_account_takes_its_todos_along_and_exports_them_before(todo_list: TodoList, foreign_list: TodoList) -> None:
     made = todo_list.make("mine", tags=("t",), subtasks=(Draft("part"),))
     foreign_list.make("theirs")

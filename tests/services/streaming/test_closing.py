@@ -51,6 +51,7 @@ def test_a_stop_from_the_other_worker_closes_the_call_to_the_model_within_a_seco
     check_log(node.entries(run.spec))
 
 
+@pytest.mark.slow
 def test_ten_stops_at_once_and_more_after_it_write_one_end(node: Node, other: Node) -> None:
     run = node.run(Script().say("x"))
     until(lambda: run.writer.committed >= 3)

@@ -43,6 +43,7 @@ def following(told: Iterator[News | Ended | None]) -> News:
     return next(one for one in told if isinstance(one, News))
 
 
+@pytest.mark.slow
 def test_all_tabs_of_a_person_share_one_look_and_hear_of_each_revision_once(
     lists: Lists, watches: Watches[News]
 ) -> None:

@@ -53,6 +53,7 @@ def test_each_choice_leads_to_what_it_says() -> None:
             assert len(texts) == len(first.choices)
 
 
+@pytest.mark.slow
 def test_no_event_is_told_twice_and_what_needs_something_comes_after_it() -> None:
     for theme in told_by():
         gives = {tag for beat in load(theme).beats for tag in beat.gives}
