@@ -178,7 +178,8 @@ def _to_sign_in() -> Response:
 
 def _is_childs() -> bool:
     """Whether a child reads this, as far as that is known: the database may be what failed."""
-    return g.get("child_id") is not None or request.path.startswith(CHILD_HOME)
+    is_there = request.path == CHILD_HOME or request.path.startswith(f"{CHILD_HOME}/")
+    return g.get("child_id") is not None or is_there
 
 
 def _is_page() -> bool:

@@ -362,7 +362,7 @@ def test_somebody_elses_children_and_stories_are_unknown(parent: Parent, shelf: 
         f"/stories/children/{told.child_id}/delete",
     ):
         parent.see(path)
-        stranger.see(path, 404)
+        assert "My stories" not in stranger.see(path, 404), "it is an adult who is told so"
     stranger.send(f"/stories/children/{told.child_id}/delete", 404)
     assert parent.see(f"/stories/{told.story_id}")
 
