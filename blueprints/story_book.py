@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, render_template
 
 from blueprints import identity, transcript
+from blueprints.conversations import settle_ended
 from blueprints.extensions import services
-from blueprints.story_pages import me, settled
 from services.stories import themes
 from services.stories.shelf import StoryShown
 
@@ -33,16 +33,16 @@ class Way:
 @blueprint.get("/stories/<story_id>")
 def page(story_id: str) -> str:
     """The story along the path that was read last."""
-    settled()
+    settle_ended(_me())
     return again(story_id, None)
 
 
 @blueprint.get("/stories/<story_id>/booklet")
 def booklet(story_id: str) -> str:
     """The story for paper: a cover, large type, each chapter on a page of its own."""
-    settled()
-    shown = services().stories.story(me(), story_id)
-    _, turns = transcript.of_conversation(me(), story_id)
+    settle_ended(_me())
+    shown = services().stories.story(_me(), story_id)
+    _, turns = transcript.of_conversation(_me(), story_id)
     return render_template(
         "stories/booklet.html",
         user=identity.require().user,
@@ -62,11 +62,11 @@ def again(story_id: str, problem: Mapping[str, Any] | None) -> str:
     Raises:
         NotFound: Unknown, or somebody else's.
     """
-    services().stories.about(me(), story_id)
-    conversation, turns = transcript.of_conversation(me(), story_id)
+    services().stories.about(_me(), story_id)
+    conversation, turns = transcript.of_conversation(_me(), story_id)
     # A link to what was found may lead to another way than the one that is read now.
     through = turns[-1].answer_id if turns and turns[-1].is_aside else None
-    shown = services().stories.story(me(), story_id, through=through)
+    shown = services().stories.story(_me(), story_id, through=through)
     return render_template(
         "stories/story.html",
         user=identity.require().user,
@@ -77,9 +77,13 @@ def again(story_id: str, problem: Mapping[str, Any] | None) -> str:
         turns=turns,
         ways=_ways(shown),
         is_running=any(turn.live for turn in turns),
-        unseen=services().stories.unseen(me()),
+        unseen=services().stories.unseen(_me()),
         problem=problem,
     )
+
+
+def _me() -> int:
+    return identity.require().user.id
 
 
 def _ways(shown: StoryShown) -> dict[str, list[Way]]:

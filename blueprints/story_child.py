@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, g, jsonify, render_template, request
 
-from blueprints import child_gate, identity, negotiate, streams
+from blueprints import child_gate, conversations, identity, negotiate, streams
 from blueprints.addresses import stream_url
+from blueprints.errors import CHILD_HOME
 from blueprints.extensions import services
 from blueprints.stored import answers_of, settle_ended
-from blueprints.story_pages import settled
 from services.assistants.stories.input import MAX_IDEA_CHARS
 from services.errors import NotFound, Unavailable
 from services.llm.builtin import NAME as BUILT_IN
@@ -31,7 +31,6 @@ from services.streaming.events import StreamId
 
 blueprint = Blueprint("story_child", __name__)
 
-HOME: Final = "/stories/child"
 ADULT_HOME: Final = "/stories"
 # So many stories are looked through at once.
 _ON_A_SHELF: Final = 24
@@ -78,7 +77,7 @@ def shelf() -> Response:
     """The child's own shelf, what to go on with, and what a new story could be about."""
     if g.child_id is None:
         return negotiate.see_other(ADULT_HOME)
-    settled()
+    conversations.settle_ended(_me())
     child = _child()
     before = request.args.get("before") or None
     books = services().stories.shelf(_me(), child.id, before=before, limit=_ON_A_SHELF + 1)
@@ -120,7 +119,7 @@ def again(story_id: str) -> Response:
     # Pressed twice, or told on another device meanwhile: it goes on already.
     if chapter is not None and not chapter.is_running and not chapter.is_complete:
         streams.restarted(_me(), chapter.stream_id, from_partial=bool(chapter.text.strip()))
-    return negotiate.see_other(f"{HOME if g.child_id is not None else ADULT_HOME}/{story_id}")
+    return negotiate.see_other(f"{CHILD_HOME if g.child_id is not None else ADULT_HOME}/{story_id}")
 
 
 @blueprint.get("/stories/words/<word>")
@@ -164,10 +163,10 @@ def _child() -> Child:
 
 
 def _chapter_page(template: str, story_id: str) -> Response:
-    settled()
+    conversations.settle_ended(_me())
     found, chapter = _found(story_id, request.args.get("chapter", ""))
     if chapter is None:
-        return negotiate.see_other(HOME)
+        return negotiate.see_other(CHILD_HOME)
     at = found.path.index(chapter)
     others = found.after(chapter)
     after = found.path[at + 1] if at + 1 < len(found.path) else (others[-1] if others else None)

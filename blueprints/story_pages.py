@@ -4,7 +4,6 @@ The child's screen is `story_child`; reading a story is `story_book`, profiles a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,10 +11,10 @@ from typing import Any, Final
 from flask import Blueprint, Response, g, render_template, request
 from limits.errors import StorageError
 
-from blueprints import answered, errors, identity, negotiate, transcript
+from blueprints import answered, errors, identity, negotiate, story_book, transcript
+from blueprints.conversations import settle_ended
 from blueprints.dialects.chapters import Telling
 from blueprints.extensions import services
-from blueprints.stored import settle_ended
 from services import when
 from services.assistants.stories.input import MAX_IDEA_CHARS, USUAL_LENGTH
 from services.errors import AppError, Unavailable
@@ -68,7 +67,7 @@ class Book:
 @blueprint.get("/stories")
 def page() -> str:
     """Begin a story, or take one from the shelf; who comes for the first time tells who the child is."""
-    settled()
+    settle_ended(me())
     return shown()
 
 
@@ -146,12 +145,6 @@ def me() -> int:
     return identity.require().user.id
 
 
-def settled() -> None:
-    """Have what has just ended stored, so that it is shown; while Redis is away it is shown as running."""
-    with suppress(Unavailable):
-        settle_ended(me())
-
-
 def said_at(moment: datetime) -> str:
     """A moment in words, by the person's clocks: the time if it is today, else the day."""
     zone = identity.require().user.zone
@@ -186,8 +179,6 @@ def _start(
 def _again(problem: dict[str, Any]) -> str:
     """The page of the form that was sent, with what was wrong."""
     if request.form.get("from_chapter") and (story_id := request.form.get("story_session")):
-        from blueprints import story_book  # the reading page leads back here, too
-
         return story_book.again(story_id, problem)
     return shown(problem, request.form)
 
