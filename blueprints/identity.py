@@ -212,7 +212,7 @@ def _used_session(s: Any, session_id: str, address: str) -> tuple[User, int | No
     if found is None:
         return None
     sessions.touch(s, session_id, address=address)
-    return found[1], getattr(found[0], "child_id", None)
+    return found[1], found[0].child_id
 
 
 def _resolve() -> Identity | None:

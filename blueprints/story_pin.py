@@ -14,11 +14,12 @@ from blueprints.errors import CHILD_HOME
 from blueprints.extensions import services
 from services.errors import FieldError, InvalidInput, NotSignedIn
 from services.store import sessions
+from services.stories import fields
 
 blueprint = Blueprint("story_pin", __name__)
 
 ADULT_HOME: Final = "/stories"
-_MAX_CHILD_ID: Final = 2**31 - 1
+_CHILD_ID: Final = re.compile(r"[0-9]{1,15}")
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _RUNS: Final = ("01234567890", "09876543210")
 _NOT_IT: Final = "That was not it. Nothing has changed."
@@ -75,7 +76,7 @@ def _hand_over() -> Response:
     child_id = _child_id(sent)
     pin = None if services().stories.has_pin(user_id) else _new_pin(sent)
     sent.check()
-    child = services().stories.child(user_id, child_id)
+    child = services().stories.child(user_id, fields.known_id(child_id))
     session_id = identity.current_session_id()
     if session_id is None:
         raise InvalidInput([FieldError("child_id", "can be given a browser only, not a program")])
@@ -139,13 +140,11 @@ def _check_password(password: str) -> None:
         raise InvalidInput([FieldError("password", "was not right")], _NOT_IT) from None
 
 
-def _child_id(sent: body.Fields) -> int:
+def _child_id(sent: body.Fields) -> str:
     value = str(sent.values.get("child_id") or "")
-    if not re.fullmatch(r"[0-9]{1,15}", value):
+    if not _CHILD_ID.fullmatch(value):
         sent.wrong("child_id", "must be a child's number" if value else "is missing")
-        return 0
-    # Beyond what a column counts to there is nobody: unknown, as any other number that no child has.
-    return int(value) if int(value) <= _MAX_CHILD_ID else 0
+    return value
 
 
 def _new_pin(sent: body.Fields) -> str:
